@@ -1,0 +1,44 @@
+# make run        install what is missing, start the app on http://127.0.0.1:7860
+# make test       install what is missing, check style and types, run the tests
+# make test-slow  the tests that take minutes
+# make bench      time every stage on a film (FILM="my film.mp4")
+# make clean      remove what the checks leave behind; .venv stays
+#
+# HOST, PORT      where the app listens:  make run HOST=0.0.0.0 PORT=8000
+# PYTHON          the Python that .venv is made with
+# APT=no          install no system packages
+
+HOST ?= 127.0.0.1
+PORT ?= 7860
+FILM ?=
+PYTHON ?=
+APT ?= yes
+export PYTHON APT
+
+python := .venv/bin/python
+
+.PHONY: run test test-slow bench clean
+.DEFAULT_GOAL := run
+
+run:
+	@bash scripts/setup.sh app
+	@GRADIO_SERVER_NAME="$(HOST)" GRADIO_SERVER_PORT="$(PORT)" exec $(python) app.py
+
+test:
+	@bash scripts/setup.sh tests
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy
+	$(python) -m pytest
+
+test-slow:
+	@bash scripts/setup.sh tests
+	$(python) -m pytest -m slow
+
+bench:
+	@bash scripts/setup.sh app
+	@$(python) -m emsync.benchmark $(if $(FILM),"$(FILM)")
+
+clean:
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,54 @@
+"""EMSYNC in the browser: `python app.py`, then http://127.0.0.1:7860. Also a Hugging Face Space."""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+_FOLDER = "emsync-"
+
+
+def main() -> None:
+    """Build the page and serve it until the process is told to stop."""
+    remove_leftovers()
+    # A plain `kill` must tidy up as well as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with tempfile.TemporaryDirectory(
+        prefix=f"{_FOLDER}{os.getpid()}-", ignore_cleanup_errors=True
+    ) as root:
+        # Read by Gradio when it is imported: uploads and results share one folder, ours.
+        os.environ["GRADIO_TEMP_DIR"] = root
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        from emsync.interface.handlers import Studio
+        from emsync.interface.layout import build, launch_options
+
+        studio = Studio(Path(root))
+        studio.start_sweeping()
+        try:
+            build(studio).launch(**launch_options(studio.settings))
+        finally:
+            studio.close()
+
+
+def remove_leftovers() -> None:
+    """Remove the folders of earlier runs that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*"):
+        owner = folder.name.removeprefix(_FOLDER).split("-")[0]
+        if owner.isdigit() and not _is_running(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Feature extractors, one modality a file; each answers with a `FeatureReport`."""

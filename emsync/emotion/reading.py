@@ -1,0 +1,68 @@
+"""The emotion of a film as six probabilities, whoever read it (thesis 5.2.2)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from emsync.emotion.features.report import FeatureReport
+
+EMOTIONS = ("anger", "disgust", "fear", "joy", "sadness", "surprise")
+"""Ekman's six, in the order of every probability tuple of this project."""
+
+
+def checked_probabilities(values: Sequence[float]) -> tuple[float, ...]:
+    """Six finite, non-negative numbers that sum to 1 (to 1e-3), rescaled to sum to 1 exactly.
+
+    Raises:
+        ValueError: if they are not a distribution over `EMOTIONS`.
+    """
+    numbers = tuple(float(value) for value in values)
+    if len(numbers) != len(EMOTIONS):
+        raise ValueError(f"expected {len(EMOTIONS)} probabilities, got {len(numbers)}")
+    if not all(math.isfinite(number) and number >= 0 for number in numbers):
+        raise ValueError(f"probabilities must be finite and not negative: {numbers}")
+    total = math.fsum(numbers)
+    if abs(total - 1) > 1e-3:
+        raise ValueError(f"probabilities must sum to 1, not {total}")
+    return tuple(number / total for number in numbers)
+
+
+@dataclass(frozen=True)
+class SceneReading:
+    """The emotion between two kept cuts.
+
+    Attributes:
+        start: seconds from the film's first frame.
+        end: seconds; the next kept cut or the film's end.
+        probabilities: six, order of `EMOTIONS`, sum 1.
+    """
+
+    start: Fraction
+    end: Fraction
+    probabilities: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "probabilities", checked_probabilities(self.probabilities))
+        if not self.start < self.end:
+            raise ValueError(f"a scene must last: {self.start} to {self.end}")
+
+
+@dataclass(frozen=True)
+class EmotionReading:
+    """The emotion of a film.
+
+    Attributes:
+        probabilities: six for the whole film, order of `EMOTIONS`, sum 1.
+        source: who read it, as shown on the page and in the report.
+        scenes: the same for every stretch between kept cuts; they tile the film.
+        reports: what each modality saw.
+    """
+
+    probabilities: tuple[float, ...]
+    source: str
+    scenes: tuple[SceneReading, ...]
+    reports: tuple[FeatureReport, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "probabilities", checked_probabilities(self.probabilities))

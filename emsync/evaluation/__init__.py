@@ -1,0 +1,1 @@
+"""How good a generator is: `python -m emsync.evaluation`."""

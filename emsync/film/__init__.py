@@ -1,0 +1,1 @@
+"""From a file to a `Film`: probing, frames and cuts (thesis 5.1)."""

@@ -1,0 +1,211 @@
+"""The film as a stream: frames with their times and scene scores, and its sound."""
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from emsync.errors import FilmError, ToolError
+from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments
+from emsync.film.probe import Film
+from emsync.progress import CancelToken
+
+__all__ = ["Frame", "ffmpeg_executable", "iter_audio", "read_audio", "stream_frames"]
+
+_AUDIO_BLOCK_SECONDS = 1
+_SCORED_FRAME = re.compile(rb"frame:\d+ +pts:(-?\d+|NOPTS)[^\n]*\nlavfi\.scene_score=([0-9.]+)\n")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of the film.
+
+    Attributes:
+        time: seconds since the first frame, exact.
+        scene_score: FFmpeg's `scene` score against the frame before, in [0, 1]; 0 for the first.
+        pixels: (height, width, 3) uint8, RGB, upright, square pixels, downscaled.
+    """
+
+    time: Fraction
+    scene_score: float
+    pixels: np.ndarray
+
+
+def stream_frames(film: Film, cancel: CancelToken, width: int = 320) -> Iterator[Frame]:
+    """Decode the film once and yield its frames, in order, in constant memory.
+
+    The scene score is what FFmpeg's ``select='gt(scene,...)'`` compares, computed on the picture
+    at full size before it is made small. Frame times are the container's own ticks, so films of
+    variable frame rate keep theirs. Damaged frames are skipped.
+
+    Args:
+        film: the film, probed.
+        cancel: looked at at least five times a second; FFmpeg dies with the generator.
+        width: of the yielded pictures, in pixels; never more than the film has.
+
+    Raises:
+        FilmError: not one frame decodes.
+        ToolError: FFmpeg is missing or was killed.
+        Cancelled: the owner of the request asked to stop.
+    """
+    columns = max(1, min(width, film.width))
+    rows = max(1, round(columns * film.height / film.width))
+    size = columns * rows * 3
+    base = f"{film.time_base.numerator}/{film.time_base.denominator}"
+    scored: deque[tuple[Fraction, float]] = deque()
+    pictures: deque[bytearray] = deque()
+    lines = bytearray()
+    picture = bytearray()
+    time: Fraction | None = None
+    origin: Fraction | None = None
+    decoded = 0
+    reached: Fraction | None = None
+    with FFmpegRun(cancel) as run:
+        side = run.open_side_pipe()
+        filters = [
+            f"settb={base}",
+            "select='gte(scene,0)'",
+            f"metadata=mode=print:key=lavfi.scene_score:direct=1:file='pipe\\:{side}'",
+            f"scale={columns}:{rows}:flags=area",
+            "format=rgb24",
+        ]
+        run.start(
+            [
+                "-copyts", *input_arguments(film.path),
+                "-map", f"0:{film.video_stream}", "-an", "-sn", "-dn",
+                "-vf", ",".join(filters), "-fps_mode", "passthrough", "-enc_time_base", base,
+                "-f", "rawvideo", "pipe:1",
+            ]
+        )  # fmt: skip
+        for source, chunk in run.read():
+            if source == "side":
+                lines += chunk
+                consumed = 0
+                for found in _SCORED_FRAME.finditer(lines):
+                    consumed = found.end()
+                    if film.evenly_numbered:
+                        time = film.start + decoded / film.frame_rate
+                        decoded += 1
+                    elif found[1] != b"NOPTS":
+                        time = int(found[1]) * film.time_base
+                    elif time is not None:
+                        time += 1 / film.frame_rate
+                    else:
+                        time = film.start
+                    scored.append((time, float(found[2])))
+                del lines[:consumed]
+            else:
+                rest = memoryview(chunk)
+                while rest:
+                    taken = rest[: size - len(picture)]
+                    picture += taken
+                    rest = rest[len(taken) :]
+                    if len(picture) == size:
+                        pictures.append(picture)
+                        picture = bytearray()
+            while scored and pictures:
+                now, score = scored.popleft()
+                pixels = np.frombuffer(pictures.popleft(), np.uint8).reshape(rows, columns, 3)
+                if now < film.start:
+                    continue
+                origin = now if origin is None else origin
+                # Time stamps that stand still or run back belong to damaged films.
+                if reached is None or now - origin > reached:
+                    reached = now - origin
+                    yield Frame(reached, score, pixels)
+        status = run.finish()
+        if reached is None and status >= 0:
+            raise FilmError(
+                f"None of the frames of “{film.path.name}” can be decoded. Export it as MP4 "
+                f"(H.264). FFmpeg says: {run.complaint or 'nothing'}"
+            )
+        # Damage gives a status as well, but then the frames after it were still decoded.
+        if status < 0 or (status > 0 and reached is not None and reached < film.last_frame * 0.9):
+            raise ToolError(
+                f"FFmpeg stopped while it decoded “{film.path.name}” (status {status}). "
+                f"{run.complaint or 'Perhaps the machine ran out of memory; try again.'}"
+            )
+
+
+def read_audio(film: Film, sample_rate: int, cancel: CancelToken) -> np.ndarray:
+    """The whole sound of the film as (samples,) float32 mono; empty if it has none.
+
+    As `iter_audio`, for those who need it in one piece.
+    """
+    blocks = list(iter_audio(film, sample_rate, cancel))
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+
+
+def iter_audio(
+    film: Film, sample_rate: int, cancel: CancelToken, channels: int = 1
+) -> Iterator[np.ndarray]:
+    """Yield the film's sound in blocks of at most a second, lined up with the picture.
+
+    Sample 0 is the first frame's start, whether the sound track starts earlier (it is trimmed),
+    later or has gaps (silence is put in). All blocks together have exactly
+    ``round(film.duration * sample_rate)`` samples. A film without sound yields nothing.
+
+    Args:
+        film: the film, probed.
+        sample_rate: of the result, in Hz.
+        cancel: looked at at least five times a second.
+        channels: 1 for mono blocks (samples,), more for blocks (samples, channels).
+
+    Yields:
+        float32 blocks; full scale is [-1, 1].
+
+    Raises:
+        ToolError: FFmpeg is missing or was killed.
+        Cancelled: the owner of the request asked to stop.
+    """
+    if film.audio_stream is None:
+        return
+    wanted = round(film.duration * sample_rate)
+    # FFmpeg makes mono quieter when it spreads it over two channels; players do not.
+    decoded = 1 if film.audio_channels == 1 else channels
+    frame_bytes = 4 * decoded
+    block_bytes = frame_bytes * sample_rate * _AUDIO_BLOCK_SECONDS
+    pending = bytearray()
+    sent = 0
+
+    def block(samples: bytes | bytearray) -> np.ndarray:
+        array = np.frombuffer(bytes(samples), np.float32)
+        if channels == 1:
+            return array
+        return np.broadcast_to(array.reshape(-1, decoded), (len(array) // decoded, channels))
+
+    with FFmpegRun(cancel) as run:
+        run.start(
+            [
+                "-copyts", *input_arguments(film.path),
+                "-map", f"0:{film.audio_stream}", "-vn", "-sn", "-dn",
+                # The clock is set to the picture's; then what lies before 0 is cut off, and what
+                # is missing (at the start, or in the middle) is filled with silence.
+                "-af", f"asetpts=PTS-({film.start.numerator}/{film.start.denominator})/TB,"
+                f"aresample={sample_rate}:async=1:first_pts=0",
+                "-ac", str(decoded), "-ar", str(sample_rate), "-f", "f32le", "pipe:1",
+            ]
+        )  # fmt: skip
+        for _, chunk in run.read():
+            pending += chunk
+            while len(pending) >= block_bytes and sent < wanted:
+                samples = block(pending[:block_bytes])[: wanted - sent]
+                del pending[:block_bytes]
+                sent += len(samples)
+                yield samples
+            if sent >= wanted:
+                return  # the sound outlasts the picture
+        if run.finish() < 0:
+            raise ToolError("FFmpeg was stopped while it decoded the film's sound. Try again.")
+    whole = len(pending) - len(pending) % frame_bytes
+    if whole:
+        samples = block(pending[:whole])[: wanted - sent]
+        sent += len(samples)
+        yield samples
+    while sent < wanted:
+        samples = block(bytes(min(block_bytes, (wanted - sent) * frame_bytes)))
+        sent += len(samples)
+        yield samples

@@ -1,0 +1,81 @@
+"""The one thing about an MP4 that FFmpeg's libraries do not hand on: where its edit lists end."""
+
+import struct
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+_LARGEST_BOX = 1 << 20
+"""Bytes; the boxes read here have a few dozen, so a larger one is damage."""
+
+
+def edit_end(path: Path, track: int) -> Fraction | None:
+    """Seconds on the film's clock at which a track stops being shown (ISO/IEC 14496-12, 8.6.6).
+
+    Args:
+        path: an MP4 or MOV.
+        track: the track's identifier.
+
+    Returns:
+        The sum of the track's edits; None if it has no edit list, or the file is damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            movie = _find(file, 0, size, b"moov")
+            if movie is None:
+                return None
+            header = _content(file, _find(file, *movie, b"mvhd"))
+            (timescale,) = struct.unpack_from(">I", header, 20 if header[0] else 12)
+            for kind, begin, end in _boxes(file, *movie):
+                if kind != b"trak":
+                    continue
+                about = _content(file, _find(file, begin, end, b"tkhd"))
+                (number,) = struct.unpack_from(">I", about, 20 if about[0] else 12)
+                edits = _find(file, begin, end, b"edts")
+                if number == track and edits is not None:
+                    ticks = _edit_ticks(_content(file, _find(file, *edits, b"elst")))
+                    return Fraction(ticks, timescale) if ticks else None
+    except (OSError, struct.error, IndexError, ValueError, ZeroDivisionError):
+        return None
+    return None
+
+
+def _edit_ticks(content: bytes) -> int:
+    """Total length of the edits in an edit list box, in ticks of the movie."""
+    (count,) = struct.unpack_from(">I", content, 4)
+    length, layout = (20, ">Q") if content[0] else (12, ">I")
+    return sum(struct.unpack_from(layout, content, 8 + length * n)[0] for n in range(count))
+
+
+def _boxes(file: BinaryIO, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """(kind, begin, end) of the content of each box between two places of the file."""
+    while begin + 8 <= end:
+        file.seek(begin)
+        size, kind = struct.unpack(">I4s", file.read(8))
+        head = 8
+        if size == 1:
+            (size,) = struct.unpack(">Q", file.read(8))
+            head = 16
+        elif size == 0:
+            size = end - begin
+        if size < head:
+            raise ValueError("a box is smaller than its head")
+        yield kind, begin + head, min(begin + size, end)
+        begin += size
+
+
+def _find(file: BinaryIO, begin: int, end: int, kind: bytes) -> tuple[int, int] | None:
+    """Where the content of the first box of a kind lies; None if there is none."""
+    for found, first, last in _boxes(file, begin, end):
+        if found == kind:
+            return first, last
+    return None
+
+
+def _content(file: BinaryIO, place: tuple[int, int] | None) -> bytes:
+    if place is None or place[1] - place[0] > _LARGEST_BOX:
+        raise ValueError("a box is missing or damaged")
+    file.seek(place[0])
+    return file.read(place[1] - place[0])

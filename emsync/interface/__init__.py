@@ -1,0 +1,1 @@
+"""The web page. Imported by `app.py` only."""

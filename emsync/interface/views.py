@@ -1,0 +1,236 @@
+"""The page's words and tables: pure functions from results to HTML.
+
+Whatever comes from a film or its name is escaped here.
+"""
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from emsync.emotion.mapping import nearest_category, scaled_categories
+from emsync.interface import plots
+from emsync.progress import Progress
+
+if TYPE_CHECKING:
+    from emsync.pipeline import Result
+
+STAGE_NAMES = {
+    "probe": "Opening the film",
+    "scenes": "Finding the cuts",
+    "emotion": "Reading the emotion",
+    "compose": "Composing the music",
+    "render": "Playing the instruments",
+    "mux": "Writing the scored film",
+}
+"""What each of `emsync.pipeline.STAGES` is called on the page, in order."""
+
+
+# Status -------------------------------------------------------------------------------------
+
+
+def note(sentence: str) -> str:
+    """A plain message in the place of the progress."""
+    return f'<p class="em-note" role="status">{html.escape(sentence)}</p>'
+
+
+def problem(sentence: str) -> str:
+    """What is wrong, and what to do about it."""
+    return f'<p class="em-problem" role="alert">{html.escape(sentence)}</p>'
+
+
+def waiting(ahead: int) -> str:
+    """The place in the line."""
+    films = "one film is" if ahead == 1 else f"{ahead} films are"
+    return note(f"Waiting: {films} before yours. Keep this page open.")
+
+
+def progress(now: Progress, share: float, past: Mapping[str, float]) -> str:
+    """The progress bar, the stages with what they took, and the time left.
+
+    Args:
+        now: the stage that runs.
+        share: of all the work, in [0, 1].
+        past: seconds of each stage that is over.
+    """
+    left = "" if now.seconds_left is None else f"about {duration(now.seconds_left)} left"
+    title = html.escape(STAGE_NAMES.get(now.stage, now.stage))
+    items = []
+    for stage, name in STAGE_NAMES.items():
+        if stage == now.stage:
+            percent = f"{now.fraction:.0%}" if now.fraction > 0 else ""
+            items.append(f'<li class="now" aria-current="step">{name}<span>{percent}</span></li>')
+        elif stage in past:
+            items.append(f'<li class="done">{name}<span>{past[stage]:.1f} s</span></li>')
+        else:
+            items.append(f"<li>{name}</li>")
+    return (
+        f'<div class="em-progress"><p><strong>{title}</strong><span>{left}</span></p>'
+        f'<progress max="1" value="{share:.3f}" aria-label="{title}"></progress>'
+        f"<ol>{''.join(items)}</ol></div>"
+    )
+
+
+def done(result: "Result", seconds: float) -> str:
+    """What came of it, in two sentences."""
+    told, untold = result.composition.score, result.composition.score_without
+    met = (
+        f"It meets {told.chord_tokens} of {told.boundaries} kept cuts; without being told of them "
+        f"it would have met {untold.chord_tokens}."
+        if told.boundaries
+        else "The film has no cuts to meet."
+    )
+    return note(f"Your film has its own music now, made in {duration(seconds)}. {met}")
+
+
+# Diagnostics --------------------------------------------------------------------------------
+
+
+def diagnostics(result: "Result") -> str:
+    """How every stage came to its result, as one piece of HTML."""
+    return (
+        '<div class="em-report">'
+        + _cuts(result)
+        + _emotion(result)
+        + _mood(result)
+        + _music(result)
+        + _making(result)
+        + "</div>"
+    )
+
+
+def _cuts(result: "Result") -> str:
+    cuts, seconds = result.analysis.cuts, float(result.analysis.film.duration)
+    words = plots.describe_cuts(seconds, cuts)
+    picture = ""
+    if cuts:
+        threshold = result.settings.cuts.threshold
+        picture = plots.as_picture(
+            plots.cuts_timeline(seconds, cuts, threshold),
+            words,
+            wide=plots.cuts_timeline(seconds, cuts, threshold, wide=True),
+        )
+    gap = float(result.settings.cuts.minimum_gap)
+    explained = (
+        f"Where the picture changes at once. Cuts at least {gap:g} s apart are kept: the moments "
+        "that the music tries to meet."
+    )
+    return _section("Cuts", explained if cuts else words, picture, wide=True)
+
+
+def _emotion(result: "Result") -> str:
+    reading = result.analysis.reading
+    seen = "".join(
+        f"<p>{html.escape(report.detail)}</p>" + _table(report.findings)
+        for report in reading.reports
+    )
+    return _section(
+        "Emotion",
+        f"Source: {html.escape(reading.source)}.",
+        plots.as_picture(
+            plots.emotion_bars(reading.probabilities),
+            plots.describe_emotions(reading.probabilities),
+        )
+        + f"<details><summary>What was seen</summary>{seen}</details>",
+    )
+
+
+def _mood(result: "Result") -> str:
+    mood, settings = result.mood, result.settings.mood
+    words = plots.describe_mood(mood, nearest_category(mood, settings))
+    return _section(
+        "Mood",
+        html.escape(words),
+        plots.as_picture(plots.circumplex(mood, scaled_categories(settings)), words),
+    )
+
+
+def _music(result: "Result") -> str:
+    piece = result.composition
+    seconds = float(result.analysis.film.duration)
+    words = plots.describe_music(piece.notes, piece.boundaries, piece.chords)
+    narrow, wide = (
+        plots.piano_roll(piece.notes, piece.boundaries, piece.chords, seconds, wide=is_wide)
+        for is_wide in (False, True)
+    )
+    picture = plots.as_picture(narrow, words, wide)
+    return _section("Music", html.escape(words), picture + _comparison(result), wide=True)
+
+
+def _comparison(result: "Result") -> str:
+    """Hits of the piece that was told of the cuts, beside one of the same seed that was not."""
+    told, untold = result.composition.score, result.composition.score_without
+    if not told.boundaries:
+        return ""
+    window = f"{result.settings.music.sensitivity:g} s"
+    rows = (
+        (f"Cuts with a strong chord within {window}", told.strong_chords, untold.strong_chords),
+        (f"Cuts with a chord token within {window}", told.chord_tokens, untold.chord_tokens),
+    )
+    lines = "".join(
+        f'<tr><th scope="row">{name}</th><td>{with_cuts} of {told.boundaries}</td>'
+        f"<td>{without} of {untold.boundaries}</td></tr>"
+        for name, with_cuts, without in rows
+    )
+    trace = [
+        (
+            f"{boundary.asked:.2f} s",
+            "missed"
+            if boundary.hit is None or boundary.offset is None
+            else f"chord at {boundary.hit:.2f} s ({boundary.offset:+.2f} s)",
+        )
+        for boundary in result.composition.boundaries
+    ]
+    return (
+        '<table><thead><tr><td></td><th scope="col">Told of the cuts</th>'
+        '<th scope="col">Same seed, not told</th></tr></thead>'
+        f"<tbody>{lines}</tbody></table>"
+        f"<details><summary>Every kept cut</summary>{_table(trace)}</details>"
+    )
+
+
+def _making(result: "Result") -> str:
+    piece, settings = result.composition, result.settings
+    times = [(STAGE_NAMES.get(stage, stage), f"{s:.1f} s") for stage, s in result.seconds.items()]
+    facts = [
+        ("Seed", str(piece.seed)),
+        ("Weights", f"{piece.weights} ({piece.weights_sha256[:12]})"),
+        ("SoundFont", result.soundfont),
+        ("Picture", result.mux.note),
+        ("Valence–arousal range", f"{settings.mood.valence_arousal_range:g}"),
+        ("Sensitivity", f"{settings.music.sensitivity:g} s"),
+        ("Instruments", settings.music.instruments),
+        ("Original sound", settings.sound.original_sound),
+        *(("Remark", remark) for remark in piece.remarks),
+    ]
+    return _section(
+        "Making of",
+        "The same film, settings, seed and weights give the same music again.",
+        '<div class="pair">'
+        + _table([*times, ("Together", f"{sum(result.seconds.values()):.1f} s")])
+        + _table(facts)
+        + "</div>",
+        wide=True,
+    )
+
+
+def _section(title: str, words: str, body: str, wide: bool = False) -> str:
+    kind = ' class="wide"' if wide else ""
+    return f"<section{kind}><h2>{title}</h2><p>{words}</p>{body}</section>"
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> str:
+    """Two columns: names and values, plain text."""
+    lines = "".join(
+        f'<tr><th scope="row">{html.escape(name)}</th><td>{html.escape(value)}</td></tr>'
+        for name, value in rows
+    )
+    return f"<table><tbody>{lines}</tbody></table>"
+
+
+def duration(seconds: float) -> str:
+    """A time span as people say it, rounded more the longer it is."""
+    if seconds < 10:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90:
+        return f"{5 * round(seconds / 5)} s"
+    return f"{round(seconds / 60)} min"

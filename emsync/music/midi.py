@@ -1,0 +1,39 @@
+"""Notes to a MIDI file that any sequencer opens: five tracks, one per instrument group."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from emsync.music.tokens import Note
+
+PROGRAMS = {"piano": 0, "guitar": 25, "bass": 32, "strings": 48, "drums": 0}
+"""General MIDI programs, counted from 0 (published code)."""
+
+
+def write_midi(
+    notes: Sequence[Note], path: Path, duration: Fraction, beats_per_minute: float = 120.0
+) -> None:
+    """Write `notes`, cut at `duration` seconds, with tracks in a fixed order.
+
+    Args:
+        notes: any order; those that begin at or after `duration` are left out.
+        path: appears whole or not at all.
+        duration: seconds.
+        beats_per_minute: written into the file, so that a sequencer's grid fits the music.
+    """
+    import pretty_midi
+
+    end = float(duration)
+    music = pretty_midi.PrettyMIDI(resolution=480, initial_tempo=beats_per_minute)
+    for group, program in PROGRAMS.items():
+        track = pretty_midi.Instrument(program, is_drum=group == "drums", name=group)
+        track.notes = [
+            pretty_midi.Note(note.velocity, note.pitch, note.start, min(note.end, end))
+            for note in sorted(notes, key=lambda note: (note.start, note.pitch))
+            if note.group == group and note.start < end
+        ]
+        if track.notes:
+            music.instruments.append(track)
+    partial = path.with_name(path.name + ".partial")
+    music.write(str(partial))
+    partial.replace(path)

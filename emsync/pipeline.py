@@ -1,0 +1,246 @@
+"""A film goes in; the same film comes out with music composed for it.
+
+    film ─ probe ─ scenes ─ emotion ─▶ Analysis ─ compose ─ render ─ mux ─▶ Result
+
+`analyse` looks at the film once; `score` composes for an analysis, as often as knobs are turned.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emsync.emotion.features.cues import CueAccumulator
+from emsync.emotion.mapping import Mood, mood_of
+from emsync.emotion.reading import EmotionReading
+from emsync.film.frames import iter_audio, stream_frames
+from emsync.film.probe import Film, probe
+from emsync.film.scenes import Cut, CutDetector
+from emsync.progress import CancelToken, Progress, ProgressCallback
+from emsync.settings import Settings
+
+if TYPE_CHECKING:
+    from emsync.music.checkpoint import Checkpoint
+    from emsync.music.compose import Composition
+    from emsync.sound.mux import MuxReport
+
+STAGES = ("probe", "scenes", "emotion", "compose", "render", "mux")
+
+EXPECTED_SECONDS = {
+    "probe": (0.2, 0.002),
+    "scenes": (0.3, 0.04),
+    "emotion": (0.2, 0.01),
+    "compose": (2.0, 0.9),
+    "render": (1.0, 0.03),
+    "mux": (0.5, 0.12),
+}
+"""Seconds a stage takes: a fixed part, and a part per second of film. Round figures from
+`make bench` on two cores; they serve the first estimate only, later ones follow the pace."""
+
+CUE_SAMPLE_RATE = 16_000
+PICTURE_WIDTH = 160
+"""Pixels: enough for brightness, saturation and motion."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All that is known of a film before a note is written."""
+
+    film: Film
+    cuts: tuple[Cut, ...]
+    reading: EmotionReading
+    seconds: dict[str, float]
+    """Wall time of each stage."""
+
+    @property
+    def boundaries(self) -> tuple[float, ...]:
+        """Kept cuts, in seconds: where strong chords are wanted."""
+        return tuple(float(cut.time) for cut in self.cuts if cut.kept)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A scored film and everything that comes with it. Files lie in the request's own folder."""
+
+    analysis: Analysis
+    settings: Settings
+    mood: Mood
+    mood_given: bool
+    """The mood was the caller's, not the film's."""
+    composition: "Composition"
+    mux: "MuxReport"
+    soundfont: str
+    video: Path
+    midi: Path
+    wav: Path
+    report: Path
+    seconds: dict[str, float]
+    """Wall time of each stage, those of the analysis included."""
+
+
+class _Clock:
+    """Times the stages and estimates what is left."""
+
+    def __init__(self, tell: ProgressCallback, stages: tuple[str, ...]) -> None:
+        self.seconds: dict[str, float] = {}
+        self.film_seconds: float | None = None
+        self._tell = tell
+        self._stages = stages
+        self._pace = 1.0
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Callable[[float], None]]:
+        """Time a stage; yields the function to which it tells its share done."""
+        began = time.monotonic()
+
+        def advance(fraction: float) -> None:
+            left = self._left(name, fraction, time.monotonic() - began)
+            self._tell(Progress(name, fraction, left))
+
+        advance(0.0)
+        yield advance
+        self.learn({name: time.monotonic() - began})
+        advance(1.0)
+
+    def learn(self, seconds: dict[str, float]) -> None:
+        """Take in what stages took; later estimates follow that pace."""
+        self.seconds |= seconds
+        expected = sum(self._expected(stage) for stage in self.seconds)
+        if self.film_seconds is not None and expected > 1.0:
+            self._pace = sum(self.seconds.values()) / expected
+
+    def _expected(self, stage: str) -> float:
+        fixed, per_second = EXPECTED_SECONDS[stage]
+        return fixed + per_second * (self.film_seconds or 0.0)
+
+    def _left(self, stage: str, fraction: float, elapsed: float) -> float | None:
+        if self.film_seconds is None:
+            return None
+        here = self._pace * self._expected(stage) * (1 - fraction)
+        if fraction > 0.1:
+            here = elapsed / fraction * (1 - fraction)
+        later = self._stages[self._stages.index(stage) + 1 :]
+        return here + self._pace * sum(self._expected(name) for name in later)
+
+
+def analyse(
+    path: Path, settings: Settings, tell: ProgressCallback, cancel: CancelToken
+) -> Analysis:
+    """Probe the film, find its cuts and read its emotion; it is decoded once.
+
+    Raises:
+        FilmError: the film cannot be read or is outside the limits.
+        ToolError: FFmpeg is missing or died.
+        Cancelled: the owner asked to stop.
+    """
+    clock = _Clock(tell, STAGES)
+    with clock.stage("probe"):
+        film = probe(path, settings.limits)
+    clock.film_seconds = float(film.duration)
+    detector = CutDetector(settings.cuts)
+    cues = CueAccumulator(settings.cuts.threshold)
+    with clock.stage("scenes") as advance:
+        for number, frame in enumerate(stream_frames(film, cancel, PICTURE_WIDTH)):
+            detector.see(frame)
+            cues.add_frame(frame)
+            if number % 25 == 0:
+                advance(min(float(frame.time / film.duration), 1.0))
+    with clock.stage("emotion") as advance:
+        heard = 0
+        for block in iter_audio(film, CUE_SAMPLE_RATE, cancel):
+            cues.add_audio(block, CUE_SAMPLE_RATE)
+            heard += len(block)
+            advance(min(heard / CUE_SAMPLE_RATE / float(film.duration), 1.0))
+        reading = cues.reading(detector.cuts, film.duration)
+    return Analysis(film, detector.cuts, reading, clock.seconds)
+
+
+def draw_mood(analysis: Analysis, settings: Settings) -> Mood:
+    """The mood that the settings make of a reading (thesis 6.1)."""
+    if settings.mood.mode == "mean":
+        return mood_of(analysis.reading.probabilities, settings.mood)
+    import torch
+
+    generator = torch.Generator().manual_seed(settings.seed)
+    return mood_of(analysis.reading.probabilities, settings.mood, generator)
+
+
+def score(
+    analysis: Analysis,
+    folder: Path,
+    settings: Settings,
+    tell: ProgressCallback,
+    cancel: CancelToken,
+    checkpoint: "Checkpoint | None" = None,
+    mood: Mood | None = None,
+) -> Result:
+    """Compose for an analysed film, play the music and put it under the picture.
+
+    Args:
+        analysis: from `analyse`; used again when only later knobs change.
+        folder: the request's own; receives scored.mp4, music.mid, music.wav and report.json.
+        settings: all knobs.
+        tell: receives the progress.
+        cancel: stops every stage within a second or so.
+        checkpoint: the generator; the shipped one is loaded when it is None.
+        mood: composed for instead of the film's own mood.
+
+    Raises:
+        WeightsError, SoundError, ToolError: something that is needed is missing; see its text.
+        Cancelled: the owner asked to stop.
+    """
+    from emsync.music.checkpoint import load
+    from emsync.music.compose import compose
+    from emsync.music.midi import write_midi
+    from emsync.report import write_report
+    from emsync.sound.mix import master, mix_with_original, write_wav
+    from emsync.sound.mux import mux
+    from emsync.sound.synth import find_soundfont, load_library, render
+
+    film = analysis.film
+    clock = _Clock(tell, STAGES)
+    clock.film_seconds = float(film.duration)
+    clock.learn(analysis.seconds)
+    # What is missing is said before the long stages, not after them.
+    load_library()
+    soundfont = find_soundfont()
+    generator = checkpoint or load()
+    midi, wav, video = folder / "music.mid", folder / "music.wav", folder / "scored.mp4"
+    with clock.stage("compose") as advance:
+        wanted = draw_mood(analysis, settings) if mood is None else mood
+        composition = compose(
+            generator,
+            wanted,
+            analysis.boundaries,
+            float(film.duration),
+            settings.music,
+            settings.seed,
+            cancel,
+            advance,
+        )
+        write_midi(composition.notes, midi, film.duration, composition.beats_per_minute)
+    with clock.stage("render") as advance:
+        sound = render(midi, film.duration, settings.sound, soundfont.path, cancel)
+        advance(0.8)
+        sound = mix_with_original(master(sound, settings.sound), film, settings.sound, cancel)
+        write_wav(sound, wav)
+    with clock.stage("mux") as advance:
+        joined = mux(film, wav, video, advance, cancel)
+    result = Result(
+        analysis,
+        settings,
+        wanted,
+        mood is not None,
+        composition,
+        joined,
+        soundfont.name,
+        video,
+        midi,
+        wav,
+        folder / "report.json",
+        clock.seconds,
+    )
+    write_report(result)
+    return result

@@ -1,0 +1,54 @@
+"""How a running pipeline talks to whoever started it."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from emsync.errors import Cancelled
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step forward of one stage.
+
+    Attributes:
+        stage: name of the stage, as in `emsync.pipeline.STAGES`.
+        fraction: share of this stage that is done, in [0, 1].
+        seconds_left: estimate for this and all later stages; None where there is no telling yet.
+    """
+
+    stage: str
+    fraction: float
+    seconds_left: float | None = None
+
+
+ProgressCallback = Callable[[Progress], None]
+"""Receives every `Progress`; must return quickly and may be called from any thread."""
+
+
+def silent(progress: Progress) -> None:
+    """A `ProgressCallback` that tells nobody."""
+
+
+def silent_share(fraction: float) -> None:
+    """A listener for a share done, in [0, 1], that tells nobody."""
+
+
+class CancelToken:
+    """Set by the owner of a request, looked at by every loop of the pipeline."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def cancel(self) -> None:
+        """Ask the pipeline to stop; it does so at its next look, within a second or so."""
+        self._event.set()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Raise `Cancelled` if the owner asked to stop."""
+        if self._event.is_set():
+            raise Cancelled

@@ -1,0 +1,93 @@
+"""Every number that a user or a researcher may turn, with its default and its source.
+
+"Thesis" is Sulun, "Video-based Music Generation"; "published code" is the inference code that its
+authors released. All classes are frozen: a request carries its own settings and nobody else's.
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+OriginalSound = Literal["replace", "keep"]
+InstrumentCount = Literal["fewer", "more"]
+MoodMode = Literal["mean", "draw"]
+
+
+@dataclass(frozen=True)
+class FilmLimits:
+    """What is accepted from a stranger. Ours: chosen so that a two-core host stays responsive."""
+
+    seconds: float = 600.0
+    pixels: int = 4096 * 2304
+    bytes: int = 500_000_000
+
+
+@dataclass(frozen=True)
+class CutSettings:
+    """Cut detection (thesis 5.1)."""
+
+    threshold: float = 0.27
+    """FFmpeg scene score above which a frame starts a new scene, in [0, 1]."""
+    minimum_gap: Fraction = Fraction(4)
+    """Seconds between two kept cuts, greedy from the first."""
+
+
+@dataclass(frozen=True)
+class MoodSettings:
+    """From six probabilities to valence and arousal (thesis 6.1)."""
+
+    valence_arousal_range: float = 0.8
+    """r in (0, 1]: category means are scaled to span [-r, r] on both axes."""
+    mode: MoodMode = "mean"
+    """"mean": mean of the mixture; "draw": pick a category, then draw from its Gaussian."""
+
+
+@dataclass(frozen=True)
+class MusicSettings:
+    """Boundary conditioning and sampling (thesis 4.2, Algorithm 1; published code)."""
+
+    sensitivity: float = 1.0
+    """xi, seconds: a CHORD this close to a boundary ticks that boundary off."""
+    instruments: InstrumentCount = "more"
+    """Instrument-count token: FEWER or MORE of the five groups."""
+    temperature: float = 1.35
+    """Published code; the thesis reports 1.2."""
+    top_p: float = 0.6
+    """Published code; the thesis reports 0.7."""
+    repetition_coefficient: float = 0.4
+    """How fast the temperature rises while the nucleus holds at most two tokens."""
+    maximum_offset: float = 8.0
+    """Seconds: offsets to the next boundary are capped here."""
+    late_tolerance: float | None = 0.125
+    """Seconds by which a chord may come after its cut to stay on the beat. A time shift that would
+    jump past a boundary by no more than this takes the boundary along; a longer one is shortened to
+    land on it. Ours: sound this late goes unnoticed (ITU-R BT.1359). None for Algorithm 1 as it
+    stands, which lets the boundary pass."""
+    candidates: int = 2
+    """Pieces composed side by side, of which the best is kept. Ours; the thesis draws one."""
+
+
+@dataclass(frozen=True)
+class SoundSettings:
+    """Rendering and mixing (thesis 6.2 and published code)."""
+
+    sample_rate: int = 44_100
+    peak_decibels: float = -3.0
+    fade_seconds: float = 3.0
+    """Fade-out at the end; films shorter than this have none."""
+    original_sound: OriginalSound = "replace"
+    original_gain_decibels: float = -6.0
+    """Level of the original sound under the music when it is kept. Ours."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that one request may choose."""
+
+    limits: FilmLimits = field(default_factory=FilmLimits)
+    cuts: CutSettings = field(default_factory=CutSettings)
+    mood: MoodSettings = field(default_factory=MoodSettings)
+    music: MusicSettings = field(default_factory=MusicSettings)
+    sound: SoundSettings = field(default_factory=SoundSettings)
+    seed: int = 0
+    """Seeds every draw of the request. 0 is a seed like any other."""

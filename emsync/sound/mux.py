@@ -1,0 +1,241 @@
+"""The film's picture and the new sound, in one MP4 that every browser plays."""
+
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from emsync.errors import FilmError, ToolError
+from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments
+from emsync.film.probe import Film, probe
+from emsync.progress import CancelToken
+from emsync.settings import FilmLimits
+
+_SAMPLE_RATE = 44_100
+_BROWSER_PROFILES = {"Constrained Baseline", "Baseline", "Main", "High", "Progressive High",
+                     "Constrained High"}  # fmt: skip
+_BROWSER_PIXELS = {"yuv420p", "yuvj420p"}
+_TRUSTED = FilmLimits(seconds=float("inf"), pixels=1 << 40, bytes=1 << 50)
+"""For our own output, whose size follows from a film that was within the limits."""
+
+
+@dataclass(frozen=True)
+class MuxReport:
+    """How the scored film was made.
+
+    Attributes:
+        stream_copied: the picture is the film's own, bit for bit.
+        note: a sentence on that for the user.
+    """
+
+    stream_copied: bool
+    note: str
+
+
+def mux(
+    film: Film,
+    wav: Path,
+    out: Path,
+    progress: Callable[[float], None],
+    cancel: CancelToken,
+) -> MuxReport:
+    """Write `out`: H.264 picture and AAC sound in an MP4 that starts playing while it loads.
+
+    A picture that browsers play already is copied untouched; any other is encoded, with its frame
+    times kept, turned upright, in square pixels and even sizes. The result starts at 0 and is as
+    long as the film's picture, to one frame; sound that is shorter or longer is padded or cut.
+    Subtitles, chapters and metadata (a phone's includes the place) are left out. The file appears
+    under its name only when it is complete and was read back.
+
+    Args:
+        film: the film, probed.
+        wav: the sound, PCM; its sample 0 is the film's first frame.
+        out: the file to write; replaced if it exists.
+        progress: called with the share done, in [0, 1].
+        cancel: looked at at least five times a second; nothing is left behind.
+
+    Raises:
+        ToolError: FFmpeg or its encoders are missing, the disk is full, or FFmpeg failed.
+        Cancelled: the owner of the request asked to stop.
+    """
+    if out.exists() and out.samefile(film.path):
+        raise ToolError(f"“{out.name}” is the film itself. Choose another name for the result.")
+    obstacle = _copy_obstacle(film)
+    part = out.with_name(f".{secrets.token_hex(6)}.part")
+    try:
+        if obstacle is None:
+            try:
+                _run(film, wav, part, _copied(film), ("aac",), progress, cancel)
+                _check(part, film, exactly=True)
+            except (FilmError, _Unfit):
+                # Headers do not tell everything: damage at the start, changing parameters, edit
+                # lists. What cannot be copied faithfully is encoded.
+                obstacle = "its stream cannot be put into an MP4 unchanged"
+        if obstacle is not None:
+            _run(film, wav, part, _encoded(film), ("libx264", "aac"), progress, cancel)
+            try:
+                _check(part, film)
+            except (FilmError, _Unfit) as error:
+                raise ToolError(
+                    f"The scored film came out wrong ({error}). Export the film as MP4 (H.264) "
+                    "and try again."
+                ) from error
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+    progress(1.0)
+    if obstacle is None:
+        return MuxReport(True, "The picture is the film's own, untouched.")
+    return MuxReport(False, f"The picture was encoded as H.264, because {obstacle}.")
+
+
+def _copy_obstacle(film: Film) -> str | None:
+    """Why browsers would not play the film's own picture in an MP4; None if they do."""
+    if film.video_codec != "h264":
+        return f"not every browser plays {film.video_codec}"
+    if film.pixel_format not in _BROWSER_PIXELS or film.profile not in _BROWSER_PROFILES:
+        return f"not every browser plays H.264 in {film.profile or film.pixel_format}"
+    if not film.times_stored:
+        return "the film does not say when each of its frames is shown"
+    return None
+
+
+def _copied(film: Film) -> list[str]:
+    if not film.variable_frame_rate:
+        return ["-c:v", "copy"]
+    ticks = str(_output_base(film.time_base))
+    return ["-c:v", "copy", "-video_track_timescale", ticks, "-bsf:v", _last_duration(film)]
+
+
+def _encoded(film: Film) -> list[str]:
+    base = _output_base(film.time_base)
+    if film.evenly_numbered:
+        place = [f"settb=1/{base}", f"setpts=round(N*{1 / film.frame_rate}/TB)"]
+    else:
+        place = [
+            f"settb={film.time_base.numerator}/{film.time_base.denominator}",
+            f"trim=start_pts={round(film.start / film.time_base)}",
+            "setpts=PTS-STARTPTS",
+        ]
+    width, height = max(2, film.width), max(2, film.height)
+    even_width, even_height = width - width % 2, height - height % 2
+    filters = [
+        *place,
+        # Nothing happens here unless pixels are oblong or the size changes in the middle.
+        f"scale={width}:{height}:out_range=tv:flags=bicubic",
+        # H.264 in 4:2:0 needs even sizes; a line is cut off rather than the picture resampled.
+        f"crop={even_width}:{even_height}:0:0",
+        "setsar=1",
+        "format=yuv420p",
+        f"settb=1/{base}",
+    ]
+    # Older FFmpegs forget how long the last frame of a film of variable frame rate lasts, and,
+    # with B-frames, state a wrong length for all of it. So the last frame is told, and such films
+    # get no B-frames.
+    return [
+        "-vf", ",".join(filters), "-fps_mode", "vfr",
+        "-enc_time_base:v", f"1:{base}", "-video_track_timescale", str(base),
+        "-c:v", "libx264", "-preset", "veryfast", "-crf", "20",
+        *(["-bf", "0"] if film.variable_frame_rate else []),
+        "-bsf:v", _last_duration(film),
+    ]  # fmt: skip
+
+
+def _last_duration(film: Film) -> str:
+    """A bitstream filter that makes the last frame shown last until the film's end."""
+    after = float(film.last_frame - film.time_base / 4)
+    ticks = f"if(gte(PTS*TB,{after!r}),{float(film.duration)!r}/TB-PTS,DURATION)"
+    # Time stamps that are not named are overwritten as well.
+    return f"setts=pts=PTS:dts=DTS:duration='{ticks}'"
+
+
+def _output_base(base: Fraction) -> int:
+    """Ticks per second of the encoded picture, exact for the film's time stamps if it can be.
+
+    The encoder and the MP4 count alike, so that nothing is rounded between them. FFmpeg wants at
+    least 10,000 ticks a second in an MP4; too fine a clock is replaced by that of MPEG.
+    """
+    ticks = base.denominator
+    while ticks < 10_000:
+        ticks *= 2
+    return ticks if ticks <= 1_000_000 else 90_000
+
+
+def _run(
+    film: Film,
+    wav: Path,
+    part: Path,
+    picture: list[str],
+    encoders: tuple[str, ...],
+    progress: Callable[[float], None],
+    cancel: CancelToken,
+) -> None:
+    samples = round(film.duration * _SAMPLE_RATE)
+    pending = b""
+    reached = 0.0
+    with FFmpegRun(cancel) as run:
+        run.start(
+            [
+                "-copyts",
+                # Moves the first frame to 0; encoded pictures are moved exactly by a filter.
+                *(["-itsoffset", f"{-float(film.start):.9f}"] if "copy" in picture else []),
+                *input_arguments(film.path),
+                *input_arguments(wav),
+                "-map", f"0:{film.video_stream}", "-map", "1:a:0", "-sn", "-dn",
+                "-map_metadata", "-1", "-map_chapters", "-1",
+                *picture,
+                "-af", f"aresample={_SAMPLE_RATE},apad=whole_len={samples},"
+                f"atrim=end_sample={samples}",
+                "-c:a", "aac", "-b:a", "192k",
+                "-movflags", "+faststart", "-f", "mp4",
+                "-progress", "pipe:1", "-stats_period", "0.25",
+                "-y", f"file:{part.absolute()}",
+            ],
+            ffmpeg_executable(encoders),
+        )  # fmt: skip
+        for _, chunk in run.read():
+            pending += chunk
+            *lines, pending = pending.split(b"\n")
+            for line in lines:
+                if found := re.fullmatch(rb"out_time_us=(\d+)", line.strip()):
+                    # FFmpeg tells of the stream it last wrote, and one may be behind the other.
+                    reached = max(reached, min(0.99, int(found[1]) / 1e6 / float(film.duration)))
+                    progress(reached)
+        status = run.finish()
+        if status == 0:
+            return
+        if run.disk_full:
+            raise ToolError("The disk is full. Make room for the scored film and try again.")
+        if status < 0:
+            raise ToolError("FFmpeg was stopped by the system while it wrote the film. Try again.")
+        if "copy" in picture:
+            raise _Unfit(run.complaint)
+        raise ToolError(f"FFmpeg could not write the scored film: {run.complaint}")
+
+
+class _Unfit(Exception):
+    """The file written is not the film with its new sound."""
+
+
+def _check(part: Path, film: Film, exactly: bool = False) -> None:
+    """Read the result back: from 0, as long as the film, and (`exactly`) all of its frames."""
+    import av
+
+    frame = 1 / film.frame_rate
+    result = probe(part, _TRUSTED)
+    with av.open(f"file:{part.absolute()}", container_options={"format_whitelist": "mov"}) as file:
+        container = Fraction(file.duration or 0, av.time_base)
+    millisecond = Fraction(1, 1000)
+    if abs(result.start) > frame:
+        raise _Unfit(f"it starts at {float(result.start):.3f} s")
+    if abs(result.duration - film.duration) > frame + millisecond:
+        raise _Unfit(f"it lasts {float(result.duration):.3f} s")
+    if abs(container - film.duration) > frame + millisecond:
+        raise _Unfit(f"it lasts {float(container):.3f} s with its sound")
+    # A frame that is damaged, or shown at the time of another, may get lost in encoding.
+    if abs(result.frame_count - film.frame_count) > (0 if exactly else film.frame_count // 10):
+        raise _Unfit(f"it has {result.frame_count} of {film.frame_count} frames")
+    if not result.has_audio:
+        raise _Unfit("it has no sound")

@@ -1,0 +1,232 @@
+"""From MIDI to sound: FluidSynth, offline, the same samples every time."""
+
+import ctypes
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emsync.errors import SoundError
+from emsync.progress import CancelToken
+from emsync.settings import SoundSettings
+
+_BLOCK = 64
+"""FluidSynth starts and ends notes only at multiples of so many samples (FLUID_BUFSIZE)."""
+_LOOK_SAMPLES = 256 * _BLOCK
+_RANK = {"note_off": 1, "note_on": 2}
+"""At one instant: programs and controllers, then the ends of notes, then their starts."""
+_FLUIDR3_PLACES = (
+    "/usr/share/sounds/sf2/FluidR3_GM.sf2",  # Debian, Ubuntu: fluid-soundfont-gm
+    "/usr/share/soundfonts/FluidR3_GM.sf2",  # Fedora, Arch
+    "/usr/local/share/soundfonts/FluidR3_GM.sf2",
+    "/opt/homebrew/share/soundfonts/FluidR3_GM.sf2",
+)
+
+
+@dataclass(frozen=True)
+class SoundFont:
+    """The instruments' samples: where they are and what they are called."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Stereo sound.
+
+    Attributes:
+        samples: (frames, 2) float32; full scale is [-1, 1], and more before mastering.
+        sample_rate: in Hz.
+    """
+
+    samples: np.ndarray
+    sample_rate: int
+
+
+def find_soundfont() -> SoundFont:
+    """FluidR3_GM where it is installed, else the TimGM6mb that comes with pretty_midi.
+
+    Raises:
+        SoundError: neither is there.
+    """
+    for place in map(Path, _FLUIDR3_PLACES):
+        if place.is_file():
+            return SoundFont(place, "FluidR3_GM")
+    package = importlib.util.find_spec("pretty_midi")
+    for folder in (package.submodule_search_locations or ()) if package else ():
+        place = Path(folder) / "TimGM6mb.sf2"
+        if place.is_file():
+            return SoundFont(place, "TimGM6mb")
+    raise SoundError(
+        "There is no SoundFont to play the music with. Install one with "
+        "`sudo apt-get install -y fluid-soundfont-gm`."
+    )
+
+
+def load_library() -> Any:
+    """The `fluidsynth` module with its library; call it early to learn that it is missing.
+
+    Raises:
+        SoundError: with the line that installs it.
+    """
+    try:
+        import fluidsynth
+    except (ImportError, OSError) as error:
+        line = (
+            "brew install fluid-synth"
+            if sys.platform == "darwin"
+            else "sudo apt-get install -y libfluidsynth3"
+        )
+        raise SoundError(
+            f"The FluidSynth library, which plays the music, is missing. Install it with "
+            f"`{line}` and try again."
+        ) from error
+    return fluidsynth
+
+
+def render(
+    midi_path: Path,
+    duration: Fraction,
+    settings: SoundSettings,
+    soundfont: Path | None,
+    cancel: CancelToken,
+) -> Sound:
+    """Play a MIDI file into memory; programs and drums are the file's own.
+
+    Events fall within 0.73 ms of their time: FluidSynth works in blocks of 64 samples, and each
+    event goes to the nearest block. Notes that still sound after the last event ring out.
+    FluidSynth's floating-point output is taken, so loud music is not clipped; `master` sets the
+    level.
+
+    Args:
+        midi_path: a standard MIDI file.
+        duration: seconds to render; what comes later is cut off, what is missing is silence.
+        settings: the sample rate.
+        soundfont: SF2 file; None for `find_soundfont`.
+        cancel: looked at every 0.4 s of sound.
+
+    Returns:
+        Exactly ``round(duration * sample_rate)`` frames, at FluidSynth's own level.
+
+    Raises:
+        SoundError: the FluidSynth library, the SoundFont or the MIDI file cannot be used.
+        Cancelled: the owner of the request asked to stop.
+    """
+    frames = round(duration * settings.sample_rate)
+    blocks = -(-frames // _BLOCK)
+    events, end = _read_events(midi_path, settings.sample_rate)
+    samples = np.zeros((blocks * _BLOCK, 2), np.float32)
+    path = soundfont if soundfont is not None else find_soundfont().path
+    with _synthesizer(path, settings.sample_rate) as (synth, write):
+        done = 0
+        for at, message in events:
+            target = min(round(at / _BLOCK), blocks) * _BLOCK
+            done = _play(synth, write, samples, done, target, cancel)
+            if done == len(samples):
+                break
+            _send(synth, message)
+        # A file that forgets the end of a note must not make it sound for ever.
+        end = max(end, events[-1][0] + settings.sample_rate) if events else end
+        done = _play(synth, write, samples, done, min(end // _BLOCK, blocks) * _BLOCK, cancel)
+        for channel in range(16):
+            synth.cc(channel, 64, 0)
+            synth.all_notes_off(channel)
+        _play(synth, write, samples, done, len(samples), cancel)
+    return Sound(samples[:frames], settings.sample_rate)
+
+
+def _read_events(path: Path, sample_rate: int) -> tuple[list[tuple[int, Any]], int]:
+    """(sample, message) of every channel message in playing order, and the end in samples."""
+    import mido  # type: ignore[import-untyped]
+
+    try:
+        file = mido.MidiFile(path)
+    except FileNotFoundError as error:
+        raise SoundError(f"There is no MIDI file “{path}”.") from error
+    except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
+        raise SoundError(f"“{path.name}” is not a MIDI file that can be read.") from error
+    events: list[tuple[int, int, int, Any]] = []
+    tempo, seconds = 500_000, Fraction(0)  # microseconds a beat, until the file says otherwise
+    for message in mido.merge_tracks(file.tracks):
+        seconds += Fraction(message.time * tempo, 1_000_000 * file.ticks_per_beat)
+        if message.type == "set_tempo":
+            tempo = message.tempo
+        elif not message.is_meta and hasattr(message, "channel"):
+            kind = message.type
+            if kind == "note_on" and message.velocity == 0:
+                kind = "note_off"
+            at = round(seconds * sample_rate)
+            events.append((at, _RANK.get(kind, 0), len(events), message))
+    events.sort(key=lambda event: event[:3])
+    return [(at, message) for at, _, _, message in events], round(seconds * sample_rate)
+
+
+def _send(synth: Any, message: Any) -> None:
+    match message.type:
+        case "note_on" if message.velocity > 0:
+            synth.noteon(message.channel, message.note, message.velocity)
+        case "note_on" | "note_off":
+            synth.noteoff(message.channel, message.note)
+        case "program_change":
+            synth.program_change(message.channel, message.program)
+        case "control_change":
+            synth.cc(message.channel, message.control, message.value)
+        case "pitchwheel":
+            synth.pitch_bend(message.channel, message.pitch)
+
+
+def _play(
+    synth: Any, write: Any, samples: np.ndarray, begin: int, end: int, cancel: CancelToken
+) -> int:
+    """Render frames `begin` to `end` into `samples`; returns `end`."""
+    while begin < end:
+        cancel.check()
+        count = min(end - begin, _LOOK_SAMPLES)
+        left = samples[begin:].ctypes.data_as(ctypes.c_void_p)
+        # Left and right go to the even and the odd places of the same memory.
+        write(synth.synth, count, left, 0, 2, left, 1, 2)
+        begin += count
+    return end
+
+
+@contextmanager
+def _synthesizer(soundfont: Path, sample_rate: int) -> Iterator[tuple[Any, Any]]:
+    """A FluidSynth with `soundfont` loaded and no audio device, and its function that renders."""
+    fluidsynth = load_library()
+    c_int, c_pointer = ctypes.c_int, ctypes.c_void_p
+    write = fluidsynth.cfunc(
+        "fluid_synth_write_float", c_int,
+        ("synth", c_pointer, 1), ("len", c_int, 1),
+        ("lout", c_pointer, 1), ("loff", c_int, 1), ("lincr", c_int, 1),
+        ("rout", c_pointer, 1), ("roff", c_int, 1), ("rincr", c_int, 1),
+    )  # fmt: skip
+    quiet = fluidsynth.cfunc(
+        "fluid_set_log_function", c_pointer,
+        ("level", c_int, 1), ("function", c_pointer, 1), ("data", c_pointer, 1),
+    )  # fmt: skip
+    for level in range(1, 5):
+        # It writes to standard error about audio devices that we do not use; what fails is
+        # noticed by its result.
+        quiet(level, None, None)
+    settings = {
+        "synth.dynamic-sample-loading": 1,  # of 140 MB of instruments only the five that play
+        "synth.cpu-cores": 1,  # more would add up voices in varying order
+    }
+    synth = fluidsynth.Synth(samplerate=float(sample_rate), channels=16, **settings)
+    try:
+        # 1: channels without a program of their own get a piano, or the drum kit, not silence.
+        if synth.sfload(str(soundfont), 1) < 0:
+            raise SoundError(
+                f"The SoundFont “{soundfont}” cannot be read. Install one with "
+                "`sudo apt-get install -y fluid-soundfont-gm`."
+            )
+        yield synth, write
+    finally:
+        synth.delete()

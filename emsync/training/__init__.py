@@ -1,0 +1,1 @@
+"""Making the weights: corpus, labels and the trainer."""

@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# Installs what EMSYNC needs and is not there yet: `scripts/setup.sh app` or `... tests`.
+#
+# System packages come through apt, only if one is missing and only where apt needs no password
+# (root, or sudo that asks nothing); otherwise a sentence says which line to run, and the rest
+# goes on. Python packages go into .venv; a stamp in it holds the requirements that were installed,
+# so the next time there is nothing to do.
+#
+#   PYTHON=python3.12   the Python that .venv is made with
+#   APT=no              leave the system alone
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+
+profile=${1:-app}
+case $profile in
+  app) wanted=requirements.txt sources=(requirements.txt) ;;
+  tests) wanted=requirements-dev.txt sources=(requirements.txt requirements-dev.txt) ;;
+  *) printf 'Usage: scripts/setup.sh app|tests\n' >&2; exit 2 ;;
+esac
+venv_python=.venv/bin/python
+stamp=.venv/emsync-$profile.installed
+soundfonts=(
+  /usr/share/sounds/sf2/FluidR3_GM.sf2 /usr/share/soundfonts/FluidR3_GM.sf2
+  /usr/local/share/soundfonts/FluidR3_GM.sf2 /opt/homebrew/share/soundfonts/FluidR3_GM.sf2
+)
+
+say() { printf '%s\n' "$*"; }
+fail() { printf '%s\n' "$@" >&2; exit 1; }
+
+is_recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+find_python() {
+  local name
+  for name in ${PYTHON:+"$PYTHON"} python3 python3.14 python3.13 python3.12 python3.11; do
+    if is_recent "$name"; then
+      printf '%s\n' "$name"
+      return
+    fi
+  done
+  fail "EMSYNC needs Python 3.11 or newer; this machine has $(python3 --version 2>&1 || say none)." \
+    "Install one, for example with: sudo apt-get install -y python3.11 python3.11-venv" \
+    "If it is not called python3, name it: make run PYTHON=/path/to/python3.11"
+}
+
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+may_use_apt() {
+  [ "${APT:-yes}" != no ] && command -v apt-get >/dev/null &&
+    { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; }
+}
+
+updated=no
+apt_install() {
+  # A freshly started Ubuntu often has its own updates under way: wait for the lock.
+  local options=(-q -o DPkg::Lock::Timeout=300)
+  if [ $updated = no ]; then
+    updated=yes
+    as_root apt-get "${options[@]}" update || say "apt-get update failed; trying with what it knows."
+  fi
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get "${options[@]}" install -y --no-install-recommends "$@"
+}
+
+# have_package WHY PACKAGE: installs PACKAGE, or says in a sentence which line to run, and fails.
+have_package() {
+  local why=$1 package=$2
+  if may_use_apt; then
+    say "$why: installing $package through apt."
+    apt_install "$package" && return
+    say "apt could not install $package."
+  fi
+  if command -v apt-get >/dev/null; then
+    say "$why: run this line once: sudo apt-get update && sudo apt-get install -y $package"
+  else
+    say "$why: install what your system calls Debian's package $package."
+  fi
+  return 1
+}
+
+# As pyfluidsynth looks for it.
+has_fluidsynth() {
+  "$1" -c 'import sys; from ctypes.util import find_library
+sys.exit(not any(map(find_library, ("fluidsynth", "fluidsynth-3", "libfluidsynth"))))'
+}
+
+has_file() {
+  local path
+  for path in "$@"; do
+    [ -e "$path" ] && return
+  done
+  return 1
+}
+
+has_nvidia_card() {
+  command -v nvidia-smi >/dev/null || has_file /proc/driver/nvidia/version /dev/dxg
+}
+
+has_browser() {
+  local name
+  for name in "${EMSYNC_CHROMIUM:-chromium}" chromium-browser google-chrome; do
+    command -v "$name" >/dev/null && return
+  done
+  return 1
+}
+
+make_venv() {
+  local python
+  python=$(find_python)
+  if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    local version
+    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    have_package "Python's module venv is missing" "python$version-venv" ||
+      fail "EMSYNC cannot be installed before that."
+  fi
+  say "Making .venv with $("$python" --version)."
+  "$python" -m venv --clear .venv
+}
+
+# The usual torch brings several GB of CUDA with it, which only helps an NVIDIA card.
+install_small_torch() {
+  local index=https://download.pytorch.org/whl/cpu
+  "$venv_python" -c 'import torch' 2>/dev/null && return
+  [ "$(uname -sm)" = "Linux x86_64" ] && ! has_nvidia_card || return 0
+  say "No NVIDIA card here: looking for the small build of PyTorch, without CUDA."
+  if timeout 8 "$venv_python" -c 'import sys, urllib.request
+urllib.request.urlopen(sys.argv[1], timeout=6)' "$index/torch/" >/dev/null 2>&1 &&
+    "$venv_python" -m pip install --index-url "$index" "$(grep '^torch[<>=]' requirements.txt)"; then
+    return
+  fi
+  say "It cannot be had; the usual build works as well, but it is several GB."
+}
+
+is_recent $venv_python && "$venv_python" -m pip --version >/dev/null 2>&1 || make_venv
+
+has_fluidsynth $venv_python ||
+  have_package "FluidSynth, which plays the music, is missing" libfluidsynth3 ||
+  say "Until then no film can be scored; the app says so when asked to."
+
+if ! cat "${sources[@]}" | cmp -s - "$stamp"; then
+  # Nice to have, so tried once and not at every start.
+  if [ "$profile" = app ] && ! has_file "${soundfonts[@]}"; then
+    have_package "The better instruments (FluidR3_GM, a download of 120 MB)" fluid-soundfont-gm ||
+      say "Until then the smaller ones that come with pretty_midi are played."
+  fi
+  if [ "$profile" = tests ] && ! has_browser; then
+    have_package "Chromium, for the test that drives the page" chromium ||
+      say "Any Chrome or Chromium will do: set EMSYNC_CHROMIUM to its path. Without one the test is skipped."
+  fi
+  say "Installing the Python packages into .venv; the first time takes a few minutes."
+  install_small_torch
+  "$venv_python" -m pip install --requirement "$wanted" ||
+    fail "pip could not install everything; its reason stands above." \
+      "Often that is the network, or the disk: up to 7 GB are needed."
+  cat "${sources[@]}" >"$stamp"
+fi

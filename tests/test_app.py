@@ -1,0 +1,261 @@
+"""The page, driven in a real browser."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import wave
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pretty_midi
+import pytest
+from conftest import Films
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def two_scenes(films: Films) -> Path:
+    """6 s of H.264 with a tone; red until 4.4 s, then blue."""
+    return films.render(
+        "two scenes.mp4",
+        "-f", "lavfi", "-i", "color=0xA03020:s=320x240:r=25:d=4.4",
+        "-f", "lavfi", "-i", "color=0x60C0F0:s=320x240:r=25:d=1.6",
+        "-f", "lavfi", "-i", "sine=frequency=330:d=6:r=44100",
+        "-filter_complex", "[0:v][1:v]concat=n=2:v=1[v]", "-map", "[v]", "-map", "2:a",
+        "-pix_fmt", "yuv420p", "-c:v", "libx264", "-c:a", "aac", "-movflags", "+faststart",
+    )  # fmt: skip
+
+
+# In the browser -----------------------------------------------------------------------------
+
+
+@dataclass
+class App:
+    """A running `app.py`."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    temporary: Path
+
+    def request_folders(self) -> list[Path]:
+        return list(self.temporary.glob("emsync-*/request-*"))
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    folder = tmp_path_factory.mktemp("app")
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_HEARTBEAT_INTERVAL": "0.5",
+        "TMPDIR": str(temporary),
+    }
+    log = folder / "app.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"],
+            cwd=REPOSITORY,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    running = App(f"http://127.0.0.1:{port}", process, log, temporary)
+    try:
+        wait_for(lambda: answers(running.url) or process.poll() is not None, 60)
+        assert process.poll() is None, log.read_text()
+        yield running
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    executable = os.environ.get("EMSYNC_CHROMIUM") or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if executable is None:
+        message = "no Chromium: install it, or set EMSYNC_CHROMIUM to its path"
+        if os.environ.get("EMSYNC_REQUIRE_BROWSER"):
+            pytest.fail(message)
+        pytest.skip(message)
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@dataclass
+class Page:
+    """An open page, and all that went wrong in it."""
+
+    page: Any
+    complaints: list[str]
+
+
+@pytest.fixture
+def visit(app: App, browser: Any) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1100, "height": 900})
+    complaints: list[str] = []
+
+    def hear(message: Any) -> None:
+        if message.type == "error":
+            complaints.append(f"console: {message.text}")
+
+    def see(request: Any) -> None:
+        if not request.url.startswith((app.url, "data:", "blob:")):
+            complaints.append(f"fetched from elsewhere: {request.url}")
+
+    page.on("console", hear)
+    page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
+    page.on("request", see)
+    page.goto(app.url)
+    page.wait_for_selector("#em-compose")
+    yield Page(page, complaints)
+    page.close()
+
+
+def test_a_film_goes_in_and_comes_out_scored(
+    app: App, visit: Page, films: Films, tmp_path: Path
+) -> None:
+    page = visit.page
+    page.set_input_files("#em-film input[type=file]", two_scenes(films))
+    page.wait_for_selector("#em-film video")
+    page.click("#em-compose")
+    page.wait_for_selector("#em-status progress")
+    assert "Composing the music" in page.inner_text("#em-status")
+    page.wait_for_selector("#em-scored video, .em-problem", timeout=120_000)
+    assert page.locator(".em-problem").count() == 0, page.inner_text("#em-status")
+    assert "kept cuts" in page.inner_text("#em-status")
+
+    video = page.locator("#em-scored video")
+    video.evaluate("video => { video.muted = true; return video.play(); }")
+    page.wait_for_function(
+        "document.querySelector('#em-scored video').currentTime > 0.5", timeout=10_000
+    )
+    duration, width, height = video.evaluate(
+        "video => [video.duration, video.videoWidth, video.videoHeight]"
+    )
+    assert duration == pytest.approx(6, abs=1 / 25)
+    assert (width, height) == (320, 240)
+
+    midi, wav, report = (
+        download(page, button, tmp_path) for button in ("#em-midi", "#em-wav", "#em-json")
+    )
+    music = pretty_midi.PrettyMIDI(str(midi))
+    notes = [note for instrument in music.instruments for note in instrument.notes]
+    assert notes
+    assert max(note.end for note in notes) <= 6.1
+    with wave.open(str(wav)) as sound:
+        assert (sound.getnframes(), sound.getframerate()) == (6 * 44_100, 44_100)
+    assert json.loads(report.read_text())["film"]["name"] == "two scenes.mp4"
+
+    text = page.inner_text("#em-diagnostics")
+    for expected in ("Cuts", "built-in reading", "Mood", "Music", "Seed", "Weights", "not told"):
+        assert expected in text
+    pictures = page.locator("#em-diagnostics img")
+    assert pictures.count() == 4
+    assert all(pictures.nth(i).get_attribute("alt") for i in range(4))
+    assert all(
+        pictures.nth(i).evaluate("image => image.complete && image.naturalWidth > 0")
+        for i in range(4)
+    )
+    assert visit.complaints == []
+
+    assert len(app.request_folders()) == 2  # one holds the film, one the results
+    page.close()
+    wait_for(lambda: not app.request_folders(), 20)
+
+
+def test_nonsense_gets_a_sentence(app: App, visit: Page, tmp_path: Path) -> None:
+    page = visit.page
+    page.click("#em-compose")
+    page.wait_for_selector(".em-problem")
+    assert "Choose a film first" in page.inner_text(".em-problem")
+    nonsense = tmp_path / "not a film.mp4"
+    nonsense.write_text("no film at all\n" * 100)
+    page.set_input_files("#em-film input[type=file]", nonsense)
+    page.wait_for_selector("#em-film video")
+    page.click("#em-compose")
+    page.wait_for_selector(".em-problem >> text=not a film")
+    # The same sentence, and no more, in the message that pops up.
+    assert "Traceback" not in page.content()
+    assert page.is_enabled("#em-compose")
+    assert "Traceback" not in app.log.read_text()
+
+
+def test_cancel_really_cancels(app: App, visit: Page, films: Films) -> None:
+    page = visit.page
+    page.set_input_files("#em-film input[type=file]", films.silent(seconds=60))
+    page.wait_for_selector("#em-film video")
+    page.click("#em-compose")
+    page.wait_for_selector("li.now:has-text('Composing the music')", timeout=60_000)
+    page.click("#em-cancel")
+    page.wait_for_selector("#em-status >> text=Cancelled", timeout=10_000)
+    time.sleep(1)
+    before = cpu_seconds(app.process.pid)
+    time.sleep(2)
+    assert cpu_seconds(app.process.pid) - before < 0.5  # nobody is composing any more
+    assert page.is_enabled("#em-compose")
+    assert len(app.request_folders()) == 1  # the film, for another try
+    assert visit.complaints == []
+
+
+def test_the_app_leaves_nothing_behind(films: Films, tmp_path: Path) -> None:
+    """SIGTERM, as a host sends it: the folder of uploads and results must go."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {"GRADIO_SERVER_PORT": str(port), "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "app.py"], cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL
+    )
+    try:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}"), 60)
+        assert len(list(tmp_path.glob("emsync-*"))) == 1
+    finally:
+        process.terminate()
+    assert process.wait(20) == 0
+    assert list(tmp_path.glob("emsync-*")) == []
+
+
+def download(page: Any, button: str, folder: Path) -> Path:
+    with page.expect_download() as started:
+        page.click(button)
+    path = folder / str(started.value.suggested_filename)
+    started.value.save_as(path)
+    return path
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def wait_for(condition: Any, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+def cpu_seconds(process: int) -> float:
+    """Seconds of processor time that a process has used, all threads together."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,227 @@
+"""The page's pictures: what they show, that they can be read, and their words."""
+
+import base64
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Ellipse, Rectangle
+from matplotlib.text import Text
+
+from emsync.emotion.mapping import Mood, scaled_categories
+from emsync.emotion.reading import EMOTIONS
+from emsync.film.scenes import Cut
+from emsync.interface import plots
+from emsync.music.compose import BoundaryHit
+from emsync.music.tokens import Note
+from emsync.settings import MoodSettings
+
+CUTS = (
+    Cut(Fraction(2), 0.8, True),
+    Cut(Fraction(4), 0.3, False),
+    Cut(Fraction(17, 2), 0.5, True),
+)
+NOTES = (
+    Note("piano", 60, 0.0, 1.0, 80),
+    Note("piano", 64, 0.0, 1.0, 80),
+    Note("bass", 36, 0.5, 2.0, 80),
+    Note("drums", 38, 1.0, 1.1, 80),
+)
+BOUNDARIES = (BoundaryHit(2.0, 2.1), BoundaryHit(8.5, None))
+EVEN = (1 / 6,) * 6
+
+
+def all_figures(span: float = 0.8) -> dict[str, Figure]:
+    mood = MoodSettings(valence_arousal_range=span)
+    return {
+        "cuts": plots.cuts_timeline(10, CUTS),
+        "emotions": plots.emotion_bars((0.05, 0.05, 0.1, 0.6, 0.1, 0.1)),
+        "mood": plots.circumplex(Mood(0.9, 0.2), scaled_categories(mood)),
+        "music": plots.piano_roll(NOTES, BOUNDARIES, (2.1, 5.0), 10),
+    }
+
+
+def points(line: Line2D) -> list[tuple[float, float]]:
+    across, up = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+    return list(zip(across.tolist(), up.tolist(), strict=True))
+
+
+def times(line: Line2D) -> list[float]:
+    return [across for across, _ in points(line)]
+
+
+def letters(figure: Figure) -> list[Text]:
+    """Every text that is drawn."""
+    figure.draw_without_rendering()
+    found = []
+    for axes in figure.axes:
+        found += [*axes.texts, axes.xaxis.label, axes.yaxis.label]
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            found += [
+                tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high
+            ]
+    for legend in figure.legends:
+        found += legend.get_texts()
+    return [text for text in found if text.get_text() and text.get_visible()]
+
+
+def svg_of(picture: str) -> list[str]:
+    return [
+        base64.b64decode(data).decode() for data in re.findall(r"base64,([A-Za-z0-9+/=]+)", picture)
+    ]
+
+
+def test_kept_cuts_are_told_from_the_others() -> None:
+    (axes,) = plots.cuts_timeline(10, CUTS).axes
+    others, kept = axes.lines[0], axes.lines[1]
+    assert times(others) == [4.0]
+    assert times(kept) == [2.0, 8.5]
+    assert others.get_markerfacecolor() != kept.get_markerfacecolor()
+    low, high = axes.get_xlim()
+    assert low <= 0 < 10 <= high
+
+
+def test_bars_carry_the_probabilities() -> None:
+    probabilities = (0.05, 0.05, 0.1, 0.6, 0.1, 0.1)
+    (axes,) = plots.emotion_bars(probabilities).axes
+    assert [bar.get_width() for bar in axes.patches if isinstance(bar, Rectangle)] == pytest.approx(
+        probabilities
+    )
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(EMOTIONS)
+    assert [text.get_text() for text in axes.texts][:6] == ["5%", "5%", "10%", "60%", "10%", "10%"]
+
+
+def test_ellipses_are_one_standard_deviation() -> None:
+    categories = scaled_categories(MoodSettings())
+    (axes,) = plots.circumplex(Mood(-0.3, 0.4), categories).axes
+    ellipses = [patch for patch in axes.patches if isinstance(patch, Ellipse)]
+    for category in categories:
+        expected = (category.valence_mean, category.arousal_mean)
+        assert any(
+            ellipse.center == expected
+            and ellipse.width == 2 * category.valence_sd
+            and ellipse.height == 2 * category.arousal_sd
+            for ellipse in ellipses
+        )
+    assert [(-0.3, 0.4)] in [points(line) for line in axes.lines]
+    assert set(EMOTIONS) | {"mood"} <= {text.get_text() for text in axes.texts}
+
+
+def test_the_piano_roll_shows_notes_boundaries_and_chords() -> None:
+    top, roll, kit = plots.piano_roll(NOTES, BOUNDARIES, (2.1, 5.0), 10).axes
+    boxes = [c for c in roll.collections if isinstance(c, PolyCollection)]
+    assert sum(len(box.get_paths()) for box in boxes) == 3
+    (strokes,) = [c for c in kit.collections if isinstance(c, LineCollection)]
+    assert len(strokes.get_segments()) == 1
+    styles = {times(line)[0]: line.get_linestyle() for line in roll.lines}
+    assert styles == {2.0: "-", 8.5: "--"}
+    others, hits = top.lines[-2:]
+    assert (times(others), times(hits)) == ([5.0], [2.1])
+
+
+def test_a_piano_roll_without_drums_has_no_row_for_them() -> None:
+    assert len(plots.piano_roll(NOTES[:3], (), (), 10).axes) == 2
+
+
+@pytest.mark.parametrize("span", [0.1, 0.8, 1.0])
+def test_letters_are_legible_at_390_pixels(span: float) -> None:
+    for name, figure in all_figures(span).items():
+        pixels_per_point = 390 / (figure.get_figwidth() * 72)
+        smallest = min(float(text.get_fontsize()) for text in letters(figure))
+        assert smallest * pixels_per_point >= 10, name
+
+
+@pytest.mark.parametrize("span", [0.1, 0.5, 0.8, 1.0])
+def test_nothing_is_cut_off(span: float) -> None:
+    for name, figure in all_figures(span).items():
+        for text in letters(figure):
+            box, edge = text.get_window_extent(), figure.bbox
+            assert edge.x0 - 1 <= box.x0 and box.x1 <= edge.x1 + 1, (name, text.get_text())
+            assert edge.y0 - 1 <= box.y0 and box.y1 <= edge.y1 + 1, (name, text.get_text())
+
+
+@given(
+    st.lists(
+        st.builds(
+            Note,
+            group=st.sampled_from(sorted(plots.GROUP_COLOURS)),
+            pitch=st.integers(21, 108),
+            start=st.floats(0, 700),
+            end=st.floats(0, 700),
+            velocity=st.integers(1, 127),
+        ),
+        max_size=30,
+    ),
+    st.floats(0.04, 600),
+)
+@settings(deadline=None, max_examples=10)
+def test_any_music_can_be_drawn(notes: list[Note], duration: float) -> None:
+    picture = plots.as_picture(plots.piano_roll(notes, BOUNDARIES, (), duration), "x")
+    assert "base64" in picture
+
+
+def test_an_empty_film_can_be_drawn() -> None:
+    for figure in (plots.cuts_timeline(0.04, ()), plots.piano_roll((), (), (), 0.04)):
+        assert "base64" in plots.as_picture(figure, "nothing")
+
+
+def test_pictures_are_valid_svg_and_fetch_nothing() -> None:
+    for figure in all_figures().values():
+        (svg,) = svg_of(plots.as_picture(figure, "words"))
+        root = ElementTree.fromstring(svg)
+        assert root.tag.endswith("svg")
+        for element in root.iter():
+            for key, value in element.attrib.items():
+                if key.endswith("href"):
+                    assert value.startswith(("#", "data:")), value
+
+
+def test_the_description_is_escaped() -> None:
+    picture = plots.as_picture(plots.emotion_bars(EVEN), 'a "quoted" <b>')
+    assert 'alt="a &quot;quoted&quot; &lt;b&gt;"' in picture
+
+
+def test_a_wide_picture_is_offered_beside_the_narrow_one() -> None:
+    narrow, wide = plots.cuts_timeline(10, CUTS), plots.cuts_timeline(10, CUTS, wide=True)
+    assert len(svg_of(plots.as_picture(narrow, "x", wide))) == 2
+
+
+def test_words_for_the_pictures() -> None:
+    assert plots.describe_cuts(10, CUTS) == (
+        "3 cuts in 10.0 seconds of film, 2 of them kept as boundaries for the music: "
+        "at 2.0, 8.5 seconds."
+    )
+    assert plots.describe_cuts(10, ()) == "No cuts in 10.0 seconds of film."
+    assert plots.describe_emotions((0.1, 0.0, 0.0, 0.6, 0.3, 0.0)).startswith(
+        "Emotions: joy 60%, sadness 30%, anger 10%"
+    )
+    assert plots.describe_mood(Mood(-0.5, 0.25), "anger") == (
+        "Mood: valence -0.50 (unpleasant), arousal +0.25 (excited), both from -1 to +1; "
+        "nearest to anger."
+    )
+    assert plots.describe_music(NOTES, BOUNDARIES, (2.1, 5.0)) == (
+        "4 notes on piano, bass and drums, 2 strong chords. "
+        "1 of 2 asked cuts hit, on average 0.10 seconds away; missed at 8.5 seconds."
+    )
+
+
+def test_nothing_global_is_touched() -> None:
+    program = (
+        "import sys, matplotlib\n"
+        "def now(): return list(dict.items(matplotlib.rcParams))\n"
+        "before = now()\n"
+        "from emsync.interface import plots\n"
+        "plots.as_picture(plots.emotion_bars((1/6,) * 6), 'x')\n"
+        "sys.exit('matplotlib.pyplot' in sys.modules or before != now())"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,0 +1,325 @@
+"""The music played, its level, and the film's own sound under it."""
+
+import importlib.util
+import sys
+import time
+import wave
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pretty_midi
+import pytest
+from conftest import Films
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from emsync.errors import Cancelled, SoundError
+from emsync.film.probe import probe
+from emsync.progress import CancelToken
+from emsync.settings import SoundSettings
+from emsync.sound.mix import amplitude, master, mix_with_original, write_wav
+from emsync.sound.synth import Sound, SoundFont, find_soundfont, render
+
+RATE = 44_100
+SLOW_PROPERTY = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+KEEP = SoundSettings(original_sound="keep")
+
+
+@pytest.fixture(scope="module")
+def small_font() -> Path:
+    """The SoundFont that pretty_midi carries: there on every machine, and quick to load."""
+    package = importlib.util.find_spec("pretty_midi")
+    assert package is not None and package.submodule_search_locations is not None
+    return Path(package.submodule_search_locations[0]) / "TimGM6mb.sf2"
+
+
+def midi(
+    path: Path,
+    notes: list[tuple[int, float, float]],
+    program: int = 0,
+    drum: bool = False,
+    velocity: int = 100,
+) -> Path:
+    """A MIDI file of (pitch, start, end) notes on one instrument."""
+    song = pretty_midi.PrettyMIDI(resolution=1000)
+    instrument = pretty_midi.Instrument(program, is_drum=drum)
+    for pitch, start, end in notes:
+        instrument.notes.append(pretty_midi.Note(velocity, pitch, start, end))
+    song.instruments.append(instrument)
+    song.write(str(path))
+    return path
+
+
+def sine(seconds: float, level: float, frequency: float = 440) -> Sound:
+    at = np.arange(round(seconds * RATE)) / RATE
+    one = level * np.sin(2 * np.pi * frequency * at)
+    return Sound(np.stack([one, one], axis=1).astype(np.float32), RATE)
+
+
+def peak(sound: Sound) -> float:
+    return float(np.abs(sound.samples).max(initial=0))
+
+
+def decibels(value: float) -> float:
+    return float(20 * np.log10(value))
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(duration=st.fractions(0, 4, max_denominator=30_000))
+def test_sound_is_as_long_as_asked_to_the_sample(
+    tmp_path: Path, small_font: Path, duration: Fraction
+) -> None:
+    song = midi(tmp_path / "song.mid", [(60, 0.5, 1.5)])
+    sound = render(song, duration, SoundSettings(), small_font, CancelToken())
+    assert sound.samples.shape == (round(duration * RATE), 2)
+    assert sound.samples.dtype == np.float32 and sound.sample_rate == RATE
+
+
+def test_the_same_music_gives_the_same_samples(tmp_path: Path, small_font: Path) -> None:
+    notes = [(60 + n % 12, n / 8, n / 8 + 0.4) for n in range(24)]
+    song = midi(tmp_path / "song.mid", notes, program=48)
+    once, twice = (
+        render(song, Fraction(4), SoundSettings(), small_font, CancelToken()) for _ in range(2)
+    )
+    assert peak(once) > 0.01
+    assert np.array_equal(once.samples, twice.samples)
+
+
+def test_notes_start_on_time(tmp_path: Path, small_font: Path) -> None:
+    """Rim shots at odd times are heard within a millisecond of one another's rhythm."""
+    starts = [0.25, 0.613, 1.0, 1.337, 1.9901, 2.5]
+    song = midi(tmp_path / "song.mid", [(37, s, s + 0.05) for s in starts], drum=True, velocity=127)
+    sound = render(song, Fraction(3), SoundSettings(), small_font, CancelToken())
+    loudness = np.abs(sound.samples).max(axis=1)
+    heard = []
+    for start in starts:
+        window = loudness[round((start - 0.05) * RATE) : round((start + 0.1) * RATE)]
+        heard.append(start - 0.05 + float(np.argmax(window > 0.3 * window.max())) / RATE)
+    delays = np.array(heard) - np.array(starts)
+    assert np.ptp(delays) < 0.002
+    assert abs(np.median(delays)) < 0.01
+
+
+def test_tempo_changes_move_notes(tmp_path: Path, small_font: Path) -> None:
+    import mido  # type: ignore[import-untyped]
+
+    file = mido.MidiFile(ticks_per_beat=100)
+    track = mido.MidiTrack()
+    file.tracks.append(track)
+    track.append(mido.MetaMessage("set_tempo", tempo=1_000_000, time=0))
+    track.append(mido.MetaMessage("set_tempo", tempo=250_000, time=100))  # at 1 s
+    track.append(mido.Message("note_on", channel=9, note=37, velocity=127, time=200))  # 1.5 s
+    file.save(tmp_path / "song.mid")
+    sound = render(tmp_path / "song.mid", Fraction(2), SoundSettings(), small_font, CancelToken())
+    loud = np.abs(sound.samples).max(axis=1) > 0.001
+    assert float(np.argmax(loud)) / RATE == pytest.approx(1.5, abs=0.01)
+
+
+def test_notes_ring_out_and_forgotten_ones_end(tmp_path: Path, small_font: Path) -> None:
+    song = midi(tmp_path / "song.mid", [(60, 0, 1)], program=48)
+    samples = render(song, Fraction(8), SoundSettings(), small_font, CancelToken()).samples
+    assert np.abs(samples[round(1.05 * RATE) : round(1.2 * RATE)]).max() > 0.001, "no tail"
+    assert np.abs(samples[7 * RATE :]).max() < 0.0005, "sounds for ever"
+    import mido
+
+    file = mido.MidiFile()
+    file.tracks.append(
+        mido.MidiTrack(
+            [
+                mido.Message("program_change", program=48),
+                mido.Message("note_on", note=60, velocity=100),
+                mido.Message("note_on", note=64, velocity=100, time=960),  # 1 s
+            ]
+        )
+    )
+    file.save(tmp_path / "stuck.mid")
+    samples = render(
+        tmp_path / "stuck.mid", Fraction(8), SoundSettings(), small_font, CancelToken()
+    ).samples
+    assert np.abs(samples[7 * RATE :]).max() < 0.0005, "a note without an end sounds for ever"
+
+
+def test_programs_and_drums_are_the_files_own(tmp_path: Path, small_font: Path) -> None:
+    sounds = [
+        render(
+            midi(tmp_path / f"{program}{drum}.mid", [(45, 0, 0.5)], program, drum),
+            Fraction(1), SoundSettings(), small_font, CancelToken(),
+        ).samples
+        for program, drum in [(0, False), (25, False), (32, False), (48, False), (0, True)]
+    ]  # fmt: skip
+    for n, one in enumerate(sounds):
+        assert np.abs(one).max() > 0.005
+        for other in sounds[:n]:
+            assert not np.allclose(one, other, atol=0.005)
+
+
+def test_loud_music_is_not_clipped(tmp_path: Path, small_font: Path) -> None:
+    notes = [(pitch, 0.0, 1.5) for pitch in range(36, 84)]
+    song = midi(tmp_path / "song.mid", notes, program=48, velocity=127)
+    sound = render(song, Fraction(2), SoundSettings(), small_font, CancelToken())
+    assert peak(sound) > 1.0, "as it comes, more than 16 bits hold"
+    finished = master(sound, SoundSettings())
+    at_peak = np.abs(finished.samples) > 0.999 * peak(finished)
+    assert at_peak.sum() < 20, "a clipped wave has flat tops"
+
+
+def test_soundfont_is_found(small_font: Path) -> None:
+    font = find_soundfont()
+    assert font.path.is_file()
+    full = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+    expected = (
+        SoundFont(full, "FluidR3_GM") if full.is_file() else SoundFont(small_font, "TimGM6mb")
+    )
+    assert font == expected
+
+
+def test_missing_library_says_how_to_get_it(
+    tmp_path: Path, small_font: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song = midi(tmp_path / "song.mid", [(60, 0, 1)])
+    monkeypatch.setitem(sys.modules, "fluidsynth", None)  # import raises ImportError
+    for platform, line in [
+        ("linux", "sudo apt-get install -y libfluidsynth3"), ("darwin", "brew install fluid-synth"),
+    ]:  # fmt: skip
+        monkeypatch.setattr(sys, "platform", platform)
+        with pytest.raises(SoundError, match=line):
+            render(song, Fraction(1), SoundSettings(), small_font, CancelToken())
+
+
+def test_bad_files_get_a_sentence(tmp_path: Path, small_font: Path) -> None:
+    song = midi(tmp_path / "song.mid", [(60, 0, 1)])
+    noise = tmp_path / "noise.mid"
+    noise.write_bytes(bytes(range(256)) * 4)
+    short = tmp_path / "short.mid"
+    short.write_bytes(song.read_bytes()[:40])
+    for file, font, sentence in [
+        (tmp_path / "none.mid", small_font, "There is no MIDI file"),
+        (noise, small_font, "not a MIDI file"),
+        (short, small_font, "not a MIDI file"),
+        (song, noise, "SoundFont .* cannot be read"),
+        (song, tmp_path / "none.sf2", "SoundFont .* cannot be read"),
+    ]:
+        with pytest.raises(SoundError, match=sentence):
+            render(file, Fraction(1), SoundSettings(), font, CancelToken())
+
+
+def test_rendering_can_be_cancelled(tmp_path: Path, small_font: Path, cancel: CancelToken) -> None:
+    song = midi(tmp_path / "song.mid", [(60, 0, 1)])
+    cancel.cancel()
+    begin = time.monotonic()
+    with pytest.raises(Cancelled):
+        render(song, Fraction(600), SoundSettings(), small_font, cancel)
+    assert time.monotonic() - begin < 2
+
+
+def test_fluidsynth_writes_nothing_to_the_terminal(
+    tmp_path: Path, small_font: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import mido
+
+    track = mido.MidiTrack()
+    track.append(mido.Message("control_change", control=0, value=77))  # no such bank
+    track.append(mido.Message("program_change", program=9))
+    track.append(mido.Message("note_on", note=60, velocity=90))
+    file = mido.MidiFile()
+    file.tracks.append(track)
+    file.save(tmp_path / "song.mid")
+    render(tmp_path / "song.mid", Fraction(1), SoundSettings(), small_font, CancelToken())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_master_sets_peak_and_fade() -> None:
+    sound = sine(10, 0.05)
+    finished = master(sound, SoundSettings())
+    assert decibels(peak(finished)) == pytest.approx(-3, abs=0.001)
+    assert np.array_equal(sound.samples, sine(10, 0.05).samples), "the input is left alone"
+    envelope = np.abs(finished.samples[:, 0]).reshape(-1, RATE // 10).max(axis=1) / peak(finished)
+    assert envelope[:70] == pytest.approx(np.ones(70), abs=0.01)
+    halfway = envelope[84:86].mean()
+    assert halfway == pytest.approx(0.5, abs=0.03)
+    assert not finished.samples[-1].any()
+
+
+@pytest.mark.parametrize(("seconds", "fades"), [(1, False), (2.99, False), (3, True), (3.5, True)])
+def test_short_films_have_no_fade(seconds: float, fades: bool) -> None:
+    finished = master(Sound(np.ones((round(seconds * RATE), 2), np.float32), RATE), SoundSettings())
+    assert decibels(peak(finished)) == pytest.approx(-3, abs=0.001)
+    assert (finished.samples[-1, 0] == 0) == fades
+
+
+def test_silence_stays_silence() -> None:
+    for frames in (0, RATE, 5 * RATE):
+        finished = master(Sound(np.zeros((frames, 2), np.float32), RATE), SoundSettings())
+        assert finished.samples.shape == (frames, 2) and not finished.samples.any()
+
+
+def part(sound: Sound, frequency: float, begin: float, end: float) -> float:
+    """Amplitude of one frequency in a stretch of sound."""
+    piece = sound.samples[round(begin * RATE) : round(end * RATE), 0]
+    at = np.arange(len(piece)) / RATE
+    return float(2 * np.abs(np.mean(piece * np.exp(-2j * np.pi * frequency * at))))
+
+
+def test_original_sound_goes_under_the_music(
+    films: Films, cancel: CancelToken, either_ffmpeg: str
+) -> None:
+    film = probe(films.beep("beep-0-0.5.mkv", sound_delay=0.5))  # 1000 Hz, 0.5, at 1.5…1.7 s
+    music = master(sine(3, 1.0, 440), SoundSettings(fade_seconds=0))
+    mixed = mix_with_original(music, film, KEEP, cancel)
+    assert mixed.samples.shape == music.samples.shape
+    assert peak(mixed) == pytest.approx(peak(music), rel=1e-5)
+    tune = part(mixed, 440, 1.55, 1.65)
+    beep = part(mixed, 1000, 1.55, 1.65)
+    assert beep / tune == pytest.approx(0.5 * amplitude(-6) / peak(music), rel=0.02)
+    assert part(mixed, 1000, 1.0, 1.4) < 0.001, "the original is not lined up"
+
+
+def test_stereo_stays_stereo_and_mono_stays_as_loud(films: Films, cancel: CancelToken) -> None:
+    path = films.render(
+        "sides.mkv", "-i", films.silent(), "-f", "lavfi",
+        "-i", "aevalsrc='0.5*sin(6283*t)|0.2*sin(3142*t)':s=44100:d=3",
+        "-c:v", "copy", "-c:a", "pcm_s16le",
+    )  # fmt: skip
+    nothing = Sound(np.zeros((3 * RATE, 2), np.float32), RATE)
+    mixed = mix_with_original(nothing, probe(path), KEEP, cancel)
+    sides = np.abs(mixed.samples).max(axis=0) / amplitude(-6)
+    assert sides == pytest.approx([0.5, 0.2], rel=0.02)
+    mono = mix_with_original(nothing, probe(films.beep("beep-0-0.mkv")), KEEP, cancel)
+    assert np.abs(mono.samples).max(axis=0) == pytest.approx(amplitude(-6) * 0.5, rel=0.02)
+
+
+def test_original_sound_is_replaced_by_default(films: Films, cancel: CancelToken) -> None:
+    music = sine(3, 0.5)
+    film = probe(films.beep("beep-0-0.mkv"))
+    assert mix_with_original(music, film, SoundSettings(), cancel) is music
+    silent = probe(films.silent())
+    assert mix_with_original(music, silent, KEEP, cancel) is music
+
+
+def test_original_without_music_is_not_clipped(films: Films, cancel: CancelToken) -> None:
+    nothing = Sound(np.zeros((3 * RATE, 2), np.float32), RATE)
+    film = probe(films.beep("beep-0-0.mkv"))
+    mixed = mix_with_original(nothing, film, KEEP, cancel)
+    assert peak(mixed) == pytest.approx(0.5 * amplitude(-6), rel=0.02)
+
+
+@settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(frames=st.integers(0, 200_000), seed=st.integers(0, 9))
+def test_wav_holds_what_was_written(tmp_path: Path, frames: int, seed: int) -> None:
+    noise = np.random.default_rng(seed).uniform(-1.1, 1.1, (frames, 2)).astype(np.float32)
+    path = tmp_path / "noise.wav"
+    write_wav(Sound(noise, RATE), path)
+    with wave.open(str(path)) as file:
+        assert file.getparams()[:4] == (2, 2, RATE, frames)
+        read = np.frombuffer(file.readframes(frames), "<i2").reshape(-1, 2) / 32767
+    assert np.abs(read - np.clip(noise, -1, 1)).max(initial=0) <= 0.51 / 32767
+
+
+def test_wav_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SoundError, match="cannot be written: No such file"):
+        write_wav(sine(0.1, 0.5), tmp_path / "nowhere" / "song.wav")

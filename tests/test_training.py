@@ -1,0 +1,222 @@
+"""From MIDI files to a trained model, small but whole."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pretty_midi
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emsync.music import vocabulary as v
+from emsync.music.checkpoint import load
+from emsync.music.tokens import NoteTable, decode, tick_of_tokens
+from emsync.training import corpus, train_music
+from emsync.training.corpus import Piece, UnusableFile, build, read_shard, tokenise
+from emsync.training.labels import arousal_of_tempo, majorness
+from emsync.training.train_music import (
+    CHORD_DROPPED,
+    Crops,
+    TrainingSettings,
+    boundary_offsets,
+    transpose,
+)
+
+SCALES = {"major": (0, 4, 7), "minor": (0, 3, 7)}
+
+
+def song(mode: str, bpm: float, bars: int = 24, tonic: int = 60) -> pretty_midi.PrettyMIDI:
+    """Drums on every beat, a bass, and a long piano chord a bar, played with a little jitter."""
+    music = pretty_midi.PrettyMIDI(initial_tempo=bpm)
+    beat = 60 / bpm
+    piano, bass, drums = (
+        pretty_midi.Instrument(program, is_drum)
+        for program, is_drum in ((0, False), (33, False), (0, True))
+    )
+    jitter = np.random.default_rng(1)
+    for bar in range(bars):
+        degree = (0, 5, 7, 0)[bar % 4]
+        start = bar * 4 * beat
+        for step in SCALES[mode]:
+            at = start + jitter.uniform(0, 0.005)
+            piano.notes.append(pretty_midi.Note(80, tonic + degree + step, at, at + 3.8 * beat))
+        for n in range(4):
+            at = start + n * beat
+            bass.notes.append(pretty_midi.Note(80, tonic - 24 + degree, at, at + 0.9 * beat))
+            drums.notes.append(pretty_midi.Note(80, 36 if n % 2 == 0 else 38, at, at + 0.05))
+    music.instruments = [piano, bass, drums]
+    return music
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("midi")
+    for i in range(30):
+        song("major" if i % 2 else "minor", 70 + 2 * i, tonic=55 + i % 10).write(
+            str(folder / f"{i:02}.mid")
+        )
+    (folder / "broken.mid").write_bytes(b"MThd" + bytes(20))
+    out = tmp_path_factory.mktemp("shards")
+    build(folder, out, [], processes=1)
+    assert list(json.loads((out / f"{folder.name}.left_out.json").read_text())) == ["broken.mid"]
+    return out
+
+
+def test_a_shard_holds_the_songs(shards: Path) -> None:
+    (path,) = shards.glob("*.npz")
+    pieces = read_shard(path)
+    assert [piece.name for piece in pieces] == [f"{i:02}.mid" for i in range(30)]
+    decoded = decode(pieces[3].tokens)
+    assert len(decoded.bars) == 24 and len(decoded.chords) == 24
+    assert decoded.bars == decoded.chords
+    assert len(set(np.diff(decoded.bars).tolist())) == 1, "every bar is as long as the next"
+    assert pieces[3].groups == 3 and pieces[3].tier == "unknown"
+    assert pieces[3].bpm == pytest.approx(76, rel=0.04)
+
+
+def test_a_shard_is_made_once_and_always_the_same(tmp_path: Path) -> None:
+    midi = tmp_path / "midi"
+    midi.mkdir()
+    song("major", 100).write(str(midi / "a.mid"))
+    contents = []
+    for out in (tmp_path / "one", tmp_path / "two"):
+        build(midi, out, [], processes=1)
+        contents.append((out / "midi.npz").read_bytes())
+    assert contents[0] == contents[1]
+    before = (tmp_path / "one" / "midi.npz").stat().st_mtime_ns
+    build(midi, tmp_path / "one", [], processes=1)
+    assert (tmp_path / "one" / "midi.npz").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("content", [b"", b"MThd", b"RIFF" + bytes(100), bytes(1000)])
+def test_what_is_no_midi_is_named(content: bytes) -> None:
+    with pytest.raises(UnusableFile):
+        tokenise(content)
+
+
+def test_labels() -> None:
+    assert arousal_of_tempo(50, True) == -1 and arousal_of_tempo(100, True) == 0
+    assert arousal_of_tempo(300, True) == 1 and math.isnan(arousal_of_tempo(100, False))
+    table = {}
+    for mode, third in (("major", 64), ("minor", 63)):
+        pitch = np.array([60, third, 67, 65, third + 5, 72, 67, third + 7, 74])
+        start = np.arange(len(pitch)) * 50
+        table[mode] = majorness(NoteTable(np.full(len(pitch), 3), pitch, start, start + 50))
+    assert table["major"] > 0.05 > -0.05 > table["minor"]
+
+
+@given(st.lists(st.integers(0, v.SIZE - 1), max_size=200), st.integers(-3, 3))
+def test_transposing_keeps_all_but_pitch(tokens: list[int], semitones: int) -> None:
+    moved = transpose(np.array(tokens, dtype=np.int64), semitones)
+    for before, after in zip(tokens, moved.tolist(), strict=True):
+        if not v.is_note(before) or v.note_of(before)[0] == "drums":
+            assert after == before
+        else:
+            (group, pitch, on), other = v.note_of(before), v.note_of(after)
+            assert (group, on) == (other[0], other[2])
+            assert (other[1] - pitch - semitones) % 12 == 0
+
+
+@given(st.lists(st.sampled_from([v.BAR, v.CHORD, 4, 50, 128, 300, 900]), min_size=1, max_size=80))
+def test_offsets_point_to_the_next_chord(tokens: list[int]) -> None:
+    offsets = boundary_offsets(np.array(tokens))
+    seconds = tick_of_tokens(np.array(tokens)) * v.TICK_SECONDS
+    for i in range(len(tokens)):
+        later = [seconds[j] for j in range(i + 1, len(tokens)) if tokens[j] == v.CHORD]
+        assert offsets[i] == pytest.approx(min(8.0, later[0] - seconds[i]) if later else 8.0)
+
+
+def test_crops_are_what_the_thesis_says(shards: Path) -> None:
+    (path,) = shards.glob("*.npz")
+    crops = Crops(read_shard(path), TrainingSettings(batch=400, length=128))
+    batch = crops.batch(np.random.default_rng(0))
+    first, second = batch.tokens[:, 0].tolist(), batch.tokens[:, 1].tolist()
+    assert set(first) == {v.PAD, v.MORE_INSTRUMENTS} and set(second) == {v.START, v.BAR}
+    assert 5 <= second.count(v.START) <= 40
+    whole = Crops(read_shard(path), TrainingSettings(batch=400, length=128))
+    chords = (batch.tokens == v.CHORD).sum().item()
+    bars = (batch.tokens == v.BAR).sum().item()  # every bar of these songs has its chord
+    assert chords / bars == pytest.approx(1 - CHORD_DROPPED, abs=0.06)
+    assert (batch.offsets >= 0).all() and (batch.offsets <= 8).all()
+    again = whole.batch(np.random.default_rng(0))
+    assert torch.equal(batch.tokens, again.tokens) and torch.equal(batch.offsets, again.offsets)
+    given = ~batch.conditions.isnan()
+    assert 0.8 < given.float().mean() < 0.97
+
+
+def run(shards: Path, out: Path, steps: int) -> None:
+    options = (
+        f"--minutes 5 --total-steps {steps} --batch 4 --length 128 --layers 2 --heads 2 --width 32 "
+        "--inner-width 64 --context 160 --report-every 10 --warmup-steps 5 --adam-rate 0.01"
+    )
+    train_music.main([str(shards), "-o", str(out), *options.split()])
+
+
+def test_training_learns_and_goes_on_exactly(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path,) = shards.glob("*.npz")
+    pieces = read_shard(path)
+    # Content decides the split; these thirty songs need some that are held out.
+    split = [replace(p, split="valid" if i % 10 == 0 else "train") for i, p in enumerate(pieces)]
+    monkeypatch.setattr(train_music, "read_shard", lambda _: split)
+    run(shards, tmp_path / "whole", 40)
+    log = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in log] == [0, 10, 20, 30, 40]
+    assert log[0]["nll"] == pytest.approx(math.log(v.SIZE), abs=0.1)
+    assert log[-1]["nll"] < log[0]["nll"] - 1 and log[-1]["top5"] > log[0]["top5"]
+
+    real_step = train_music.Trainer.step
+    taken = 0
+
+    def stopping(self: train_music.Trainer, done: float) -> float:
+        nonlocal taken
+        taken += 1
+        if taken == 31:  # as if the machine went away just after the save at step 30
+            raise KeyboardInterrupt
+        return real_step(self, done)
+
+    monkeypatch.setattr(train_music.Trainer, "step", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        run(shards, tmp_path / "parts", 40)
+    run(shards, tmp_path / "parts", 40)
+    states = [
+        torch.load(tmp_path / name / "state.pt", weights_only=True)["model"]
+        for name in ("whole", "parts")
+    ]
+    for name, value in states[0].items():
+        assert torch.equal(value, states[1][name]), name
+    card = load(tmp_path / "parts" / "weights").card
+    assert card["seen"]["step"] == 40  # type: ignore[index]
+    assert card["tiers"] == ["unknown"]
+    phases = card["phases"]
+    assert isinstance(phases, list)
+    assert [phase["from_step"] for phase in phases] == [0] and phases[0]["batch"] == 4
+
+
+def test_chord_weighs_ten_times_and_padding_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = torch.zeros(3, v.SIZE)
+    logits[0, v.CHORD], logits[1, 500] = 2.0, 1.0
+    targets = torch.tensor([v.CHORD, 500, v.PAD])
+    monkeypatch.setattr(train_music, "losses", lambda *_: (logits, targets))
+    batch = train_music.Batch(*(torch.zeros(1) for _ in range(3)))
+    nll = [-float(logits[i].log_softmax(-1)[targets[i]]) for i in range(2)]
+    loss = float(train_music.training_loss(torch.nn.Identity(), batch))
+    assert loss == pytest.approx((10 * nll[0] + nll[1]) / 2, rel=1e-5)
+
+
+def test_pieces_without_pitch_are_not_trained_on() -> None:
+    piece = Piece("a", "s", "t", "train", np.array([v.BAR], np.uint16), 0.0, 0.0, math.nan, 1, 100)
+    with pytest.raises(SystemExit):
+        Crops([piece], TrainingSettings())
+
+
+def test_groups_follow_lpd5() -> None:
+    groups = [corpus.group_of(program, False) for program in (0, 25, 33, 48, 98, 120)]
+    names = ["piano", "guitar", "bass", "strings"]
+    assert groups == [*(v.GROUPS.index(name) for name in names), None, None]
+    assert corpus.group_of(0, True) == v.GROUPS.index("drums")

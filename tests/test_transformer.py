@@ -1,0 +1,162 @@
+"""The generator against the published one's outputs, and incremental against whole passes."""
+
+import itertools
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emsync.errors import WeightsError
+from emsync.music import vocabulary as v
+from emsync.music.checkpoint import load
+from emsync.music.published import from_published, main, read, settings_of
+from emsync.music.transformer import MusicTransformer, Positions, TransformerSettings
+
+REFERENCE = Path(
+    os.environ.get("EMSYNC_REFERENCE", Path(__file__).parents[2] / "shared" / "reference")
+)
+
+
+def published(name: str) -> tuple[MusicTransformer, dict[str, torch.Tensor]]:
+    if not (REFERENCE / f"{name}.npz").exists():
+        pytest.skip(f"golden file {name}.npz not found; set EMSYNC_REFERENCE to its folder")
+    config = json.loads((REFERENCE / f"{name}.json").read_text())
+    with np.load(REFERENCE / f"{name}.npz") as arrays:
+        tensors = {key: torch.from_numpy(arrays[key]) for key in arrays.files}
+    state = {k.removeprefix("state/"): t for k, t in tensors.items() if k.startswith("state/")}
+    settings = settings_of(state)
+    assert settings == TransformerSettings(
+        positions="relative",
+        layers=config["num_layer"],
+        heads=config["num_head"],
+        width=config["embedding_dim"],
+        inner_width=config["d_inner"],
+        context=config["max_seq"],
+    )
+    model = MusicTransformer(settings)
+    model.load_state_dict(from_published(state))
+    return model.eval(), tensors
+
+
+@pytest.mark.parametrize("name", ["music_a", "music_full_window"])
+def test_published_outputs_are_reproduced(name: str) -> None:
+    model, golden = published(name)
+    with torch.no_grad():
+        logits = model(golden["tokens"], golden["offsets"], golden["conditions"])
+    torch.testing.assert_close(logits, golden["logits"], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["music_a", "music_full_window"])
+def test_published_outputs_are_reproduced_token_by_token(name: str) -> None:
+    model, golden = published(name)
+    incremental = decode_in_pieces(
+        model, golden["tokens"], golden["offsets"], golden["conditions"], [7]
+    )
+    torch.testing.assert_close(incremental, golden["logits"][:, 2:], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_published_checkpoint_is_converted(tmp_path: Path, wrapped: bool) -> None:
+    _, golden = published("music_a")
+    state = {k.removeprefix("state/"): t for k, t in golden.items() if k.startswith("state/")}
+    if wrapped:
+        torch.save(
+            {"epoch": 3, "model": {f"module.{k}": t for k, t in state.items()}}, tmp_path / "a"
+        )
+    else:
+        torch.save(state, tmp_path / "a")
+    assert main([str(tmp_path / "a"), "-o", str(tmp_path / "converted")]) == 0
+    loaded = load(tmp_path / "converted").model
+    with torch.no_grad():
+        logits = loaded(golden["tokens"], golden["offsets"], golden["conditions"])
+    torch.testing.assert_close(logits, golden["logits"], atol=1e-4, rtol=0)
+    assert main([str(tmp_path / "a"), "-o", str(tmp_path / "converted")]) == 1, (
+        "nothing is replaced"
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", {"a": torch.zeros(2)}, [1, 2]])
+def test_what_is_no_published_checkpoint_is_refused(tmp_path: Path, content: object) -> None:
+    path = tmp_path / "model.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(WeightsError, match=r"model\.pt is not"):
+        read(path)
+
+
+def decode_in_pieces(
+    model: MusicTransformer,
+    tokens: torch.Tensor,
+    offsets: torch.Tensor,
+    conditions: torch.Tensor,
+    first: list[int],
+) -> torch.Tensor:
+    """Logits of all tokens: pieces of the lengths in `first`, then one token at a time."""
+    cache = model.new_cache(len(tokens))
+    edges = np.cumsum([0, *first]).tolist()
+    edges += range(edges[-1] + 1, tokens.shape[1] + 1)
+    parts = []
+    with torch.no_grad():
+        for start, end in itertools.pairwise(edges):
+            given = conditions if start == 0 else None
+            part = model(tokens[:, start:end], offsets[:, start:end], given, cache)
+            parts.append(part[:, 2:] if start == 0 else part)
+    return torch.cat(parts, dim=1)
+
+
+@pytest.mark.parametrize("positions", ["relative", "rotary"])
+def test_incremental_equals_whole(positions: Positions) -> None:
+    torch.manual_seed(3)
+    model = MusicTransformer(
+        TransformerSettings(positions, layers=3, heads=4, width=64, inner_width=96, context=80)
+    ).eval()
+    for parameter in model.parameters():  # zero-initialised projections would hide a wrong cache
+        torch.nn.init.normal_(parameter, std=0.1)
+    tokens = torch.randint(1, v.SIZE, (3, 78))
+    offsets = 10 * torch.rand(3, 78)
+    conditions = torch.tensor([[0.3, float("nan")], [-1.0, 1.0], [float("nan"), float("nan")]])
+    with torch.no_grad():
+        whole = model(tokens, offsets, conditions)[:, 2:]
+    for first in ([1], [20], [20, 20, 5]):
+        incremental = decode_in_pieces(model, tokens, offsets, conditions, first)
+        torch.testing.assert_close(incremental, whole, atol=1e-4, rtol=0)
+
+
+def test_later_tokens_change_nothing_before_them() -> None:
+    torch.manual_seed(0)
+    model = MusicTransformer(
+        TransformerSettings(layers=2, heads=2, width=32, inner_width=64)
+    ).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    tokens = torch.randint(1, v.SIZE, (1, 30))
+    offsets = torch.full((1, 30), 8.0)
+    changed = tokens.clone()
+    changed[0, 20:] = 5
+    conditions = torch.zeros(1, 2)
+    with torch.no_grad():
+        one, other = (model(t, offsets, conditions) for t in (tokens, changed))
+    torch.testing.assert_close(one[:, :22], other[:, :22])
+    assert not torch.allclose(one[:, 22:], other[:, 22:])
+
+
+def test_boundary_and_mood_are_heard() -> None:
+    torch.manual_seed(0)
+    model = MusicTransformer(
+        TransformerSettings(layers=2, heads=2, width=32, inner_width=64)
+    ).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    tokens = torch.randint(1, v.SIZE, (1, 10))
+    far, near = torch.full((1, 10), 9.0), torch.full((1, 10), 0.5)
+    with torch.no_grad():
+        base = model(tokens, far, torch.zeros(1, 2))
+        assert not torch.allclose(base, model(tokens, near, torch.zeros(1, 2)))
+        assert not torch.allclose(base, model(tokens, far, torch.tensor([[0.5, 0.0]])))
+        assert not torch.allclose(base, model(tokens, far, torch.tensor([[0.0, float("nan")]])))
+        torch.testing.assert_close(base, model(tokens, torch.full((1, 10), 8.0), torch.zeros(1, 2)))
