@@ -1,10 +1,11 @@
 """From MIDI to sound: FluidSynth, offline, the same samples every time."""
 
+import contextlib
 import ctypes
 import importlib.util
+import io
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -77,7 +78,9 @@ def load_library() -> Any:
         SoundError: with the line that installs it.
     """
     try:
-        import fluidsynth
+        # Where the variable CI is set, pyfluidsynth prints where it found its library.
+        with contextlib.redirect_stdout(io.StringIO()):
+            import fluidsynth
     except (ImportError, OSError) as error:
         line = (
             "brew install fluid-synth"
@@ -196,7 +199,7 @@ def _play(
     return end
 
 
-@contextmanager
+@contextlib.contextmanager
 def _synthesizer(soundfont: Path, sample_rate: int) -> Iterator[tuple[Any, Any]]:
     """A FluidSynth with `soundfont` loaded and no audio device, and its function that renders."""
     fluidsynth = load_library()
