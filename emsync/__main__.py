@@ -120,6 +120,14 @@ def parser() -> argparse.ArgumentParser:
         help="how late a chord may come after its cut to stay on the beat; 'none' for the paper's "
         "Algorithm 1 as it stands (default: %(default)s)",
     )
+    music.add_argument(
+        "--guidance",
+        type=_number(0, 5),
+        default=standard.music.guidance,
+        metavar="W",
+        help="how much mood and cuts are insisted on; 1 is the model as it is, more takes twice "
+        "as long (default: %(default)s)",
+    )
     music.add_argument("--weights", type=Path, help="folder of another generator")
     sound = made.add_argument_group("sound")
     sound.add_argument(
@@ -165,6 +173,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
             temperature=options.temperature,
             top_p=options.top_p,
             late_tolerance=options.late_tolerance,
+            guidance=options.guidance,
         ),
         sound=replace(standard.sound, original_sound=options.original_sound),
     )

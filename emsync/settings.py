@@ -65,6 +65,10 @@ class MusicSettings:
     stands, which lets the boundary pass."""
     candidates: int = 2
     """Pieces composed side by side, of which the best is kept. Ours; the thesis draws one."""
+    guidance: float = 1.0
+    """Weight w >= 0 of the conditions: logits are taken as unconditional + w (conditional -
+    unconditional), so 1 is the model as it is and more exaggerates (classifier-free guidance, Ho &
+    Salimans 2022). Other than 1 it costs a second pass per token."""
 
 
 @dataclass(frozen=True)

@@ -214,6 +214,7 @@ def test_weights_that_are_not_there(films: Films, tmp_path: Path) -> None:
         ["--candidates", "0"],
         ["--temperature", "0"],
         ["--top-p", "1.1"],
+        ["--guidance", "-1"],
         ["--original-sound", "louder"],
     ],
     ids=" ".join,
