@@ -148,22 +148,99 @@ def test_crops_are_what_the_thesis_says(shards: Path) -> None:
     assert 0.8 < given.float().mean() < 0.97
 
 
-def run(shards: Path, out: Path, steps: int) -> None:
+def test_crops_are_shared_out_among_the_tiers(shards: Path) -> None:
+    (path,) = shards.glob("*.npz")
+    pieces = [
+        replace(piece, tier="free" if i < 3 else "synthetic", groups=5 if i < 3 else 1)
+        for i, piece in enumerate(read_shard(path))
+    ]
+    for share in ({"free": 3.0, "synthetic": 1.0}, {"free": 0.1, "synthetic": 0.3}):
+        crops = Crops(pieces, TrainingSettings(batch=400, length=16, share=share))
+        count = crops.batch(np.random.default_rng(0)).tokens[:, 0]
+        free, synthetic = ((count == t).sum() for t in (v.MORE_INSTRUMENTS, v.FEWER_INSTRUMENTS))
+        assert free / (free + synthetic) == pytest.approx(
+            share["free"] / sum(share.values()), abs=0.06
+        )
+
+
+ARCHITECTURE = "--layers 2 --heads 2 --width 32 --inner-width 64 --context 160"
+
+
+def run(shards: Path, out: Path, steps: int, more: str = ARCHITECTURE) -> None:
     options = (
-        f"--minutes 5 --total-steps {steps} --batch 4 --length 128 --layers 2 --heads 2 --width 32 "
-        "--inner-width 64 --context 160 --report-every 10 --warmup-steps 5 --adam-rate 0.01"
+        f"--minutes 5 --total-steps {steps} --batch 4 --length 128 --report-every 10 "
+        f"--warmup-steps 5 --adam-rate 0.01 {more}"
     )
     train_music.main([str(shards), "-o", str(out), *options.split()])
 
 
-def test_training_learns_and_goes_on_exactly(
-    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def split_shards(shards: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Content decides the split; these thirty songs need some that are held out, and two tiers."""
     (path,) = shards.glob("*.npz")
-    pieces = read_shard(path)
-    # Content decides the split; these thirty songs need some that are held out.
-    split = [replace(p, split="valid" if i % 10 == 0 else "train") for i, p in enumerate(pieces)]
-    monkeypatch.setattr(train_music, "read_shard", lambda _: split)
+    pieces = [
+        replace(
+            piece,
+            split="valid" if i % 10 < 2 else "train",
+            source="odd" if i % 2 else "even",
+            tier="synthetic" if i % 2 else "free",
+        )
+        for i, piece in enumerate(read_shard(path))
+    ]
+    monkeypatch.setattr(train_music, "read_shard", lambda _: pieces)
+    return shards
+
+
+def test_a_run_begins_from_saved_weights(
+    split_shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = torch.random.get_rng_state()
+    run(split_shards, tmp_path / "first", 10, f"{ARCHITECTURE} --sources odd even --share free=1")
+    assert torch.equal(torch.random.get_rng_state(), before), "nobody else's draws are changed"
+    first = load(tmp_path / "first" / "weights")
+    assert first.card["sources"] == ["even"] and first.card["began_from"] is None
+    begin = f"--weights {tmp_path / 'first' / 'weights'} --context 200"
+    run(split_shards, tmp_path / "second", 10, f"{begin} --tiers free synthetic")
+    log = [
+        json.loads(line) for line in (tmp_path / "second" / "log.jsonl").read_text().splitlines()
+    ]
+    assert log[0]["nll"] < math.log(v.SIZE) - 1
+    second = load(tmp_path / "second" / "weights")
+    assert second.model.settings == replace(first.model.settings, context=200)
+    assert second.card["began_from"] == {
+        "name": "weights",
+        "sha256": first.sha256,
+        **{key: first.card[key] for key in ("seen", "sources", "tiers")},
+    }
+    assert second.card["tiers"] == ["free", "synthetic"]
+    capsys.readouterr()
+    run(split_shards, tmp_path / "second", 20, f"{begin} --tiers synthetic")
+    assert "--weights is not used" in capsys.readouterr().out
+    third = load(tmp_path / "second" / "weights")
+    assert third.card["seen"]["step"] == 20  # type: ignore[index]
+    assert third.card["tiers"] == ["free", "synthetic"], "what was learned from stays named"
+    assert third.card["began_from"] == second.card["began_from"]
+
+
+def test_what_cannot_be_trained_is_refused(split_shards: Path, tmp_path: Path) -> None:
+    run(split_shards, tmp_path / "run", 1)
+    for more, why in (
+        ("--width 64", "width 32"),
+        ("--sources odd elsewhere", "elsewhere; there are even, odd"),
+        ("--length 500", "context"),
+    ):
+        with pytest.raises(SystemExit, match=why):
+            run(split_shards, tmp_path / "run", 2, more)
+    with pytest.raises(SystemExit, match="No music generator"):
+        run(split_shards, tmp_path / "other", 2, f"--weights {tmp_path}")
+    with pytest.raises(SystemExit, match="2"):
+        run(split_shards, tmp_path / "other", 2, "--share free=much")
+
+
+def test_training_learns_and_goes_on_exactly(
+    split_shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards = split_shards
     run(shards, tmp_path / "whole", 40)
     log = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in log] == [0, 10, 20, 30, 40]
@@ -192,7 +269,7 @@ def test_training_learns_and_goes_on_exactly(
         assert torch.equal(value, states[1][name]), name
     card = load(tmp_path / "parts" / "weights").card
     assert card["seen"]["step"] == 40  # type: ignore[index]
-    assert card["tiers"] == ["unknown"]
+    assert card["tiers"] == ["free", "synthetic"]
     phases = card["phases"]
     assert isinstance(phases, list)
     assert [phase["from_step"] for phase in phases] == [0] and phases[0]["batch"] == 4

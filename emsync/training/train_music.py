@@ -2,28 +2,32 @@
 
 RUN keeps the whole state (`state.pt`), a log with one JSON object a line (`log.jsonl`), and the
 weights (`weights/`). A run that finds a state goes on from it exactly: model, optimisers, and the
-order of the data, which depends on the seed and the number of the step alone. The learning rate
-falls over the last part of the whole training, whose length is given in minutes or in steps.
+order of the data, which depends on the seed and the number of the step alone. A new run begins with
+random weights, or with those of `--weights`. The learning rate falls over the last part of the
+whole training, whose length is given in minutes or in steps.
 
 Runs on a CPU and on a GPU, in bf16 autocast, under torch 2.9 or newer.
 """
 
 import argparse
 import json
+import math
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from emsync.errors import WeightsError
 from emsync.music import vocabulary as v
-from emsync.music.checkpoint import save
+from emsync.music.checkpoint import Checkpoint, load, save
 from emsync.music.tokens import tick_of_tokens
 from emsync.music.transformer import MAXIMUM_OFFSET, PREFIX, MusicTransformer, TransformerSettings
 from emsync.training.corpus import Piece, read_shard
@@ -58,6 +62,8 @@ class TrainingSettings:
     """Last share of the training over which the learning rate falls to zero."""
     weak_valence: bool = True
     """Take the mode (major or minor) of a piece for its valence where no label is known."""
+    share: dict[str, float] = field(default_factory=dict)
+    """Relative number of crops drawn from each tier; empty: as its tokens are."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +97,12 @@ class Crops:
         sizes = np.array([len(piece.tokens) for piece in self.pieces], dtype=float)
         chords = np.array([bool((piece.tokens == v.CHORD).any()) for piece in self.pieces])
         # Boundaries can only be learned from pieces that have strong chords.
-        self.weights = sizes * np.where(chords, 2.0, 1.0)
-        self.weights /= self.weights.sum()
+        weights = sizes * np.where(chords, 2.0, 1.0)
+        tiers = np.array([piece.tier for piece in self.pieces])
+        for tier, share in settings.share.items():
+            weights[tiers == tier] *= share / max(weights[tiers == tier].sum(), 1.0)
+        self.cumulative = np.cumsum(weights) / weights.sum()
+        """Share of draws that fall on a piece or one before it."""
 
     @property
     def tokens(self) -> int:
@@ -107,7 +117,7 @@ class Crops:
 
     def _example(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         length = self.settings.length
-        number = int(generator.choice(len(self.pieces), p=self.weights))
+        number = int(np.searchsorted(self.cumulative, generator.random(), side="right"))
         piece, bars = self.pieces[number], self.bars[number]
         if generator.random() < FROM_START:
             crop = np.concatenate([[v.START], piece.tokens[: length + LOOKAHEAD]])
@@ -250,6 +260,7 @@ class Trainer:
         held_out: Crops,
         folder: Path,
         compiled: bool,
+        began_from: Checkpoint | None = None,
     ) -> None:
         self.settings, self.training, self.held_out, self.folder = (
             settings,
@@ -258,8 +269,17 @@ class Trainer:
             folder,
         )
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        torch.manual_seed(settings.seed)
-        self.model = MusicTransformer(architecture).to(self.device)
+        with _seeded(settings.seed):
+            self.model = MusicTransformer(architecture)
+        self.began_from: dict[str, object] | None = None
+        if began_from is not None:
+            self.model.load_state_dict(began_from.model.state_dict())
+            self.began_from = {
+                "name": began_from.name,
+                "sha256": began_from.sha256,
+                **{key: began_from.card.get(key) for key in ("seen", "sources", "tiers")},
+            }
+        self.model.to(self.device)
         self.optimisers = optimisers_of(self.model, settings)
         self.counters = _Counters()
         self.phases: list[tuple[int, dict[str, object]]] = []
@@ -271,7 +291,8 @@ class Trainer:
                 optimiser.load_state_dict(saved)
             self.counters = _Counters(**state["counters"])
             self.phases = [tuple(phase) for phase in state["phases"]]
-        now = asdict(settings)
+            self.began_from = state["began_from"]
+        now = {**asdict(settings), **self._origin()}
         if not self.phases or self.phases[-1][1] != now:
             if self.phases:
                 print(f"From step {self.counters.step} on with other settings: {now}", flush=True)
@@ -279,6 +300,21 @@ class Trainer:
         self.run_model: nn.Module = self.model
         if compiled:
             self.run_model = torch.compile(self.model, dynamic=False)  # type: ignore[assignment]
+
+    def _origin(self) -> dict[str, object]:
+        """What the pieces of this stretch are, for the card."""
+        pieces = self.training.pieces
+        return {
+            "sources": sorted({piece.source for piece in pieces}),
+            "tiers": sorted({piece.tier for piece in pieces}),
+        }
+
+    def _ever(self, key: str) -> list[str]:
+        """All `sources` or `tiers` that these weights have learned from, in whatever stretch."""
+        stretches: list[dict[str, Any]] = [settings for _, settings in self.phases]
+        if self.began_from is not None:
+            stretches.append(self.began_from)
+        return sorted({name for stretch in stretches for name in stretch[key] or ["unknown"]})
 
     def step(self, done: float) -> float:
         """One optimiser step, with the share `done` of the training behind it; returns the loss."""
@@ -306,6 +342,8 @@ class Trainer:
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "counters": asdict(self.counters),
             "phases": self.phases,
+            "began_from": self.began_from,
+            "architecture": self.model.settings.to_dict(),
         }
         partial = self.folder / "state.partial"
         torch.save(state, partial)
@@ -317,8 +355,9 @@ class Trainer:
                 "phases": [{"from_step": step, **settings} for step, settings in self.phases],
                 "seen": asdict(self.counters),
                 "device": self.device.type,
-                "sources": sorted({piece.source for piece in self.training.pieces}),
-                "tiers": sorted({piece.tier for piece in self.training.pieces}),
+                "began_from": self.began_from,
+                "sources": self._ever("sources"),
+                "tiers": self._ever("tiers"),
                 "training_tokens": self.training.tokens,
                 "validation": asdict(quality) if quality else None,
             },
@@ -357,6 +396,72 @@ class Trainer:
             self.counters.seconds = before + time.monotonic() - began
 
 
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """What is drawn on the CPU inside depends on `seed` alone, and changes no draw outside."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+def _share(text: str) -> tuple[str, float]:
+    tier, _, weight = text.partition("=")
+    try:
+        value = float(weight)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a tier and a weight: free=0.5")
+    return tier, value
+
+
+def _only(pieces: list[Piece], field: str, names: list[str] | None) -> list[Piece]:
+    """The pieces whose `field` is one of `names`; all, when none are named."""
+    if not names:
+        return pieces
+    there = sorted({getattr(piece, field) for piece in pieces})
+    if unknown := sorted(set(names) - set(there)):
+        sys.exit(f"No piece has the {field} {', '.join(unknown)}; there are {', '.join(there)}.")
+    return [piece for piece in pieces if getattr(piece, field) in names]
+
+
+def _beginning(
+    run: Path, weights: Path | None, asked: dict[str, Any]
+) -> tuple[TransformerSettings, Checkpoint | None]:
+    """Architecture of the model to train, and the weights it begins with, if not random ones.
+
+    A run that has a state keeps its architecture; otherwise that of the weights holds; otherwise
+    the defaults do. What is asked besides may not contradict the first two, except where it has no
+    parameters: dropout, and the context of rotary positions.
+    """
+    began_from: Checkpoint | None = None
+    if (run / "state.pt").exists():
+        if weights is not None:
+            print(f"{run} has a state and goes on from it; --weights is not used.", flush=True)
+        state = torch.load(run / "state.pt", map_location="cpu", weights_only=True, mmap=True)
+        if "architecture" not in state:
+            sys.exit(
+                f"The state in {run} is of an older version. Begin another run from its weights: "
+                f"--weights {run / 'weights'}."
+            )
+        known = TransformerSettings.from_dict(state["architecture"])
+    elif weights is not None:
+        try:
+            began_from = load(weights)
+        except WeightsError as problem:
+            sys.exit(str(problem))
+        known = began_from.model.settings
+    else:
+        return TransformerSettings(**asked), None
+    architecture = replace(known, **asked)
+    free = {"dropout", "context"} if known.positions == "rotary" else {"dropout"}
+    for setting in fields(known):
+        there, wanted = (getattr(settings, setting.name) for settings in (known, architecture))
+        if there != wanted and setting.name not in free:
+            sys.exit(f"The weights have {setting.name} {there}; it cannot be changed to {wanted}.")
+    return architecture, began_from
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m emsync.training.train_music",
@@ -374,8 +479,22 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--total-steps", type=int, help="end after so many steps instead")
     parser.add_argument("--report-every", type=int, default=250, help="steps between evaluations")
     parser.add_argument("--compile", action="store_true", help="torch.compile the model")
-    parser.add_argument("--tiers", nargs="*", help="only pieces of these tiers")
+    parser.add_argument(
+        "--weights", type=Path, help="begin from this saved generator, architecture included"
+    )
+    parser.add_argument("--tiers", nargs="+", help="only pieces of these tiers")
+    parser.add_argument("--sources", nargs="+", help="only pieces of these sources")
+    parser.add_argument(
+        "--share",
+        nargs="+",
+        type=_share,
+        default=[],
+        metavar="TIER=WEIGHT",
+        help="relative number of crops from each tier, and none from tiers that are not named",
+    )
     for name, kind in TrainingSettings.__annotations__.items():
+        if name == "share":
+            continue
         default = getattr(TrainingSettings, name)
         if kind is bool:
             parser.add_argument(
@@ -386,30 +505,36 @@ def main(arguments: list[str] | None = None) -> None:
         else:
             parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default)
     for name, kind in TransformerSettings.__annotations__.items():
-        default = getattr(TransformerSettings, name)
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             type=kind if kind in (int, float) else str,
-            default=default,
+            help=f"of a new model; default: {getattr(TransformerSettings, name)}",
         )
     options = parser.parse_args(arguments)
-    architecture = TransformerSettings(
-        **{n: getattr(options, n) for n in TransformerSettings.__annotations__}
-    )
     settings = TrainingSettings(
-        **{n: getattr(options, n) for n in TrainingSettings.__annotations__}
+        share=dict(options.share),
+        **{n: getattr(options, n) for n in TrainingSettings.__annotations__ if n != "share"},
     )
+    asked = {
+        name: getattr(options, name)
+        for name in TransformerSettings.__annotations__
+        if getattr(options, name) is not None
+    }
+    architecture, began_from = _beginning(options.out, options.weights, asked)
     if settings.length + PREFIX > architecture.context:
         sys.exit(f"A length of {settings.length} does not fit a context of {architecture.context}.")
     pieces = [
         piece for shard in sorted(options.shards.glob("*.npz")) for piece in read_shard(shard)
     ]
-    if options.tiers:
-        pieces = [piece for piece in pieces if piece.tier in options.tiers]
+    pieces = _only(pieces, "source", options.sources)
+    pieces = _only(pieces, "tier", options.tiers)
+    pieces = _only(pieces, "tier", list(settings.share))
     training = Crops([piece for piece in pieces if piece.split == "train"], settings)
     held_out = Crops([piece for piece in pieces if piece.split == "valid"], settings)
     options.out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(architecture, settings, training, held_out, options.out, options.compile)
+    trainer = Trainer(
+        architecture, settings, training, held_out, options.out, options.compile, began_from
+    )
     with (options.out / "log.jsonl").open("a") as log:
         trainer.run(
             options.minutes,
