@@ -72,6 +72,37 @@ class MusicSettings:
 
 
 @dataclass(frozen=True)
+class QualityLimits:
+    """What a piece may not exceed without being drawn anew (`emsync.music.quality`).
+
+    Ours, each so that 98 to 99.5 % of real music keeps it: measured on 2,558 stretches of a minute,
+    one a piece, from every source of the corpus. 96 to 98 % of the free, the research and the
+    copyleft tier keep all of them; of the synthetic tier, a tenth of which is drums alone, 74 %.
+    """
+
+    longest_silence: float = 3.0
+    """Seconds in which nothing sounds."""
+    longest_loop: float = 16.0
+    """Seconds for which one bar repeats exactly. The strictest styles reach 8 to 16 s."""
+    longest_note: float = 12.5
+    """Seconds."""
+    lowest_density: float = 1.5
+    """Notes that begin per second."""
+    highest_density: float = 52.0
+    """Notes that begin per second; full orchestras and drum kits reach 30."""
+    empty_bars: float = 0.15
+    """Share of bars in which no note begins."""
+    repeated_bars: float = 0.5
+    """Share of bars that repeat the one before."""
+    clusters: float = 0.5
+    """Share of time in which three notes sound within three semitones."""
+    register: float = 10.0
+    """Semitones between the 5th and 95th percentile of pitch, at least."""
+    shortest: float = 20.0
+    """Seconds; in shorter pieces shares and the register vary too much to be judged."""
+
+
+@dataclass(frozen=True)
 class SoundSettings:
     """Rendering and mixing (thesis 6.2 and published code)."""
 
