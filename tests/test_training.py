@@ -141,9 +141,13 @@ def test_crops_are_what_the_thesis_says(shards: Path) -> None:
     chords = (batch.tokens == v.CHORD).sum().item()
     bars = (batch.tokens == v.BAR).sum().item()  # every bar of these songs has its chord
     assert chords / bars == pytest.approx(1 - CHORD_DROPPED, abs=0.06)
-    assert (batch.offsets >= 0).all() and (batch.offsets <= 8).all()
+    told = ~batch.offsets.isnan()
+    assert (told.all(1) | ~told.any(1)).all() and 0.85 < told.float().mean() < 0.95
+    assert (batch.offsets[told] >= 0).all() and (batch.offsets[told] <= 8).all()
+    assert (batch.tokens[~told.all(1)] == v.CHORD).any(), "chords come where nobody tells of them"
     again = whole.batch(np.random.default_rng(0))
-    assert torch.equal(batch.tokens, again.tokens) and torch.equal(batch.offsets, again.offsets)
+    assert torch.equal(batch.tokens, again.tokens)
+    assert torch.equal(batch.offsets.nan_to_num(9), again.offsets.nan_to_num(9))
     given = ~batch.conditions.isnan()
     assert 0.8 < given.float().mean() < 0.97
 

@@ -2,8 +2,10 @@
 
 import itertools
 import json
+import math
 import os
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,7 +15,12 @@ from emsync.errors import WeightsError
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import load
 from emsync.music.published import from_published, main, read, settings_of
-from emsync.music.transformer import MusicTransformer, Positions, TransformerSettings
+from emsync.music.transformer import (
+    Conditioning,
+    MusicTransformer,
+    Positions,
+    TransformerSettings,
+)
 
 REFERENCE = Path(
     os.environ.get("EMSYNC_REFERENCE", Path(__file__).parents[2] / "shared" / "reference")
@@ -103,25 +110,43 @@ def decode_in_pieces(
     parts = []
     with torch.no_grad():
         for start, end in itertools.pairwise(edges):
-            given = conditions if start == 0 else None
-            part = model(tokens[:, start:end], offsets[:, start:end], given, cache)
-            parts.append(part[:, 2:] if start == 0 else part)
+            part = model(tokens[:, start:end], offsets[:, start:end], conditions, cache)
+            parts.append(part[:, start - end :])
     return torch.cat(parts, dim=1)
 
 
-@pytest.mark.parametrize("positions", ["relative", "rotary"])
-def test_incremental_equals_whole(positions: Positions) -> None:
+def small(
+    positions: Positions = "rotary", conditioning: Conditioning = "continuous-token", std: float = 0
+) -> MusicTransformer:
+    """A model in which every part counts: zero-initialised ones would hide a mistake."""
     torch.manual_seed(3)
     model = MusicTransformer(
-        TransformerSettings(positions, layers=3, heads=4, width=64, inner_width=96, context=80)
+        TransformerSettings(
+            positions,
+            layers=3,
+            heads=4,
+            width=64,
+            inner_width=96,
+            context=80,
+            conditioning=conditioning,
+        )
     ).eval()
-    for parameter in model.parameters():  # zero-initialised projections would hide a wrong cache
-        torch.nn.init.normal_(parameter, std=0.1)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=std or 0.1)
+    return model
+
+
+@pytest.mark.parametrize("conditioning", get_args(Conditioning))
+@pytest.mark.parametrize("positions", get_args(Positions))
+def test_incremental_equals_whole(positions: Positions, conditioning: Conditioning) -> None:
+    model = small(positions, conditioning)
     tokens = torch.randint(1, v.SIZE, (3, 78))
     offsets = 10 * torch.rand(3, 78)
+    offsets[1] = float("nan")
     conditions = torch.tensor([[0.3, float("nan")], [-1.0, 1.0], [float("nan"), float("nan")]])
     with torch.no_grad():
-        whole = model(tokens, offsets, conditions)[:, 2:]
+        whole = model(tokens, offsets, conditions)[:, model.settings.prefix :]
+    assert whole.shape == (3, 78, v.SIZE) and whole.isfinite().all()
     for first in ([1], [20], [20, 20, 5]):
         incremental = decode_in_pieces(model, tokens, offsets, conditions, first)
         torch.testing.assert_close(incremental, whole, atol=1e-4, rtol=0)
@@ -145,18 +170,70 @@ def test_later_tokens_change_nothing_before_them() -> None:
     assert not torch.allclose(one[:, 22:], other[:, 22:])
 
 
-def test_boundary_and_mood_are_heard() -> None:
-    torch.manual_seed(0)
-    model = MusicTransformer(
-        TransformerSettings(layers=2, heads=2, width=32, inner_width=64)
-    ).eval()
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
+@pytest.mark.parametrize("conditioning", get_args(Conditioning))
+@pytest.mark.parametrize("positions", get_args(Positions))
+def test_boundary_and_mood_are_heard(positions: Positions, conditioning: Conditioning) -> None:
+    model = small(positions, conditioning, std=0.2)
     tokens = torch.randint(1, v.SIZE, (1, 10))
-    far, near = torch.full((1, 10), 9.0), torch.full((1, 10), 0.5)
+
+    def logits(seconds: float, valence: float, arousal: float) -> torch.Tensor:
+        with torch.no_grad():
+            out: torch.Tensor = model(
+                tokens,
+                torch.full((1, 10), seconds),
+                torch.tensor([[valence, arousal]], dtype=torch.float32),
+            )
+        return out
+
+    base = logits(9, 0, 0)
+    torch.testing.assert_close(base, logits(8, 0, 0))
+    assert not torch.allclose(base, logits(0.5, 0, 0))
+    assert not torch.allclose(base, logits(math.nan, 0, 0)), "not told is not none in sight"
+    for mood in ((0.5, 0.0), (0.0, 0.5), (0.0, math.nan), (math.nan, 0.0)):
+        assert torch.allclose(base, logits(9, *mood)) == (conditioning == "none")
+    within_a_bin = torch.allclose(base, logits(9, 0.1, -0.1))
+    assert within_a_bin == (conditioning in ("none", "discrete-token"))
+    ends = logits(9, -1, 1)
+    assert ends.isfinite().all() and torch.allclose(
+        ends, logits(9, -0.99, 0.99), atol=0 if conditioning == "discrete-token" else 1
+    )
+
+
+@pytest.mark.parametrize("positions", get_args(Positions))
+def test_weights_of_before_go_on_as_before(tmp_path: Path, positions: Positions) -> None:
+    """They were saved without a way to say 'not told', and without a kind of conditioning."""
+    model = small(positions)
+    state = model.state_dict()
+    del state["boundary_not_told"]
+    values = model.settings.to_dict()
+    del values["conditioning"]
+    settings = TransformerSettings.from_dict(values)
+    assert settings == model.settings
+    old = MusicTransformer(settings)
+    old.load_state_dict(state)
+    tokens, mood = torch.randint(1, v.SIZE, (1, 10)), torch.zeros(1, 2)
     with torch.no_grad():
-        base = model(tokens, far, torch.zeros(1, 2))
-        assert not torch.allclose(base, model(tokens, near, torch.zeros(1, 2)))
-        assert not torch.allclose(base, model(tokens, far, torch.tensor([[0.5, 0.0]])))
-        assert not torch.allclose(base, model(tokens, far, torch.tensor([[0.0, float("nan")]])))
-        torch.testing.assert_close(base, model(tokens, torch.full((1, 10), 8.0), torch.zeros(1, 2)))
+        told = [old(tokens, torch.full((1, 10), seconds), mood) for seconds in (8, math.nan)]
+        torch.testing.assert_close(told[0], told[1])
+        torch.testing.assert_close(told[0], model(tokens, torch.full((1, 10), 8.0), mood))
+    with pytest.raises(RuntimeError, match="head"):
+        old.load_state_dict({name: state[name] for name in state if name != "head.weight"})
+
+
+def test_settings_that_make_no_model_are_refused() -> None:
+    with pytest.raises(ValueError, match="continuous-concatenated"):
+        TransformerSettings(conditioning="continuous")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="rotary"):
+        TransformerSettings("absolute")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="heads"):
+        TransformerSettings(width=30, heads=4)
+
+
+def test_the_mood_is_asked_for_where_it_counts() -> None:
+    tokens, offsets = torch.ones(1, 3, dtype=torch.long), torch.ones(1, 3)
+    for conditioning in get_args(Conditioning):
+        model = small(conditioning=conditioning)
+        with pytest.raises(ValueError, match="not given"):
+            model(tokens, offsets)
+    with pytest.raises(ValueError, match="not given"):
+        small(conditioning="continuous-concatenated").embed(tokens, offsets, None, past=5)

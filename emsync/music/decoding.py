@@ -16,7 +16,7 @@ from torch import Tensor
 
 from emsync.music import vocabulary as v
 from emsync.music.chords import CHORD_GROUPS
-from emsync.music.transformer import PREFIX, KeyValueCache, MusicTransformer
+from emsync.music.transformer import KeyValueCache, MusicTransformer
 from emsync.progress import CancelToken
 from emsync.settings import MusicSettings
 
@@ -332,14 +332,15 @@ def _generate(
     device = model.head.weight.device
     count = v.MORE_INSTRUMENTS if settings.instruments == "more" else v.FEWER_INSTRUMENTS
     rows = [_Row(plan, settings, (v.BAR,)) for plan in plans]
-    conditions = torch.tensor([[p.valence, p.arousal] for p in plans], dtype=torch.float32)
+    moods = [[plan.valence, plan.arousal] for plan in plans]
+    conditions = torch.tensor(moods, dtype=torch.float32, device=device)
     offsets = [[min(row.offset, settings.maximum_offset)] for row in rows]
 
     def read_in(cache: KeyValueCache, tokens: list[list[int]], past: list[list[float]]) -> Tensor:
         """Logits after the instrument count and `tokens`, read into an empty cache."""
         spelled = torch.tensor([[count, *row] for row in tokens], device=device)
         seconds = torch.tensor([[row[0], *row] for row in past], device=device)
-        out: Tensor = model(spelled, seconds, conditions.to(device), cache)
+        out: Tensor = model(spelled, seconds, conditions, cache)
         return out[:, -1]
 
     def fresh_cache() -> KeyValueCache:
@@ -363,7 +364,7 @@ def _generate(
             row.take(drawn[number], choices[number])
             offsets[number].append(min(row.offset, settings.maximum_offset))
         if cache.room == 0:
-            kept = (model.settings.context - PREFIX - 1) // 2
+            kept = (model.settings.context - model.settings.prefix - 1) // 2
             cache = fresh_cache()
             logits = read_in(
                 cache, [row.tokens[-kept:] for row in rows], [o[-kept:] for o in offsets]
@@ -371,7 +372,7 @@ def _generate(
         else:
             new = torch.tensor([[token] for token in drawn], device=device)
             seconds = torch.tensor([[row[-1]] for row in offsets], device=device)
-            logits = model(new, seconds, None, cache)[:, -1]
+            logits = model(new, seconds, conditions, cache)[:, -1]
         if len(rows[0].tokens) % 16 == 0:
             advance(min(min(row.seconds for row in rows) / shortest, 1.0))
     return [_decoded(row) for row in rows]

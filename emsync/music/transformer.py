@@ -1,7 +1,13 @@
 """The music generator (thesis 4.1 and 4.2): a causal transformer told of mood and boundaries.
 
-Two vectors for valence and arousal stand before the tokens (continuous-token conditioning); every
-position also carries the seconds to the next boundary. Two position schemes share that:
+The model is told of the mood in one of the four ways that the thesis compares:
+
+- `continuous-token`: two vectors, made from valence and arousal, stand before the tokens.
+- `discrete-token`: so do two tokens, for the bins in which valence and arousal fall.
+- `continuous-concatenated`: a vector made from both is a part of every token's embedding.
+- `none`: not at all.
+
+Every position also carries the seconds to the next boundary. Two position schemes share that:
 
 - `relative`: learned positions and relative global attention, post-norm. What the published
   checkpoint was trained with; `tests/test_transformer.py` checks it against golden files.
@@ -12,7 +18,7 @@ position also carries the seconds to the next boundary. Two position schemes sha
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -21,9 +27,17 @@ from torch import Tensor, nn
 from emsync.music import vocabulary as v
 
 Positions = Literal["relative", "rotary"]
+Conditioning = Literal["none", "discrete-token", "continuous-token", "continuous-concatenated"]
 
 PREFIX = 2
-"""Positions that valence and arousal take before the first token."""
+"""Positions that valence and arousal take before the first token, where they take any."""
+AXES = 2
+"""Valence and arousal."""
+MOOD_BINS = 5
+"""Bins an axis for `discrete-token` (thesis 4.1), equally wide over [-1, 1]; the published code's
+hold equally many pieces, which depends on the corpus."""
+CONDITION_SHARE = 4
+"""`continuous-concatenated` takes one part in so many of the embedding for the mood."""
 MAXIMUM_OFFSET = 8.0
 """Seconds: a boundary further away than this is not announced."""
 OFFSET_SCALES = (0.03, 0.1, 0.3, 1.0, 3.0)
@@ -42,12 +56,23 @@ class TransformerSettings:
     context: int = 1216
     """Positions that the model can see, the two of the prefix among them."""
     dropout: float = 0.0
+    conditioning: Conditioning = "continuous-token"
+    """Weights that were saved without this field are of that kind."""
 
     def __post_init__(self) -> None:
-        if self.positions not in ("relative", "rotary"):
-            raise ValueError(f"positions must be 'relative' or 'rotary', not {self.positions!r}")
+        for name, kind in (("positions", Positions), ("conditioning", Conditioning)):
+            if getattr(self, name) not in get_args(kind):
+                raise ValueError(
+                    f"{name} must be one of {', '.join(get_args(kind))}, "
+                    f"not {getattr(self, name)!r}"
+                )
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ValueError("the width must be an even multiple of the number of heads")
+
+    @property
+    def prefix(self) -> int:
+        """Positions that the mood takes before the first token: 2 or 0."""
+        return AXES if self.conditioning in ("discrete-token", "continuous-token") else 0
 
     @staticmethod
     def from_dict(values: Mapping[str, object]) -> "TransformerSettings":
@@ -100,21 +125,51 @@ class _MoodVectors(nn.Module):
                 nn.Linear(width // 2, width),
                 nn.Dropout(dropout),
             )
-            for _ in range(PREFIX)
+            for _ in range(AXES)
         )
         self.not_given = nn.ParameterList(
-            nn.Parameter(0.1 * torch.randn(1, width)) for _ in range(PREFIX)
+            nn.Parameter(0.1 * torch.randn(1, width)) for _ in range(AXES)
         )
 
     def forward(self, conditions: Tensor) -> Tensor:
         """(batch, 2) in [-1, 1] or NaN → (batch, 2, width)."""
         vectors = []
-        for i in range(PREFIX):
+        for i in range(AXES):
             value = conditions[:, i : i + 1]
             missing = value.isnan()
             vector = self.networks[i](torch.where(missing, 0.0, value))
             vectors.append(torch.where(missing, self.not_given[i].to(vector.dtype), vector))
         return torch.stack(vectors, dim=1)
+
+
+class _MoodTokens(nn.Module):
+    """Valence and arousal as one token each: the bin they fall in, or the last for 'not given'."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.embeddings = nn.ModuleList(nn.Embedding(MOOD_BINS + 1, width) for _ in range(AXES))
+
+    def forward(self, conditions: Tensor) -> Tensor:
+        """(batch, 2) in [-1, 1] or NaN → (batch, 2, width)."""
+        share = (conditions.nan_to_num(0.0).clamp(-1.0, 1.0) + 1.0) / 2.0
+        bins = (share * MOOD_BINS).long().clamp(max=MOOD_BINS - 1)
+        bins = torch.where(conditions.isnan(), MOOD_BINS, bins)
+        return torch.stack([self.embeddings[i](bins[:, i]) for i in range(AXES)], dim=1)
+
+
+class _MoodPart(nn.Module):
+    """Valence and arousal as one vector; an axis that is not given adds one of its own instead."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.network = nn.Linear(AXES, width)
+        self.not_given = nn.Parameter(0.1 * torch.randn(AXES, width))
+
+    def forward(self, conditions: Tensor) -> Tensor:
+        """(batch, 2) in [-1, 1] or NaN → (batch, width)."""
+        vector = self.network(conditions.nan_to_num(0.0))
+        out: Tensor = vector + (conditions.isnan().to(vector.dtype) @ self.not_given)
+        return out
 
 
 class _RelativeAttention(nn.Module):
@@ -245,8 +300,15 @@ class MusicTransformer(nn.Module):
         super().__init__()
         self.settings = settings
         width = settings.width
-        self.embedding = nn.Embedding(v.SIZE, width, padding_idx=v.PAD)
-        self.mood = _MoodVectors(width, settings.dropout)
+        mood_width = 0
+        if settings.conditioning == "continuous-token":
+            self.mood: nn.Module = _MoodVectors(width, settings.dropout)
+        elif settings.conditioning == "discrete-token":
+            self.mood = _MoodTokens(width)
+        elif settings.conditioning == "continuous-concatenated":
+            mood_width = width // CONDITION_SHARE
+            self.mood = _MoodPart(mood_width)
+        self.embedding = nn.Embedding(v.SIZE, width - mood_width, padding_idx=v.PAD)
         self.head = nn.Linear(width, v.SIZE)
         layer: type[nn.Module]
         if settings.positions == "relative":
@@ -269,13 +331,21 @@ class MusicTransformer(nn.Module):
         nn.init.zeros_(self.head.bias)
         self.layers = nn.ModuleList(layer(settings) for _ in range(settings.layers))
         self.dropout = nn.Dropout(settings.dropout)
+        boundary_width = width // 2 if settings.positions == "relative" else width
+        self.boundary_not_told = nn.Parameter(torch.zeros(boundary_width))
+        self.register_load_state_dict_pre_hook(_add_boundary_not_told)
 
     def _boundary_vectors(self, offsets: Tensor) -> Tensor:
-        """(batch, positions) seconds → (batch, positions, width, or half of it for `relative`)."""
-        offsets = offsets.clamp(0.0, MAXIMUM_OFFSET)
+        """(batch, positions) seconds → (batch, positions, width, or half of it for `relative`).
+
+        8 s is 'none in sight', so that no CHORD is due; NaN is 'not told', so that chords may come
+        at any time. The published model, and ours from before, take the second for the first.
+        """
+        not_told = offsets.isnan().unsqueeze(-1) * self.boundary_not_told
+        offsets = offsets.nan_to_num(MAXIMUM_OFFSET).clamp(0.0, MAXIMUM_OFFSET)
         near = (MAXIMUM_OFFSET - offsets).unsqueeze(-1)
         if self.settings.positions == "relative":
-            out: Tensor = self.boundary(near)
+            out: Tensor = self.boundary(near) + not_told
             return out
         scales = torch.tensor(OFFSET_SCALES, device=offsets.device)
         features = torch.cat(
@@ -284,11 +354,60 @@ class MusicTransformer(nn.Module):
         announced: Tensor = self.boundary(features)
         # With no boundary in sight nothing is added: the model without boundaries is the same
         # model, not one that hears of a boundary eight seconds away.
-        return announced * (near > 0)
+        return announced * (near > 0) + not_told
 
     def new_cache(self, batch: int) -> KeyValueCache:
         """An empty cache for `batch` pieces, on the weights' device and in their type."""
         return KeyValueCache(self.settings, batch, self.head.weight)
+
+    def embed(
+        self, tokens: Tensor, offsets: Tensor, conditions: Tensor | None, past: int = 0
+    ) -> Tensor:
+        """What the layers are given: tokens, mood, boundaries and, for `relative`, positions.
+
+        Args:
+            tokens: (batch, new) token indices.
+            offsets: (batch, new) seconds to the next boundary; NaN for 'not told'.
+            conditions: (batch, 2) valence and arousal in [-1, 1]; NaN for 'not given'. Always
+                safe to pass; needed at the start of a piece, and for `continuous-concatenated`
+                everywhere.
+            past: positions that came before; 0 at the start of a piece, where the mood's follow.
+
+        Returns:
+            (batch, positions, width): `settings.prefix` more than `new` when `past` is 0.
+        """
+        kind = self.settings.conditioning
+        if conditions is None and (past == 0 or kind == "continuous-concatenated"):
+            raise ValueError("valence and arousal are missing; NaN stands for 'not given'")
+        x = self.embedding(tokens)
+        if self.settings.positions == "relative":
+            x = x * math.sqrt(self.embedding.embedding_dim)
+        if kind == "continuous-concatenated":
+            mood = self.mood(conditions).to(x.dtype).unsqueeze(1)
+            x = torch.cat((x, mood.expand(-1, x.shape[1], -1)), dim=-1)
+        elif self.settings.prefix and past == 0:
+            x = torch.cat((self.mood(conditions).to(x.dtype), x), dim=1)
+            offsets = torch.cat((offsets[:, :1].expand(-1, self.settings.prefix), offsets), dim=1)
+        new = x.shape[1]
+        if past + new > self.settings.context:
+            raise ValueError(
+                f"{past + new} positions do not fit a context of {self.settings.context}"
+            )
+        boundary = self._boundary_vectors(offsets).to(x.dtype)
+        if self.settings.positions == "relative":
+            position = self.position[past : past + new].expand(x.shape[0], -1, -1)
+            x = x + torch.cat((position.to(x.dtype), boundary), dim=-1)
+        else:
+            x = F.rms_norm(x + boundary, (x.shape[-1],))
+        out: Tensor = self.dropout(x)
+        return out
+
+    def logits(self, x: Tensor) -> Tensor:
+        """What the last layer gave, (..., width) → (..., 1011)."""
+        if self.settings.positions == "rotary":
+            x = F.rms_norm(x, (x.shape[-1],))
+        out: Tensor = self.head(x)
+        return out
 
     def forward(
         self,
@@ -301,44 +420,31 @@ class MusicTransformer(nn.Module):
 
         Args:
             tokens: (batch, new) token indices; the instrument-count token, if any, comes first.
-            offsets: (batch, new) seconds from each token's time to the next boundary.
-            conditions: (batch, 2) valence and arousal in [-1, 1], NaN for 'not given'. They take
-                the first two positions and are given exactly once per piece: with the full
-                sequence, or with the first call on a cache.
+            offsets: (batch, new) seconds from each token's time to the next boundary; see `embed`.
+            conditions: (batch, 2) valence and arousal; see `embed`.
             cache: positions seen in earlier calls; the new ones are added to it.
 
         Returns:
-            (batch, new, 1011), or (batch, 2 + new, 1011) when `conditions` are given.
+            (batch, new, 1011); with `settings.prefix` more positions at the start of a piece.
         """
-        past = cache.length if cache is not None else 0
-        if (conditions is None) != (past > 0):
-            raise ValueError("conditions belong to the first call of a piece, and to no other")
-        x = self.embedding(tokens)
-        if self.settings.positions == "relative":
-            x = x * math.sqrt(self.settings.width)
-        if conditions is not None:
-            x = torch.cat((self.mood(conditions).to(x.dtype), x), dim=1)
-            offsets = torch.cat((offsets[:, :1].expand(-1, PREFIX), offsets), dim=1)
-        new = x.shape[1]
-        if past + new > self.settings.context:
-            raise ValueError(
-                f"{past + new} positions do not fit a context of {self.settings.context}"
-            )
-        boundary = self._boundary_vectors(offsets).to(x.dtype)
+        x = self.embed(tokens, offsets, conditions, cache.length if cache is not None else 0)
         hidden = None
-        if self.settings.positions == "relative":
-            position = self.position[past : past + new].expand(x.shape[0], -1, -1)
-            x = x + torch.cat((position.to(x.dtype), boundary), dim=-1)
-            if cache is None and bool((tokens == v.PAD).any()):
-                hidden = F.pad(tokens == v.PAD, (PREFIX if conditions is not None else 0, 0))
-        else:
-            x = F.rms_norm(x + boundary, (x.shape[-1],))
-        x = self.dropout(x)
+        if (
+            self.settings.positions == "relative"
+            and cache is None
+            and bool((tokens == v.PAD).any())
+        ):
+            hidden = F.pad(tokens == v.PAD, (self.settings.prefix, 0))
+        new = x.shape[1]
         for i, layer in enumerate(self.layers):
             x = layer(x, hidden, i, cache)
         if cache is not None:
             cache.length += new
-        if self.settings.positions == "rotary":
-            x = F.rms_norm(x, (x.shape[-1],))
-        logits: Tensor = self.head(x)
-        return logits
+        return self.logits(x)
+
+
+def _add_boundary_not_told(
+    model: MusicTransformer, state: dict[str, Tensor], prefix: str, *_: Any
+) -> None:
+    """Weights from before `boundary_not_told`, the published ones too: zeros change nothing."""
+    state.setdefault(f"{prefix}boundary_not_told", torch.zeros_like(model.boundary_not_told))

@@ -29,7 +29,7 @@ from emsync.errors import WeightsError
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint, load, save
 from emsync.music.tokens import tick_of_tokens
-from emsync.music.transformer import MAXIMUM_OFFSET, PREFIX, MusicTransformer, TransformerSettings
+from emsync.music.transformer import MAXIMUM_OFFSET, MusicTransformer, TransformerSettings
 from emsync.training.corpus import Piece, read_shard
 
 CHORD_LOSS = 10.0
@@ -41,7 +41,8 @@ FROM_START = 0.05
 TRANSPOSITION = 3
 """Semitones up or down at most, not for drums (thesis 4.1)."""
 CONDITION_DROPPED = 0.1
-"""Share of crops in which valence, arousal or the instrument count is not given."""
+"""Share of crops in which valence is not given; likewise arousal, the instrument count, and the
+boundaries, each on its own."""
 LOOKAHEAD = 512
 """Tokens read past the crop to find the boundary after it."""
 
@@ -73,7 +74,7 @@ class Batch:
     tokens: Tensor
     """(batch, length + 1) int64; the first column is the instrument-count token, or PAD."""
     offsets: Tensor
-    """(batch, length + 1) float32 seconds."""
+    """(batch, length + 1) float32 seconds; NaN where boundaries are not told."""
     conditions: Tensor
     """(batch, 2) float32."""
 
@@ -139,6 +140,8 @@ class Crops:
         used = min(len(crop), length)
         tokens[0], tokens[1 : used + 1] = count, crop[:used]
         seconds[0], seconds[1 : used + 1] = offsets[0], offsets[:used]
+        if generator.random() < CONDITION_DROPPED:
+            seconds[:] = np.nan
         return tokens, seconds, self._conditions(piece, generator)
 
     def _conditions(self, piece: Piece, generator: np.random.Generator) -> np.ndarray:
@@ -186,7 +189,8 @@ class Quality:
 def losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     """Logits and targets of all predicted positions, flattened: (n, 1011) and (n,)."""
     logits = model(batch.tokens[:, :-1], batch.offsets[:, :-1], batch.conditions)
-    return logits[:, PREFIX:].flatten(0, 1), batch.tokens[:, 1:].flatten()
+    targets = batch.tokens[:, 1:]
+    return logits[:, -targets.shape[1] :].flatten(0, 1), targets.flatten()
 
 
 def training_loss(model: nn.Module, batch: Batch) -> Tensor:
@@ -521,7 +525,7 @@ def main(arguments: list[str] | None = None) -> None:
         if getattr(options, name) is not None
     }
     architecture, began_from = _beginning(options.out, options.weights, asked)
-    if settings.length + PREFIX > architecture.context:
+    if settings.length + architecture.prefix > architecture.context:
         sys.exit(f"A length of {settings.length} does not fit a context of {architecture.context}.")
     pieces = [
         piece for shard in sorted(options.shards.glob("*.npz")) for piece in read_shard(shard)
