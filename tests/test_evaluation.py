@@ -1,7 +1,8 @@
 """The evaluation's command on a tiny generator, and its figures on pieces made by hand."""
 
 import json
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 import torch
 
 from emsync.evaluation import __main__ as evaluation
-from emsync.evaluation import alignment, emotion_control
+from emsync.evaluation import composing
 from emsync.evaluation.alignment import MINIMUM_GAP, MINUTE, adherence, cut_lists
+from emsync.evaluation.emotion_control import GRID, HeardPiece, control_of, emotion_control
 from emsync.evaluation.statistics import (
     NAMES,
     Statistics,
@@ -27,6 +29,8 @@ from emsync.music.tokens import DecodedTokens, NoteTable
 from emsync.music.transformer import MusicTransformer, TransformerSettings
 from emsync.settings import MusicSettings
 from emsync.training.corpus import Piece, write_shard
+
+NAN = float("nan")
 
 
 def tiny() -> MusicTransformer:
@@ -60,18 +64,53 @@ def playing(chords: list[float]) -> DecodedPiece:
 
 
 def test_adherence_counts_what_was_played(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Told pieces come 0.2 s late to every cut but the first, untold ones never."""
+    """Told pieces come 0.2 s late to every cut but the first, as printed 0.5 s, untold none."""
 
-    def late(_: object, plans: list[Plan], *__: object) -> list[DecodedPiece]:
-        return [playing([cut + 0.2 for cut in plan.boundaries[1:]]) for plan in plans]
+    def late(_: object, plans: list[Plan], settings: MusicSettings, *__: object) -> object:
+        delay = 0.5 if settings.late_tolerance is None else 0.2
+        return [playing([cut + delay for cut in plan.boundaries[1:]]) for plan in plans]
 
-    monkeypatch.setattr(alignment, "generate", late)
+    monkeypatch.setattr(composing, "generate", late)
     found = adherence(Checkpoint("none", tiny(), {}, "0"), MusicSettings(), films=10, seed=1)
     assert found.boundaries == sum(range(5, 15)) == 95
-    assert found.within_1s == found.within_quarter == pytest.approx(85 / 95)
-    assert found.median_offset == pytest.approx(0.2, abs=0.005)
-    assert found.untold_within_1s == 0 and 0.1 < found.random_within_1s < 0.5
-    assert found.chords_a_minute == 8.5
+    assert found.told.within_1s == found.told.within_quarter == pytest.approx(85 / 95)
+    assert found.told.median_offset == pytest.approx(0.2, abs=0.005)
+    assert found.told.chords_a_minute == 8.5
+    assert found.told.sounding_within_1s == 0, "the tokens were not followed by notes"
+    assert found.as_printed.within_1s == pytest.approx(85 / 95)
+    assert found.as_printed.within_quarter == 0
+    assert found.untold.within_1s == 0 and found.untold.median_offset is None
+    assert 0.02 < found.random.within_quarter < 0.15 < found.random.within_1s < 0.5
+
+
+def test_adherence_hears_chords_without_their_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A C major chord of 2 s on every second of the piece, and never a CHORD token."""
+
+    def deaf(_: object, plans: list[Plan], *__: object) -> list[DecodedPiece]:
+        chord = [v.note_token("piano", pitch, True) for pitch in (60, 64, 67)]
+        end = [v.note_token("piano", pitch, False) for pitch in (60, 64, 67)]
+        bar = [v.BAR, *chord, v.shift_token(125), v.shift_token(125), *end]
+        return [DecodedPiece(tuple(bar * 30), (), 0) for _ in plans]
+
+    monkeypatch.setattr(composing, "generate", deaf)
+    found = adherence(Checkpoint("none", tiny(), {}, "0"), MusicSettings(), films=10, seed=1)
+    assert found.told.within_1s == found.random.within_1s == 0
+    assert found.untold.sounding_within_1s == pytest.approx(1, abs=0.02)
+    assert found.untold.sounding_within_quarter == pytest.approx(0.25, abs=0.1)
+
+
+@dataclass(frozen=True)
+class Said:
+    valence: float
+    arousal: float
+
+
+class Metronome:
+    """A listener who takes a short first note for arousal, and a major third for valence."""
+
+    def hear(self, notes: NoteTable, bars: Sequence[int]) -> Said:
+        third = notes.pitch[notes.pitch < 67].max()
+        return Said(0.5 if third == 64 else -0.5, (80 - bars[1] / 4) / 30)
 
 
 def test_control_hears_tempo_and_mode(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,13 +127,32 @@ def test_control_hears_tempo_and_mode(monkeypatch: pytest.MonkeyPatch) -> None:
             pieces.append(DecodedPiece(tuple(bar * 5), (), 0))
         return pieces
 
-    monkeypatch.setattr(emotion_control, "generate", obedient)
-    found = emotion_control.emotion_control(
-        Checkpoint("none", tiny(), {}, "0"), MusicSettings(), 1, 0
-    )
-    assert found.pieces == 25
+    monkeypatch.setattr(composing, "generate", obedient)
+    found = emotion_control(Checkpoint("none", tiny(), {}, "0"), MusicSettings(), Metronome(), 1, 0)
+    assert found.pieces == 25 and len(found.cells) == 25
     assert found.arousal_with_tempo > 0.95 and found.valence_with_majorness > 0.8
     assert abs(found.valence_with_tempo) < 0.05
+    # Arousal is heard as asked; 0.5 for 0.8, 0.4 and 0, -0.5 for -0.8 and -0.4 are 1.3 away in all.
+    assert found.arousal_error == pytest.approx(0, abs=1e-6)
+    assert found.valence_error == pytest.approx((0.3 + 0.1 + 0.5 + 0.3 + 0.1) / 5 / 2)
+    assert found.normalised_error == pytest.approx(found.valence_error / 2, abs=1e-6)
+    assert found.neutral_error == pytest.approx(0.24)
+    assert found.arousal_with_heard_arousal == pytest.approx(1)
+    assert found.valence_with_heard_arousal == pytest.approx(0)
+    assert found.monotonicity["tempo"] == found.monotonicity["arousal"] == pytest.approx(1)
+    # Ranks 0.5, 0.5, 3, 3, 3 against 0 to 4.
+    expected = np.corrcoef([0, 1, 2, 3, 4], [0.5, 0.5, 3, 3, 3])[0, 1]
+    assert found.monotonicity["valence"] == pytest.approx(expected)
+
+
+def test_silence_is_not_heard() -> None:
+    """Pieces without a note count in no figure."""
+    heard = [HeardPiece(x, y, x, y, 100 + y, 5 + y, x) for x in GRID for y in GRID] + [
+        HeardPiece(0, 0, NAN, NAN, NAN, 5, NAN)
+    ]
+    found = control_of(heard)
+    assert found.normalised_error == 0 and found.valence_with_heard_valence == pytest.approx(1)
+    assert list(found.monotonicity.values()) == pytest.approx([1] * 5)
 
 
 # Musical statistics ----------------------------------------------------------------------------
@@ -191,17 +249,61 @@ def test_real_music_is_as_near_as_the_floor_and_other_music_is_not() -> None:
         assert np.isnan(by_name["polyphony"].distance)  # the real pieces are all alike
 
 
-def test_the_command_writes_a_table_and_figures(tmp_path: Path) -> None:
-    save(tiny(), tmp_path / "weights", {})
-    tokens = np.array([v.BAR, v.note_token("piano", 60, True), v.shift_token(60)] * 60, np.uint16)
-    (tmp_path / "shards").mkdir()
-    piece = Piece("a.mid", "s", "free", "test", tokens, 0.1, 0.2, 0.1, 1, 100.0)
-    write_shard([piece], tmp_path / "shards" / "s.npz")
-    options = ["--weights", str(tmp_path / "weights"), "--shards", str(tmp_path / "shards")]
-    evaluation.main([*options, "-o", str(tmp_path / "out"), "--films", "2", "--pieces", "1"])
+# The command -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the weights of a tiny generator, and shards with a small test split."""
+    folder = tmp_path_factory.mktemp("generator")
+    save(tiny(), folder / "weights", {})
+    bar = [v.BAR, v.note_token("piano", 60, True), v.note_token("piano", 64, True)]
+    bar += [v.shift_token(60), v.note_token("piano", 60, False), v.shift_token(65)]
+    tokens = np.array(bar * 60, np.uint16)
+    (folder / "shards").mkdir()
+    pieces = [
+        Piece(
+            f"{i}.mid", "s", "free", "test", tokens, 0.1, 0.2, 0.1, 1, 100.0,
+            heard_from=np.zeros(1, np.int64), heard=np.zeros((1, 2), np.float32),
+        )
+        for i in range(3)
+    ]  # fmt: skip
+    write_shard(pieces, folder / "shards" / "s.npz")
+    return folder
+
+
+def test_the_command_writes_a_table_and_figures(
+    generator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--weights", str(generator / "weights"), "--shards", str(generator / "shards")]
+    options += ["--films", "2", "--pieces", "1", "--piece-seconds", "5", "--statistics-pieces", "4"]
+    assert evaluation.main([*options, "-o", str(tmp_path / "out")]) == 0
     figures = json.loads((tmp_path / "out" / "evaluation.json").read_text())
-    assert figures["alignment"]["films"] == 2 and figures["emotion_control"]["pieces"] == 25
+    assert figures["boundaries"]["films"] == 2 and figures["emotion"]["pieces"] == 25
     assert figures["likelihood"][0]["tier"] == "free"
     assert figures["likelihood"][0]["quality"]["nll"] > 1
+    assert figures["statistics"]["generated"] == 4 and figures["statistics"]["pieces"] == 3
+    assert {"likelihood", "boundaries", "emotion", "statistics"} <= set(figures["seconds"])
+    assert figures["machine"]["cores"] >= 1 and figures["machine"]["torch"]
     table = (tmp_path / "out" / "evaluation.md").read_text()
     assert table.startswith("| measure |") and "boundaries hit within 1 s (2 films" in table
+    assert {line.count("|") for line in table.splitlines()} == {4}
+    printed = capsys.readouterr()
+    assert printed.out == table and "boundaries: done in" in printed.err
+
+
+def test_sections_can_be_chosen(
+    generator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--weights", str(generator / "weights"), "-o", str(tmp_path)]
+    with pytest.raises(SystemExit, match="2"):
+        evaluation.main([*options, "--only", "likelihood"])
+    assert "likelihood needs --shards" in capsys.readouterr().err
+    options += ["--shards", str(generator / "shards"), "--only", "likelihood"]
+    assert evaluation.main(options) == 0
+    figures = json.loads((tmp_path / "evaluation.json").read_text())
+    assert "likelihood" in figures and "boundaries" in figures["left_out"]
+    assert "boundaries" not in figures and len(capsys.readouterr().out.splitlines()) == 3
+    empty = ["--shards", str(tmp_path), "-o", str(tmp_path), "--only", "likelihood"]
+    assert evaluation.main(empty) == 1
+    assert "emsync: No shards were found in" in capsys.readouterr().err

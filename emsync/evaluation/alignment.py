@@ -1,42 +1,58 @@
 """How many boundaries the music hits, beside what chance would hit (thesis 4.2)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
 
+from emsync.evaluation.composing import compose_plans
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint
-from emsync.music.decoding import DecodedPiece, Plan, generate
+from emsync.music.compose import score_of
+from emsync.music.decoding import DecodedPiece, Plan
 from emsync.music.tokens import decode
-from emsync.progress import CancelToken, silent_share
+from emsync.progress import silent_share
 from emsync.settings import MusicSettings
 
 MINIMUM_GAP = 4.0
 MINUTE = 60.0
-ROWS = 8
-"""Pieces decoded side by side."""
+WINDOWS = (1.0, 0.25)
+"""Seconds."""
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Of all boundaries. A share is in [0, 1], an offset in seconds."""
+
+    within_1s: float
+    """A CHORD token comes less than a second from the boundary, before or after."""
+    within_quarter: float
+    median_offset: float | None
+    """Of the boundaries hit within 1 s; None if there are none."""
+    sounding_within_1s: float | None
+    """By notes instead of tokens: three or more of guitar or piano that begin together and last
+    two beats, whether or not a CHORD token announced them. None where there are no notes."""
+    sounding_within_quarter: float | None
+    chords_a_minute: float
+    """CHORD tokens."""
 
 
 @dataclass(frozen=True)
 class Adherence:
-    """Boundary adherence over made-up films of one minute with 5 to 14 kept cuts each.
-
-    Shares are of all boundaries; offsets in seconds.
-    """
+    """Boundary adherence over made-up films of one minute with 5 to 14 kept cuts each."""
 
     films: int
     boundaries: int
-    within_1s: float
-    within_quarter: float
-    median_offset: float | None
-    """Of the boundaries hit within 1 s; None if there are none."""
-    chords_a_minute: float
-    untold_within_1s: float
-    """The same seeds, told of no boundaries: strong chords by their tokens."""
-    random_within_1s: float
-    """As many chords as the told pieces have, placed uniformly at random."""
+    late_tolerance: float | None
+    told: Hits
+    """As the settings have it; one draw a film, no candidates."""
+    as_printed: Hits
+    """Told, but by Algorithm 1 as the thesis prints it: no late tolerance."""
+    untold: Hits
+    """The same seeds, told of no boundaries."""
+    random: Hits
+    """As many CHORD tokens as the told pieces have, placed uniformly at random."""
 
 
 def cut_lists(films: int, seed: int) -> list[tuple[float, ...]]:
@@ -52,49 +68,83 @@ def cut_lists(films: int, seed: int) -> list[tuple[float, ...]]:
     return lists
 
 
-def adherence(checkpoint: Checkpoint, settings: MusicSettings, films: int, seed: int) -> Adherence:
+def adherence(
+    checkpoint: Checkpoint,
+    settings: MusicSettings,
+    films: int,
+    seed: int,
+    advance: Callable[[float], None] = silent_share,
+) -> Adherence:
     """Compose for `films` lists of cuts, one candidate each, moods spread over the plane."""
     lists = cut_lists(films, seed)
     moods = np.random.default_rng([seed, 1]).uniform(-0.8, 0.8, (films, 2)).tolist()
-    told = [
+    plans = [
         Plan(valence, arousal, cuts, MINUTE, seed + i)
         for i, ((valence, arousal), cuts) in enumerate(zip(moods, lists, strict=True))
     ]
-    untold = [Plan(p.valence, p.arousal, (), p.seconds, p.seed) for p in told]
-    told_pieces, untold_pieces = (
-        _generate(checkpoint, plans, settings) for plans in (told, untold)
+    ways = (
+        (plans, settings),
+        (plans, replace(settings, late_tolerance=None)),
+        ([replace(plan, boundaries=()) for plan in plans], settings),
     )
-    offsets, untold_offsets, random_offsets = [], [], []
-    draws = np.random.default_rng([seed, 2])
-    chords_in_all = 0
-    for cuts, piece, other in zip(lists, told_pieces, untold_pieces, strict=True):
-        chords = _chords(piece)
-        chords_in_all += len(chords)
-        offsets += _offsets(cuts, chords)
-        untold_offsets += _offsets(cuts, _chords(other))
-        for _ in range(100):
-            random_offsets += _offsets(cuts, draws.uniform(0, MINUTE, len(chords)).tolist())
-    hits = [offset for offset in offsets if offset < 1.0]
+
+    def share_of(way: int) -> Callable[[float], None]:
+        return lambda share: advance((way + share) / len(ways))
+
+    told, as_printed, untold = (
+        compose_plans(checkpoint, asked, chosen, share_of(way))
+        for way, (asked, chosen) in enumerate(ways)
+    )
     return Adherence(
         films=films,
-        boundaries=len(offsets),
-        within_1s=_share(offsets, 1.0),
-        within_quarter=_share(offsets, 0.25),
-        median_offset=median(hits) if hits else None,
-        chords_a_minute=chords_in_all / films,
-        untold_within_1s=_share(untold_offsets, 1.0),
-        random_within_1s=_share(random_offsets, 1.0),
+        boundaries=sum(map(len, lists)),
+        late_tolerance=settings.late_tolerance,
+        told=_hits(lists, told),
+        as_printed=_hits(lists, as_printed),
+        untold=_hits(lists, untold),
+        random=_random_hits(lists, [len(_chords(piece)) for piece in told], seed),
     )
 
 
-def _generate(
-    checkpoint: Checkpoint, plans: Sequence[Plan], settings: MusicSettings
-) -> list[DecodedPiece]:
-    pieces: list[DecodedPiece] = []
-    for first in range(0, len(plans), ROWS):
-        some = plans[first : first + ROWS]
-        pieces += generate(checkpoint.model, some, settings, CancelToken(), silent_share)
-    return pieces
+def _hits(lists: Sequence[Sequence[float]], pieces: Sequence[DecodedPiece]) -> Hits:
+    chords = [_chords(piece) for piece in pieces]
+    boundaries = sum(map(len, lists))
+    sounding = [
+        sum(
+            score_of(decode(piece.tokens), cuts, window).strong_chords
+            for cuts, piece in zip(lists, pieces, strict=True)
+        )
+        / boundaries
+        for window in WINDOWS
+    ]
+    return _hits_of(lists, chords, sounding[0], sounding[1])
+
+
+def _random_hits(lists: Sequence[Sequence[float]], counts: Sequence[int], seed: int) -> Hits:
+    draws = np.random.default_rng([seed, 2])
+    often = [cuts for cuts in lists for _ in range(100)]
+    chords = [draws.uniform(0, MINUTE, count).tolist() for count in counts for _ in range(100)]
+    return _hits_of(often, chords, None, None)
+
+
+def _hits_of(
+    lists: Sequence[Sequence[float]],
+    chords: Sequence[Sequence[float]],
+    sounding: float | None,
+    sounding_quarter: float | None,
+) -> Hits:
+    offsets = np.concatenate(
+        [_offsets(cuts, times) for cuts, times in zip(lists, chords, strict=True)]
+    )
+    hits = offsets[offsets < WINDOWS[0]].tolist()
+    return Hits(
+        within_1s=float((offsets < WINDOWS[0]).mean()),
+        within_quarter=float((offsets < WINDOWS[1]).mean()),
+        median_offset=median(hits) if hits else None,
+        sounding_within_1s=sounding,
+        sounding_within_quarter=sounding_quarter,
+        chords_a_minute=float(np.mean([len(times) for times in chords])) * 60 / MINUTE,
+    )
 
 
 def _chords(piece: DecodedPiece) -> list[float]:
@@ -104,7 +154,3 @@ def _chords(piece: DecodedPiece) -> list[float]:
 def _offsets(cuts: Sequence[float], chords: Sequence[float]) -> list[float]:
     """Distance from each cut to the nearest chord; infinite where there is no chord."""
     return [min((abs(cut - chord) for chord in chords), default=np.inf) for cut in cuts]
-
-
-def _share(offsets: Sequence[float], within: float) -> float:
-    return float(np.mean(np.array(offsets) < within))

@@ -11,6 +11,7 @@ from dataclasses import astuple, dataclass, fields, replace
 
 import numpy as np
 
+from emsync.errors import EmsyncError
 from emsync.evaluation.composing import compose_plans
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint
@@ -182,10 +183,14 @@ def crops_of(piece: DecodedTokens, seconds: float) -> list[DecodedTokens]:
     return [crop(piece, begins[i], ticks) for i in chosen]
 
 
+def _known(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values[~np.isnan(values)])
+
+
 def wasserstein(one: np.ndarray, other: np.ndarray) -> float:
     """The first Wasserstein distance of two samples, in their unit: the area between their
     cumulative distributions. NaN in the samples is left out; NaN if nothing remains."""
-    one, other = np.sort(one[~np.isnan(one)]), np.sort(other[~np.isnan(other)])
+    one, other = np.sort(_known(one)), np.sort(_known(other))
     if not len(one) or not len(other):
         return float("nan")
     values = np.sort(np.concatenate([one, other]))
@@ -258,7 +263,8 @@ def compare(
     ]
     found = []
     for column, name in enumerate(NAMES):
-        deviation = float(np.nanstd(whole[:, column]))
+        known, real_known = (_known(side[:, column]) for side in (table, whole))
+        deviation = float(real_known.std()) if len(real_known) else float("nan")
         distance, floor = (
             _ratio(
                 float(np.mean([wasserstein(p[i][:, column], p[1][:, column]) for p in pairs])),
@@ -266,7 +272,7 @@ def compare(
             )
             for i in (0, 2)
         )
-        mean, real_mean = (float(np.nanmean(side[:, column])) for side in (table, whole))
+        mean, real_mean = (_ratio(side.sum(), len(side)) for side in (known, real_known))
         found.append(Comparison(name, mean, real_mean, deviation, distance, floor))
     return tuple(found), count
 
@@ -287,7 +293,7 @@ def musical_statistics(
     the test split, drawn at random, as far as they are known, and no boundary.
 
     Raises:
-        ValueError: the test split has fewer than two pieces of that length.
+        EmsyncError: the test split has fewer than two pieces of that length.
     """
     sources = checkpoint.card.get("sources")
     test = [
@@ -298,7 +304,9 @@ def musical_statistics(
     crops = [(piece, crops_of(decode(piece.tokens), seconds)) for piece in test]
     crops = [(piece, some) for piece, some in crops if some]
     if len(crops) < 2:
-        raise ValueError(f"The test split has fewer than two pieces of {seconds:g} s to compare.")
+        raise EmsyncError(
+            f"The test split of the shards has fewer than two pieces of {seconds:g} s to compare."
+        )
     owners = [piece for piece, some in crops for _ in some]
     drawn = np.random.default_rng([seed, 3]).integers(len(owners), size=count)
     composed: list[DecodedPiece] = []

@@ -1,0 +1,109 @@
+"""The figures as one Markdown table."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Row = tuple[str, str, str]
+
+
+def markdown(figures: dict[str, Any]) -> str:
+    """One table: measure, value, and what to hold it against.
+
+    Args:
+        figures: as written to `evaluation.json`, but with NaN for what could not be measured;
+            sections that were not run are absent.
+    """
+    sections: dict[str, Callable[[Any], Iterator[Row]]] = {
+        "likelihood": _likelihood,
+        "boundaries": _boundaries,
+        "emotion": _emotion,
+        "statistics": _statistics,
+    }
+    rows: list[Row] = [("measure", "value", "beside it"), ("---", "---", "---")]
+    for name, section in sections.items():
+        if name in figures:
+            rows += section(figures[name])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _likelihood(tiers: list[dict[str, Any]]) -> Iterator[Row]:
+    for tier in tiers:
+        quality = tier["quality"]
+        yield (
+            f"test split, {tier['tier']} ({tier['pieces']} pieces): NLL / top-1 / top-5",
+            f"{quality['nll']:.3f} / {quality['top1']:.3f} / {quality['top5']:.3f}",
+            "thesis, 145 M parameters on Lakh: 0.712 / 0.790 / 0.955 (other tokens a second)",
+        )
+
+
+def _boundaries(found: dict[str, Any]) -> Iterator[Row]:
+    told, printed, untold, chance = (
+        found[way] for way in ("told", "as_printed", "untold", "random")
+    )
+    for name, key in (("1 s", "within_1s"), ("0.25 s", "within_quarter")):
+        about = f" ({found['films']} films, {found['boundaries']} boundaries)"
+        yield (
+            f"boundaries hit within {name}" + (about if key == "within_1s" else ""),
+            f"{told[key]:.0%}",
+            f"Algorithm 1 as printed {printed[key]:.0%}, untold {untold[key]:.0%}, "
+            f"random placement {chance[key]:.0%}",
+        )
+        key = f"sounding_{key}"
+        yield (
+            "… by the notes alone",
+            f"{told[key]:.0%}",
+            f"as printed {printed[key]:.0%}, untold {untold[key]:.0%}",
+        )
+    yield (
+        "median offset of the hits",
+        _seconds(told["median_offset"]),
+        f"as printed {_seconds(printed['median_offset'])}, "
+        f"random placement {_seconds(chance['median_offset'])}",
+    )
+
+
+def _emotion(found: dict[str, Any]) -> Iterator[Row]:
+    steps = found["monotonicity"]
+    yield (
+        f"regressor's normalised L1 error ({found['pieces']} pieces)",
+        f"{found['normalised_error']:.3f}",
+        f"if 0 were always heard {found['neutral_error']:.3f}; thesis, by another regressor: 0.195",
+    )
+    for axis, other in (("valence", "arousal"), ("arousal", "valence")):
+        yield (
+            f"asked {axis} and heard {axis}: correlation, monotonicity",
+            f"{found[f'{axis}_with_heard_{axis}']:+.2f}, {steps[axis]:+.2f}",
+            f"asked {axis} and heard {other}: {found[f'{axis}_with_heard_{other}']:+.2f}",
+        )
+    yield (
+        "asked arousal and tempo",
+        f"{found['arousal_with_tempo']:+.2f}, {steps['tempo']:+.2f}",
+        f"asked valence and tempo: {found['valence_with_tempo']:+.2f}",
+    )
+    yield (
+        "asked arousal and notes a second",
+        f"{found['arousal_with_density']:+.2f}, {steps['density']:+.2f}",
+        "",
+    )
+    yield (
+        "asked valence and majorness",
+        f"{found['valence_with_majorness']:+.2f}, {steps['majorness']:+.2f}",
+        "",
+    )
+
+
+def _statistics(found: dict[str, Any]) -> Iterator[Row]:
+    for number, one in enumerate(found["comparisons"]):
+        about = (
+            f" ({found['generated']} pieces, {found['crops']} crops of {found['seconds']:g} s "
+            f"of the test split)"
+        )
+        yield (
+            one["statistic"].replace("_", " ") + ("" if number else about),
+            f"{one['generated']:.2f}, distance {one['distance']:.2f} σ",
+            f"real {one['real']:.2f}, between halves of it {one['floor']:.2f} σ",
+        )
+
+
+def _seconds(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f} s"
