@@ -121,6 +121,17 @@ def parser() -> argparse.ArgumentParser:
         "Algorithm 1 as it stands (default: %(default)s)",
     )
     music.add_argument(
+        "--no-end-on-chord",
+        dest="end_on_chord",
+        action="store_false",
+        help="let the music fade out instead of ending on a chord",
+    )
+    music.add_argument(
+        "--compare-untold",
+        action="store_true",
+        help="also compose the same seed untold of the cuts, for the report",
+    )
+    music.add_argument(
         "--guidance",
         type=_number(0, 5),
         default=standard.music.guidance,
@@ -174,6 +185,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
             top_p=options.top_p,
             late_tolerance=options.late_tolerance,
             guidance=options.guidance,
+            end_on_chord=options.end_on_chord,
+            compare_untold=options.compare_untold,
         ),
         sound=replace(standard.sound, original_sound=options.original_sound),
     )

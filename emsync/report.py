@@ -79,8 +79,15 @@ def report_of(result: Result) -> dict[str, Any]:
             "boundaries": [{**asdict(hit), "offset": hit.offset} for hit in piece.boundaries],
             "hits": {
                 "with_boundaries": asdict(piece.score),
-                "same_seed_without": asdict(piece.score_without),
+                "same_seed_without": (
+                    None if piece.score_without is None else asdict(piece.score_without)
+                ),
             },
+            "ended_on_chord": piece.ended_on_chord,
+            "quality": asdict(piece.quality),
+            "faults": list(piece.faults),
+            "candidates": [asdict(candidate) for candidate in piece.candidates],
+            "kept_candidate": piece.kept,
             "compose_seconds": piece.compose_seconds,
             "tokens_per_second": piece.tokens_per_second,
             "remarks": list(piece.remarks),

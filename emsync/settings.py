@@ -43,35 +43,6 @@ class MoodSettings:
 
 
 @dataclass(frozen=True)
-class MusicSettings:
-    """Boundary conditioning and sampling (thesis 4.2, Algorithm 1; published code)."""
-
-    sensitivity: float = 1.0
-    """xi, seconds: a CHORD this close to a boundary ticks that boundary off."""
-    instruments: InstrumentCount = "more"
-    """Instrument-count token: FEWER or MORE of the five groups."""
-    temperature: float = 1.35
-    """Published code; the thesis reports 1.2."""
-    top_p: float = 0.6
-    """Published code; the thesis reports 0.7."""
-    repetition_coefficient: float = 0.4
-    """How fast the temperature rises while the nucleus holds at most two tokens."""
-    maximum_offset: float = 8.0
-    """Seconds: offsets to the next boundary are capped here."""
-    late_tolerance: float | None = 0.125
-    """Seconds by which a chord may come after its cut to stay on the beat. A time shift that would
-    jump past a boundary by no more than this takes the boundary along; a longer one is shortened to
-    land on it. Ours: sound this late goes unnoticed (ITU-R BT.1359). None for Algorithm 1 as it
-    stands, which lets the boundary pass."""
-    candidates: int = 2
-    """Pieces composed side by side, of which the best is kept. Ours; the thesis draws one."""
-    guidance: float = 1.0
-    """Weight w >= 0 of the conditions: logits are taken as unconditional + w (conditional -
-    unconditional), so 1 is the model as it is and more exaggerates (classifier-free guidance, Ho &
-    Salimans 2022). Other than 1 it costs a second pass per token."""
-
-
-@dataclass(frozen=True)
 class QualityLimits:
     """What a piece may not exceed without being drawn anew (`emsync.music.quality`).
 
@@ -100,6 +71,44 @@ class QualityLimits:
     """Semitones between the 5th and 95th percentile of pitch, at least."""
     shortest: float = 20.0
     """Seconds; in shorter pieces shares and the register vary too much to be judged."""
+
+
+@dataclass(frozen=True)
+class MusicSettings:
+    """Boundary conditioning and sampling (thesis 4.2, Algorithm 1; published code)."""
+
+    sensitivity: float = 1.0
+    """xi, seconds: a CHORD this close to a boundary ticks that boundary off."""
+    instruments: InstrumentCount = "more"
+    """Instrument-count token: FEWER or MORE of the five groups."""
+    temperature: float = 1.35
+    """Published code; the thesis reports 1.2."""
+    top_p: float = 0.6
+    """Published code; the thesis reports 0.7."""
+    repetition_coefficient: float = 0.4
+    """How fast the temperature rises while the nucleus holds at most two tokens."""
+    maximum_offset: float = 8.0
+    """Seconds: offsets to the next boundary are capped here."""
+    late_tolerance: float | None = 0.125
+    """Seconds by which a chord may come after its cut to stay on the beat. A time shift that would
+    jump past a boundary by no more than this takes the boundary along; a longer one is shortened to
+    land on it. Ours: sound this late goes unnoticed (ITU-R BT.1359). None for Algorithm 1 as it
+    stands, which lets the boundary pass."""
+    candidates: int = 2
+    """Pieces composed side by side, of which the best is kept. Ours; the thesis draws one."""
+    redraws: int = 2
+    """Times that as many candidates again are composed while even the best has faults. Ours."""
+    quality: QualityLimits = field(default_factory=QualityLimits)
+    """Beyond these a piece has faults."""
+    end_on_chord: bool = True
+    """Ask for a last strong chord shortly before the film ends, and let nothing begin after it.
+    Ours: without it the music is cut off by the fade."""
+    compare_untold: bool = False
+    """Also compose the piece that the same seed gives without boundaries, to compare."""
+    guidance: float = 1.0
+    """Weight w >= 0 of the conditions: logits are taken as unconditional + w (conditional -
+    unconditional), so 1 is the model as it is and more exaggerates (classifier-free guidance, Ho &
+    Salimans 2022). Other than 1 it costs a second pass per token."""
 
 
 @dataclass(frozen=True)

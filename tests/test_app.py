@@ -164,7 +164,7 @@ def test_a_film_goes_in_and_comes_out_scored(
     assert json.loads(report.read_text())["film"]["name"] == "two scenes.mp4"
 
     text = page.inner_text("#em-diagnostics")
-    for expected in ("Cuts", "built-in reading", "Mood", "Music", "Seed", "Weights", "not told"):
+    for expected in ("Cuts", "built-in reading", "Mood", "Music", "Every boundary", "Weights"):
         assert expected in text
     pictures = page.locator("#em-diagnostics img")
     assert pictures.count() == 4

@@ -129,6 +129,20 @@ def test_the_piano_roll_shows_notes_boundaries_and_chords() -> None:
     assert (times(others), times(hits)) == ([5.0], [2.1])
 
 
+def test_the_chord_to_end_on_is_no_cut() -> None:
+    boundaries = (*BOUNDARIES, BoundaryHit(9.5, 9.4, "ending"))
+    figure = plots.piano_roll(NOTES, boundaries, (2.1, 9.4), 10)
+    styles = {times(line)[0]: line.get_linestyle() for line in figure.axes[1].lines}
+    assert styles == {2.0: "-", 8.5: "--", 9.5: ":"}
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words[-4:] == ["cut hit (1)", "cut missed (1)", "other chord", "ending"]
+    told = plots.describe_music(NOTES, boundaries, (2.1, 9.4))
+    assert "1 of 2 asked cuts hit" in told
+    assert told.endswith("The chord to end on falls at 9.4 seconds.")
+    missed = plots.describe_music(NOTES, (BoundaryHit(9.5, None, "ending"),), ())
+    assert "no cuts" in missed and missed.endswith("asked for at 9.5 seconds, is missing.")
+
+
 def test_a_piano_roll_without_drums_has_no_row_for_them() -> None:
     assert len(plots.piano_roll(NOTES[:3], (), (), 10).axes) == 2
 

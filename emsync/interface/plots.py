@@ -248,7 +248,10 @@ def piano_roll(
     for axes in rows:
         _time_axis(axes, duration, label=axes is rows[-1])
     groups = [group for group in GROUP_COLOURS if any(note.group == group for note in notes)]
-    hits = sum(boundary.hit is not None for boundary in boundaries)
+    cuts = [boundary for boundary in boundaries if boundary.kind == "cut"]
+    hits = sum(boundary.hit is not None for boundary in cuts)
+    ending = Line2D([], [], color=BLACK, linewidth=1.4, linestyle=":")
+    ends = len(cuts) < len(boundaries)
     _legend(
         figure,
         [
@@ -256,8 +259,15 @@ def piano_roll(
             Line2D([], [], color=BLACK, linewidth=1.4, marker="v", markersize=6),
             Line2D([], [], color=VERMILION, linewidth=1.2, linestyle=(0, (4, 3))),
             Line2D([], [], color=INK, marker="v", markerfacecolor="white", linestyle="none"),
+            *([ending] if ends else []),
         ],
-        [*groups, f"cut hit ({hits})", f"cut missed ({len(boundaries) - hits})", "other chord"],
+        [
+            *groups,
+            f"cut hit ({hits})",
+            f"cut missed ({len(cuts) - hits})",
+            "other chord",
+            *(["ending"] if ends else []),
+        ],
         columns=None if wide else 4,
     )
     return figure
@@ -270,15 +280,23 @@ def describe_music(
     groups = [group for group in GROUP_COLOURS if any(note.group == group for note in notes)]
     played = f" on {_and(groups)}" if groups else ""
     text = f"{_count(len(notes), 'note')}{played}, {_count(len(chords), 'strong chord')}."
-    if not boundaries:
-        return text + " The film has no cuts that the music should hit."
-    hits = [boundary for boundary in boundaries if boundary.hit is not None]
-    text += f" {len(hits)} of {_count(len(boundaries), 'asked cut')} hit"
-    missed = [f"{boundary.asked:.1f}" for boundary in boundaries if boundary.hit is None]
+    cuts = [boundary for boundary in boundaries if boundary.kind == "cut"]
+    ends = "".join(
+        f" The chord to end on falls at {boundary.hit:.1f} seconds."
+        if boundary.hit is not None
+        else f" The chord to end on, asked for at {boundary.asked:.1f} seconds, is missing."
+        for boundary in boundaries
+        if boundary.kind == "ending"
+    )
+    if not cuts:
+        return text + " The film has no cuts that the music should hit." + ends
+    hits = [boundary for boundary in cuts if boundary.hit is not None]
+    text += f" {len(hits)} of {_count(len(cuts), 'asked cut')} hit"
+    missed = [f"{boundary.asked:.1f}" for boundary in cuts if boundary.hit is None]
     offsets = [abs(boundary.offset) for boundary in hits if boundary.offset is not None]
     if offsets:
         text += f", on average {sum(offsets) / len(offsets):.2f} seconds away"
-    return text + (f"; missed at {', '.join(missed)} seconds." if missed else ".")
+    return text + (f"; missed at {', '.join(missed)} seconds." if missed else ".") + ends
 
 
 # Into the page ------------------------------------------------------------------------------
@@ -393,12 +411,13 @@ def _draw_boundaries(
     """Lines through all rows at the asked boundaries, chords as triangles in the top row."""
     for boundary in boundaries:
         hit = boundary.hit is not None
+        solid = ":" if boundary.kind == "ending" else "-"
         for axes in (top, *below):
             axes.axvline(
                 boundary.asked,
                 color=BLACK if hit else VERMILION,
                 linewidth=1.1 if hit else 1.2,
-                linestyle="-" if hit else (0, (4, 3)),
+                linestyle=solid if hit else (0, (4, 3)),
                 alpha=0.75 if hit else 1.0,
                 zorder=3,
             )

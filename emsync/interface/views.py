@@ -72,10 +72,9 @@ def progress(now: Progress, share: float, past: Mapping[str, float]) -> str:
 
 def done(result: "Result", seconds: float) -> str:
     """What came of it, in two sentences."""
-    told, untold = result.composition.score, result.composition.score_without
+    told = result.composition.score
     met = (
-        f"It meets {told.chord_tokens} of {told.boundaries} kept cuts; without being told of them "
-        f"it would have met {untold.chord_tokens}."
+        f"It meets {told.chord_tokens} of {told.boundaries} kept cuts."
         if told.boundaries
         else "The film has no cuts to meet."
     )
@@ -153,39 +152,38 @@ def _music(result: "Result") -> str:
         for is_wide in (False, True)
     )
     picture = plots.as_picture(narrow, words, wide)
-    return _section("Music", html.escape(words), picture + _comparison(result), wide=True)
+    return _section("Music", html.escape(words), picture + _trace(result), wide=True)
 
 
-def _comparison(result: "Result") -> str:
-    """Hits of the piece that was told of the cuts, beside one of the same seed that was not."""
-    told, untold = result.composition.score, result.composition.score_without
-    if not told.boundaries:
+def _trace(result: "Result") -> str:
+    """Every boundary: asked, hit, how far off; and the hits of the untold twin if there is one."""
+    piece, window = result.composition, f"{result.settings.music.sensitivity:g} s"
+    if not piece.boundaries:
         return ""
-    window = f"{result.settings.music.sensitivity:g} s"
-    rows = (
-        (f"Cuts with a strong chord within {window}", told.strong_chords, untold.strong_chords),
-        (f"Cuts with a chord token within {window}", told.chord_tokens, untold.chord_tokens),
-    )
-    lines = "".join(
-        f'<tr><th scope="row">{name}</th><td>{with_cuts} of {told.boundaries}</td>'
-        f"<td>{without} of {untold.boundaries}</td></tr>"
-        for name, with_cuts, without in rows
-    )
     trace = [
         (
-            f"{boundary.asked:.2f} s",
+            f"{boundary.asked:.2f} s" + (" (ending)" if boundary.kind == "ending" else ""),
             "missed"
             if boundary.hit is None or boundary.offset is None
             else f"chord at {boundary.hit:.2f} s ({boundary.offset:+.2f} s)",
         )
-        for boundary in result.composition.boundaries
+        for boundary in piece.boundaries
     ]
-    return (
-        '<table><thead><tr><td></td><th scope="col">Told of the cuts</th>'
-        '<th scope="col">Same seed, not told</th></tr></thead>'
-        f"<tbody>{lines}</tbody></table>"
-        f"<details><summary>Every kept cut</summary>{_table(trace)}</details>"
-    )
+    told, untold = piece.score, piece.score_without
+    counts = [
+        ("strong chord", told.strong_chords, untold and untold.strong_chords),
+        ("chord token", told.chord_tokens, untold and untold.chord_tokens),
+    ]
+    rows = [
+        (
+            f"Cuts with a {sign} within {window}",
+            f"{hits} of {told.boundaries}"
+            + ("" if twin is None else f" (same seed, not told of them: {twin})"),
+        )
+        for sign, hits, twin in counts
+        if told.boundaries
+    ]
+    return _table(rows) + f"<details><summary>Every boundary</summary>{_table(trace)}</details>"
 
 
 def _making(result: "Result") -> str:

@@ -1,17 +1,25 @@
-"""A composition for a film: mood and boundaries in, notes and a boundary trace out."""
+"""A composition for a film: mood and boundaries in, notes and a boundary trace out.
+
+Several candidates are drawn; the one with the fewest faults is kept, and among those the one that
+hits most boundaries. While even the best has faults, others are drawn.
+"""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
+from typing import Literal
+
+import numpy as np
 
 from emsync.emotion.mapping import Mood
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint
 from emsync.music.chords import CHORD_GROUPS, strong_chords
-from emsync.music.decoding import DecodedPiece, Plan, generate, tick_off
-from emsync.music.tokens import DecodedTokens, Note, decode
+from emsync.music.decoding import DecodedPiece, Hit, Plan, generate, tick_off
+from emsync.music.quality import PieceQuality, faults, quality_of
+from emsync.music.tokens import DecodedTokens, Note, NoteTable, decode
 from emsync.progress import CancelToken
 from emsync.settings import MusicSettings
 
@@ -20,6 +28,21 @@ CHORD_VELOCITY = 120
 SEED_STEP = 1_000_003
 """Between the seeds of candidates, so that neighbouring seeds share none."""
 
+ENDING_SECONDS = 3.0
+"""The last chord is asked for this long before the end: it dies away with the fade-out."""
+SHORTEST_ENDING = 1.5
+"""A last chord is not asked for later than this before the end: there would be nothing to hold."""
+LONGEST_ENDING = 4.0
+"""A chord on a cut in these last seconds is the last one as well."""
+ENDING_GAP = 4.0
+"""Seconds between the last cut and the chord to end on, as between kept cuts."""
+ENDING_SENSITIVITY = 1.0
+"""A chord further than this from where the end was asked does not end the piece."""
+SHORTEST_ENDED_FILM = 6.0
+"""Shorter films just fade out."""
+
+BoundaryKind = Literal["cut", "ending"]
+
 
 @dataclass(frozen=True)
 class BoundaryHit:
@@ -27,6 +50,8 @@ class BoundaryHit:
 
     asked: float
     hit: float | None
+    kind: BoundaryKind = "cut"
+    """A kept cut of the film, or the chord that was asked for to end on."""
 
     @property
     def offset(self) -> float | None:
@@ -36,14 +61,27 @@ class BoundaryHit:
 
 @dataclass(frozen=True)
 class BoundaryScore:
-    """How many boundaries a piece hits, each chord ticking off one at most (Algorithm 1)."""
+    """How many cuts a piece hits, each chord ticking off one at most (Algorithm 1)."""
 
     boundaries: int
+    """Kept cuts; the chord to end on is not counted."""
     chord_tokens: int
-    """Boundaries ticked off by CHORD tokens."""
+    """Cuts ticked off by CHORD tokens."""
     strong_chords: int
-    """Boundaries ticked off by notes: three or more of guitar or piano that begin together and
-    last two beats, whether or not a CHORD token announced them."""
+    """Cuts ticked off by notes: three or more of guitar or piano that begin together and last two
+    beats, whether or not a CHORD token announced them."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One of the pieces that were composed, and what it was judged by, in this order."""
+
+    seed: int
+    faults: tuple[str, ...]
+    hits: int
+    """Boundaries hit by CHORD tokens, that to end on included."""
+    groups: int
+    """Instrument groups that sound: of two that are equal otherwise, the fuller is nicer."""
 
 
 @dataclass(frozen=True)
@@ -54,22 +92,54 @@ class Composition:
     notes: tuple[Note, ...]
     chords: tuple[float, ...]
     boundaries: tuple[BoundaryHit, ...]
+    """Every kept cut and, where one was asked for, the chord to end on."""
     score: BoundaryScore
-    score_without: BoundaryScore
-    """Of the piece that the same seed gives when it is told of no boundaries. With several
-    candidates the told piece was chosen for its hits, so compare over many films before you
-    conclude anything: `python -m emsync.evaluation`."""
+    score_without: BoundaryScore | None
+    """Of the piece that the same seed gives when it is told of no boundaries, if it was composed
+    (`MusicSettings.compare_untold`). The told piece was chosen for its hits among others, so
+    compare over many films before you conclude anything: `python -m emsync.evaluation`."""
+    ended_on_chord: bool
+    """The last chord was hit: it is held to the end, and nothing begins after it."""
+    quality: PieceQuality
+    faults: tuple[str, ...]
+    """Phrases; empty for nearly every piece."""
+    candidates: tuple[Candidate, ...]
+    """All that were composed, in the order of drawing."""
     mood: Mood
     seed: int
+    """As asked for; the seed of the piece itself is that of `kept`."""
+    kept: int
+    """Index into `candidates`."""
     seconds: float
     beats_per_minute: float
     weights: str
     weights_sha256: str
     compose_seconds: float
     tokens_per_second: float
-    """Tokens drawn, over all pieces decoded side by side, per second."""
+    """Tokens drawn, over all pieces, per second."""
     remarks: tuple[str, ...]
     """What the user should know: re-draws, rules that had to step in."""
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A candidate with its music."""
+
+    candidate: Candidate
+    piece: DecodedPiece
+    decoded: DecodedTokens
+    """As it will sound: ended on the last chord if there is one."""
+    ending: float | None
+    """Second of the chord that ends it."""
+    quality: PieceQuality
+    hits: tuple[Hit, ...]
+    """Those that are still there once the piece is ended."""
+
+    @property
+    def rank(self) -> tuple[float, ...]:
+        """The smaller the better."""
+        of = self.candidate
+        return len(of.faults), -of.hits, -of.groups
 
 
 def compose(
@@ -82,68 +152,175 @@ def compose(
     cancel: CancelToken,
     advance: Callable[[float], None],
 ) -> Composition:
-    """Compose for a film: several candidates side by side, the one that hits most is kept.
-
-    Each candidate is accompanied by a piece of the same seed that is told of no boundaries, so
-    that the effect of the boundaries can be stated.
+    """Compose for a film: several candidates side by side, the best is kept.
 
     Args:
         checkpoint: the generator.
         mood: valence and arousal in [-1, 1].
-        boundaries: seconds, ascending.
+        boundaries: kept cuts, seconds, ascending.
         seconds: length of the film.
         settings: sampling, sensitivity, instrument count, candidates.
         seed: the same seed, weights and settings give the same piece on the same device.
         cancel: stops within a token.
-        advance: told the share that is done, in [0, 1].
+        advance: told the share that is done, in [0, 1]; it falls back when a re-draw begins.
 
     Raises:
         Cancelled: the owner asked to stop.
     """
     began = time.monotonic()
-    asked = tuple(float(at) for at in boundaries)
-    seeds = [seed + number * SEED_STEP for number in range(settings.candidates)]
-    plans = [Plan(mood.valence, mood.arousal, asked, seconds, own_seed) for own_seed in seeds]
-    twins = [replace(plan, boundaries=()) for plan in plans] if asked else []
-    pieces = generate(checkpoint.model, plans + twins, settings, cancel, advance)
-    told = pieces[: len(plans)]
-    untold = pieces[len(plans) :] or told
-    scores = [score_of(piece, asked, settings.sensitivity) for piece in told]
-    best = max(range(len(told)), key=lambda i: (scores[i].chord_tokens, _fullness(told[i]), -i))
-    piece = told[best]
-    decoded = decode(piece.tokens)
-    hits = {hit.boundary: hit.seconds for hit in piece.hits}
-    notes = notes_of(decoded, seconds)
-    remarks = []
-    if settings.candidates > 1 and asked:
-        remarks.append(
-            f"Candidate {best + 1} of {settings.candidates} was kept: none hits more boundaries."
-        )
-    if piece.forced:
-        remarks.append(
-            f"In {piece.forced} of {len(piece.tokens)} draws a rule against stuck notes, "
-            "silence or standing still narrowed the model's choice."
-        )
-    if not notes:
-        remarks.append("The generator wrote no note: the soundtrack is silent. Try another seed.")
+    cuts = tuple(float(at) for at in boundaries)
+    ending = ending_of(cuts, seconds) if settings.end_on_chord else None
+    asked = cuts if ending is None else (*cuts, ending)
+    plan = Plan(mood.valence, mood.arousal, asked, seconds, seed)
+    drawn, remarks = _draw(checkpoint, plan, settings, cancel, advance)
+    kept = min(range(len(drawn)), key=lambda i: drawn[i].rank)
+    best, tokens = drawn[kept], sum(len(one.piece.tokens) for one in drawn)
+    untold = None
+    if settings.compare_untold and cuts:
+        alone = replace(plan, boundaries=(), seed=best.candidate.seed)
+        (twin,) = generate(checkpoint.model, [alone], settings, cancel, advance)
+        untold = score_of(decode(twin.tokens), cuts, settings.sensitivity)
+        tokens += len(twin.tokens)
     elapsed = time.monotonic() - began
+    decoded = best.decoded
+    hits = {hit.boundary: hit.seconds for hit in best.hits}
     return Composition(
-        tokens=piece.tokens,
-        notes=notes,
+        tokens=best.piece.tokens,
+        notes=notes_of(decoded, seconds),
         chords=tuple(tick * v.TICK_SECONDS for tick in decoded.chords),
-        boundaries=tuple(BoundaryHit(at, hits.get(i)) for i, at in enumerate(asked)),
-        score=scores[best],
-        score_without=score_of(untold[best], asked, settings.sensitivity),
+        boundaries=tuple(
+            BoundaryHit(at, hits.get(i), "cut" if i < len(cuts) else "ending")
+            for i, at in enumerate(asked)
+        ),
+        score=score_of(decoded, cuts, settings.sensitivity),
+        score_without=untold,
+        ended_on_chord=best.ending is not None,
+        quality=best.quality,
+        faults=best.candidate.faults,
+        candidates=tuple(one.candidate for one in drawn),
         mood=mood,
         seed=seed,
+        kept=kept,
         seconds=seconds,
         beats_per_minute=60.0 / (_beat_ticks(decoded) * v.TICK_SECONDS),
         weights=checkpoint.name,
         weights_sha256=checkpoint.sha256,
         compose_seconds=elapsed,
-        tokens_per_second=sum(len(p.tokens) for p in pieces) / elapsed,
-        remarks=tuple(remarks),
+        tokens_per_second=tokens / elapsed,
+        remarks=(*remarks, *_remarks(drawn, kept)),
     )
+
+
+def _draw(
+    checkpoint: Checkpoint,
+    plan: Plan,
+    settings: MusicSettings,
+    cancel: CancelToken,
+    advance: Callable[[float], None],
+) -> tuple[list[_Drawn], list[str]]:
+    """Candidates for `plan`, in rounds until one is without faults, and a remark a re-draw."""
+    drawn: list[_Drawn] = []
+    remarks: list[str] = []
+    for number in range(settings.redraws + 1):
+        seeds = [plan.seed + SEED_STEP * (len(drawn) + i) for i in range(settings.candidates)]
+        plans = [replace(plan, seed=seed) for seed in seeds]
+        done = number / (number + 1)
+        pieces = generate(
+            checkpoint.model,
+            plans,
+            settings,
+            cancel,
+            lambda share, done=done: advance(done + share * (1 - done)),  # type: ignore[misc]
+        )
+        drawn += [
+            _judged(own_plan, piece, settings)
+            for own_plan, piece in zip(plans, pieces, strict=True)
+        ]
+        wrong = min(drawn, key=lambda one: one.rank).candidate.faults
+        if not wrong:
+            break
+        if number < settings.redraws:
+            remarks.append(
+                f"Every candidate so far had a fault (the best: {_and(wrong)}), so "
+                f"{settings.candidates} more were drawn."
+            )
+    return drawn, remarks
+
+
+def ending_of(cuts: Sequence[float], seconds: float) -> float | None:
+    """When a last chord is to be asked for, in seconds; None if a cut or the end is too near.
+
+    Args:
+        cuts: kept cuts, ascending.
+        seconds: length of the film.
+    """
+    at = max(seconds - ENDING_SECONDS, cuts[-1] + ENDING_GAP if cuts else 0.0)
+    if seconds < SHORTEST_ENDED_FILM or at > seconds - SHORTEST_ENDING:
+        return None
+    return at
+
+
+def end_on(decoded: DecodedTokens, tick: int, length: int) -> DecodedTokens:
+    """The piece, ended on the chord at `tick`: it is held to `length`, and nothing follows it."""
+    notes = decoded.notes.take(decoded.notes.start <= tick + 1)
+    held = (notes.start >= tick) & (notes.group != v.GROUPS.index("drums"))
+    return DecodedTokens(
+        NoteTable(notes.group, notes.pitch, notes.start, np.where(held, length, notes.end)),
+        tuple(bar for bar in decoded.bars if bar <= tick),
+        tuple(chord for chord in decoded.chords if chord <= tick),
+        length,
+    )
+
+
+def _judged(plan: Plan, piece: DecodedPiece, settings: MusicSettings) -> _Drawn:
+    """What a drawn piece is worth, once it is ended on its last chord."""
+    decoded = decode(piece.tokens)
+    length = max(1, round(plan.seconds / v.TICK_SECONDS))
+    ending = _final_chord(plan, piece) if settings.end_on_chord else None
+    if ending is not None:
+        decoded = end_on(decoded, round(ending / v.TICK_SECONDS), length)
+    hits = tuple(hit for hit in piece.hits if ending is None or hit.seconds <= ending)
+    quality = quality_of(decoded.notes, decoded.bars, length)
+    wrong = faults(quality, settings.quality)
+    candidate = Candidate(plan.seed, wrong, len(hits), quality.groups)
+    return _Drawn(candidate, piece, decoded, ending, quality, hits)
+
+
+def _final_chord(plan: Plan, piece: DecodedPiece) -> float | None:
+    """Second of the chord that hit the last boundary, if that is near enough to the end."""
+    if plan.seconds < SHORTEST_ENDED_FILM or not plan.boundaries:
+        return None
+    last = len(plan.boundaries) - 1
+    at = plan.boundaries[last]
+    if at < plan.seconds - LONGEST_ENDING:
+        return None
+    near = [
+        hit.seconds
+        for hit in piece.hits
+        if hit.boundary == last and abs(hit.seconds - at) <= ENDING_SENSITIVITY
+    ]
+    return near[0] if near else None
+
+
+def _remarks(drawn: Sequence[_Drawn], kept: int) -> list[str]:
+    """What was decided, and which rules had to step in."""
+    best, remarks = drawn[kept], []
+    if len(drawn) > 1:
+        remarks.append(f"Candidate {kept + 1} of {len(drawn)} was kept: none is better.")
+    if best.candidate.faults:
+        remarks.append(
+            f"A fault stayed: {_and(best.candidate.faults)}. Another seed may do better."
+        )
+    if best.piece.forced:
+        remarks.append(
+            f"In {best.piece.forced} of {len(best.piece.tokens)} draws a rule against stuck "
+            "notes, silence or standing still narrowed the model's choice."
+        )
+    return remarks
+
+
+def _and(phrases: Sequence[str]) -> str:
+    return phrases[0] if len(phrases) == 1 else ", ".join(phrases[:-1]) + " and " + phrases[-1]
 
 
 def notes_of(decoded: DecodedTokens, seconds: float) -> tuple[Note, ...]:
@@ -170,9 +347,8 @@ def notes_of(decoded: DecodedTokens, seconds: float) -> tuple[Note, ...]:
     return tuple(notes)
 
 
-def score_of(piece: DecodedPiece, asked: Sequence[float], sensitivity: float) -> BoundaryScore:
-    """Boundaries in `asked` that `piece` hits, by its CHORD tokens and by its notes."""
-    decoded = decode(piece.tokens)
+def score_of(decoded: DecodedTokens, asked: Sequence[float], sensitivity: float) -> BoundaryScore:
+    """Cuts in `asked` (seconds) that a piece hits, by its CHORD tokens and by its notes."""
     sounding = strong_chords(decoded.notes, _beat_ticks(decoded)).tolist()
     return BoundaryScore(
         len(asked),
@@ -186,11 +362,6 @@ def _ticked_off(asked: Sequence[float], chord_ticks: Sequence[int], sensitivity:
     for tick in chord_ticks:
         tick_off(open_boundaries, tick * v.TICK_SECONDS, sensitivity)
     return len(asked) - len(open_boundaries)
-
-
-def _fullness(piece: DecodedPiece) -> int:
-    """Instrument groups that sound: of two candidates that hit as much, the fuller is nicer."""
-    return len(set(decode(piece.tokens).notes.group.tolist()))
 
 
 def _beat_ticks(decoded: DecodedTokens) -> float:
