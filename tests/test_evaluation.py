@@ -1,16 +1,17 @@
 """The evaluation's command on a tiny generator, and its figures on pieces made by hand."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import Films
 
 from emsync.evaluation import __main__ as evaluation
-from emsync.evaluation import composing
+from emsync.evaluation import av_align, composing
 from emsync.evaluation.alignment import MINIMUM_GAP, MINUTE, adherence, cut_lists
 from emsync.evaluation.emotion_control import GRID, HeardPiece, control_of, emotion_control
 from emsync.evaluation.statistics import (
@@ -22,12 +23,15 @@ from emsync.evaluation.statistics import (
     statistics_of,
     wasserstein,
 )
+from emsync.film.probe import probe
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint, save
 from emsync.music.decoding import DecodedPiece, Plan
 from emsync.music.tokens import DecodedTokens, NoteTable
 from emsync.music.transformer import MusicTransformer, TransformerSettings
 from emsync.settings import MusicSettings
+from emsync.sound.mix import write_wav
+from emsync.sound.synth import Sound
 from emsync.training.corpus import Piece, write_shard
 
 NAN = float("nan")
@@ -249,6 +253,78 @@ def test_real_music_is_as_near_as_the_floor_and_other_music_is_not() -> None:
         assert np.isnan(by_name["polyphony"].distance)  # the real pieces are all alike
 
 
+# AV-Align --------------------------------------------------------------------------------------
+
+
+def clicks(times: Iterable[float], seconds: float) -> np.ndarray:
+    """Short noises at these times, full scale 1, (samples,) at the rate of the onsets."""
+    rate = av_align.SAMPLE_RATE
+    samples = np.zeros(round(seconds * rate), np.float32)
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, round(0.03 * rate))
+    noise *= np.exp(-np.arange(len(noise)) / len(noise) * 8)
+    for time in times:
+        part = samples[round(time * rate) :][: len(noise)]
+        part += noise[: len(part)]
+    return samples
+
+
+def test_onsets_are_found_where_they_are() -> None:
+    times = np.array([0.5, 1.0, 1.2, 2.75])
+    found = av_align.sound_onsets(clicks(times, 4))
+    assert found == pytest.approx(times, abs=0.03)
+    assert not len(av_align.sound_onsets(np.zeros(22_050, np.float32)))
+
+
+def test_overlap_counts_as_published() -> None:
+    peaks, onsets = np.array([1.0, 2.0, 8.0]), np.array([0.9, 1.05, 1.5, 5.0])
+    narrow = av_align.overlap(peaks, onsets, 0.2, 10)
+    assert narrow.score == pytest.approx(2 / 5)  # both onsets near 1.0, of 3 + 4
+    assert narrow.matched == pytest.approx(1 / 6)
+    wide = av_align.overlap(peaks, onsets, 1.0, 10)
+    assert wide.score == pytest.approx(3 / 4) and wide.matched == pytest.approx(2 / 5)
+    assert 0 < narrow.by_chance < wide.by_chance < 0.5
+    nothing = np.zeros(0)
+    assert np.isnan(av_align.overlap(nothing, nothing, 1.0, 10).score)
+    assert av_align.overlap(peaks, nothing, 1.0, 10).score == 0
+
+
+def test_flow_peaks_are_the_frames_after_the_largest_moves() -> None:
+    times = np.arange(6) / 25
+    assert av_align.flow_peaks(times, np.array([0, 3, 1, 1, 0])) == pytest.approx([2 / 25])
+    assert not len(av_align.flow_peaks(times, np.ones(5)))
+
+
+def test_clicks_on_the_motion_of_a_real_film_are_aligned(
+    shared_videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A click at every third peak of motion; then the same clicks half a peak's distance later."""
+    path = shared_videos / "vemoclap_sample_7s.mp4"
+    film = probe(path)
+    seconds = float(film.duration)
+    peaks = av_align.flow_peaks(*av_align.motion(film, 96))
+    chosen = peaks[1:-1:3]
+    assert len(chosen) > 5
+    for name, late in (("on", 0.0), ("off", 0.1)):
+        sound = np.repeat(clicks(chosen + late, seconds)[:, None], 2, axis=1)
+        write_wav(Sound(sound, av_align.SAMPLE_RATE), tmp_path / f"{name}.wav")
+    on, off = (av_align.av_align(path, tmp_path / f"{n}.wav", 96) for n in ("on", "off"))
+    assert abs(on.onsets - len(chosen)) <= 1 and on.flow_peaks == len(peaks)
+    best = len(chosen) / len(peaks)
+    assert on.at_one_frame.score > 0.85 * best > 1.2 * on.at_one_frame.by_chance
+    assert off.at_one_frame.score < on.at_one_frame.score
+    options = [str(path), "--sound", str(tmp_path / "on.wav"), "--width", "96"]
+    assert av_align.main([*options, "--json", str(tmp_path / "figures.json")]) == 0
+    assert "vemoclap_sample_7s.mp4: one frame 0." in capsys.readouterr().out
+    assert json.loads((tmp_path / "figures.json").read_text())[0]["onsets"] == on.onsets
+
+
+def test_a_film_without_sound_is_told_in_a_sentence(
+    films: Films, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert av_align.main([str(films.silent())]) == 1
+    assert "has no sound to align" in capsys.readouterr().err
+
+
 # The command -----------------------------------------------------------------------------------
 
 
@@ -273,9 +349,10 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_command_writes_a_table_and_figures(
-    generator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    generator: Path, films: Films, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--weights", str(generator / "weights"), "--shards", str(generator / "shards")]
+    options += ["--av-films", str(films.plain())]
     options += ["--films", "2", "--pieces", "1", "--piece-seconds", "5", "--statistics-pieces", "4"]
     assert evaluation.main([*options, "-o", str(tmp_path / "out")]) == 0
     figures = json.loads((tmp_path / "out" / "evaluation.json").read_text())
@@ -283,7 +360,8 @@ def test_the_command_writes_a_table_and_figures(
     assert figures["likelihood"][0]["tier"] == "free"
     assert figures["likelihood"][0]["quality"]["nll"] > 1
     assert figures["statistics"]["generated"] == 4 and figures["statistics"]["pieces"] == 3
-    assert {"likelihood", "boundaries", "emotion", "statistics"} <= set(figures["seconds"])
+    assert figures["av-align"][0]["film"] == "plain.mp4"
+    assert set(figures["seconds"]) == set(evaluation.SECTIONS) - set(figures["left_out"])
     assert figures["machine"]["cores"] >= 1 and figures["machine"]["torch"]
     table = (tmp_path / "out" / "evaluation.md").read_text()
     assert table.startswith("| measure |") and "boundaries hit within 1 s (2 films" in table

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-TRAINING = REPOSITORY / "emsync" / "training"
+RESEARCH = {REPOSITORY / "emsync" / name for name in ("training", "evaluation")}
 HEAVY = {"torch", "gradio", "av", "matplotlib", "fluidsynth", "pretty_midi", "numba", "scipy"}
 HUB_COLORS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
@@ -70,13 +70,14 @@ def tracked() -> list[Path]:
 
 def test_the_app_requires_what_it_imports_and_nothing_else() -> None:
     sources = [REPOSITORY / "app.py", *(REPOSITORY / "emsync").rglob("*.py")]
-    needed = imported(*(path for path in sources if TRAINING not in path.parents))
+    needed = imported(*(path for path in sources if not RESEARCH & {*path.parents}))
     # pretty_midi also carries the SoundFont of last resort, but it is imported as well.
     assert needed == set(requirements("requirements.txt"))
 
 
-def test_tests_and_training_require_what_they_import() -> None:
-    sources = [*TRAINING.rglob("*.py"), *(REPOSITORY / "tests").rglob("*.py")]
+def test_tests_and_research_require_what_they_import() -> None:
+    sources = [path for folder in RESEARCH for path in folder.rglob("*.py")]
+    sources += (REPOSITORY / "tests").rglob("*.py")
     app, extra = requirements("requirements.txt"), requirements("requirements-dev.txt")
     carried = {"packaging", "pillow"}  # pytest and gradio cannot be had without them
     assert imported(*sources) - set(app) - carried <= set(extra)

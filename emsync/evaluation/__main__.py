@@ -6,10 +6,12 @@ Sections, each with what it needs:
   boundaries   share of cuts that strong chords hit, beside no boundaries and chance
   emotion      whether asked valence and arousal are heard, over a 5 × 5 grid
   statistics   musical statistics beside those of the test split (--shards)
+  av-align     whether the onsets of scored films meet their motion (--av-films)
 
 Without --only every section runs whose input is given. Time goes into composing: by default
 20 films of a minute three times over (boundaries), 200 pieces of half a minute (emotion) and 64
-(statistics), 190 minutes of music in all, at 20 to 30 tokens a second of music.
+(statistics), 190 minutes of music in all, at 20 to 30 tokens a second of music. AV-Align takes
+about 20 s a minute of film.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from typing import Any
 
 from emsync.errors import EmsyncError
 from emsync.evaluation.alignment import adherence
+from emsync.evaluation.av_align import av_align
 from emsync.evaluation.emotion_control import emotion_control
 from emsync.evaluation.likelihood import likelihood
 from emsync.evaluation.statistics import musical_statistics
@@ -100,6 +103,15 @@ def _statistics(on: Measurement, advance: Advance) -> Any:
     )
 
 
+def _av_align(on: Measurement, advance: Advance) -> Any:
+    films: list[Path] = on.options.av_films
+
+    def share_of(number: int) -> Advance:
+        return lambda share: advance((number + share) / len(films))
+
+    return [asdict(av_align(path, advance=share_of(number))) for number, path in enumerate(films)]
+
+
 @dataclass(frozen=True)
 class Section:
     """One part of the evaluation."""
@@ -114,6 +126,7 @@ SECTIONS = {
     "boundaries": Section(_boundaries),
     "emotion": Section(_emotion),
     "statistics": Section(_statistics, "shards"),
+    "av-align": Section(_av_align, "av_films"),
 }
 
 
@@ -128,6 +141,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--only", nargs="+", choices=SECTIONS, metavar="SECTION", help="run these")
     made.add_argument("--weights", type=Path, help="folder of a generator (default: the shipped)")
     made.add_argument("--shards", type=Path, help="token shards with a test split")
+    made.add_argument("--av-films", type=Path, nargs="+", metavar="FILM", help="scored films")
     made.add_argument("--films", type=int, default=20, help="of a minute, for boundaries (20)")
     made.add_argument("--pieces", type=int, default=8, help="a mood, for emotion (8)")
     made.add_argument("--statistics-pieces", type=int, default=64, help="for statistics (64)")

@@ -18,6 +18,7 @@ def markdown(figures: dict[str, Any]) -> str:
         "boundaries": _boundaries,
         "emotion": _emotion,
         "statistics": _statistics,
+        "av-align": _av_align,
     }
     rows: list[Row] = [("measure", "value", "beside it"), ("---", "---", "---")]
     for name, section in sections.items():
@@ -103,6 +104,17 @@ def _statistics(found: dict[str, Any]) -> Iterator[Row]:
             f"{one['generated']:.2f}, distance {one['distance']:.2f} σ",
             f"real {one['real']:.2f}, between halves of it {one['floor']:.2f} σ",
         )
+
+
+def _av_align(films: list[dict[str, Any]]) -> Iterator[Row]:
+    for film in films:
+        for window in ("one frame", "one second"):
+            found = film[f"at_{window.replace(' ', '_')}"]
+            yield (
+                f"AV-Align of {film['film']} at {window}".replace("|", "/"),
+                f"{found['score']:.3f}",
+                f"onsets moved at random {found['by_chance']:.3f}",
+            )
 
 
 def _seconds(value: float | None) -> str:
