@@ -2,8 +2,11 @@
 
 import json
 import math
+import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pretty_midi
@@ -15,13 +18,22 @@ from hypothesis import strategies as st
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import load
 from emsync.music.tokens import NoteTable, decode, tick_of_tokens
+from emsync.music.transformer import (
+    Conditioning,
+    MusicTransformer,
+    Positions,
+    TransformerSettings,
+)
 from emsync.training import corpus, train_music
 from emsync.training.corpus import Piece, UnusableFile, build, read_shard, tokenise
 from emsync.training.labels import arousal_of_tempo, majorness
 from emsync.training.train_music import (
     CHORD_DROPPED,
+    Batch,
     Crops,
     TrainingSettings,
+    WeightAverage,
+    batches_from,
     boundary_offsets,
     transpose,
 )
@@ -205,9 +217,7 @@ def test_a_run_begins_from_saved_weights(
     assert first.card["sources"] == ["even"] and first.card["began_from"] is None
     begin = f"--weights {tmp_path / 'first' / 'weights'} --context 200"
     run(split_shards, tmp_path / "second", 10, f"{begin} --tiers free synthetic")
-    log = [
-        json.loads(line) for line in (tmp_path / "second" / "log.jsonl").read_text().splitlines()
-    ]
+    log = log_of(tmp_path / "second")
     assert log[0]["nll"] < math.log(v.SIZE) - 1
     second = load(tmp_path / "second" / "weights")
     assert second.model.settings == replace(first.model.settings, context=200)
@@ -241,42 +251,129 @@ def test_what_cannot_be_trained_is_refused(split_shards: Path, tmp_path: Path) -
         run(split_shards, tmp_path / "other", 2, "--share free=much")
 
 
+def log_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
 def test_training_learns_and_goes_on_exactly(
     split_shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shards = split_shards
-    run(shards, tmp_path / "whole", 40)
-    log = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
+    """With everything that could be forgotten: a moving average, dropout, batches drawn ahead."""
+    more = f"{ARCHITECTURE} --ema 0.9 --dropout 0.1"
+    run(split_shards, tmp_path / "whole", 40, more)
+    log = log_of(tmp_path / "whole")
     assert [row["step"] for row in log] == [0, 10, 20, 30, 40]
     assert log[0]["nll"] == pytest.approx(math.log(v.SIZE), abs=0.1)
     assert log[-1]["nll"] < log[0]["nll"] - 1 and log[-1]["top5"] > log[0]["top5"]
+    assert log[0]["tokens_per_second"] is None and log[1]["tokens_per_second"] > 0
 
     real_step = train_music.Trainer.step
     taken = 0
 
-    def stopping(self: train_music.Trainer, done: float) -> float:
+    def stopping(self: train_music.Trainer, batch: Batch, done: float) -> None:
         nonlocal taken
         taken += 1
-        if taken == 31:  # as if the machine went away just after the save at step 30
+        if taken == 35:  # as if the machine went away some steps after the save at step 30
             raise KeyboardInterrupt
-        return real_step(self, done)
+        real_step(self, batch, done)
 
     monkeypatch.setattr(train_music.Trainer, "step", stopping)
     with pytest.raises(KeyboardInterrupt):
-        run(shards, tmp_path / "parts", 40)
-    run(shards, tmp_path / "parts", 40)
-    states = [
-        torch.load(tmp_path / name / "state.pt", weights_only=True)["model"]
-        for name in ("whole", "parts")
-    ]
-    for name, value in states[0].items():
-        assert torch.equal(value, states[1][name]), name
+        run(split_shards, tmp_path / "parts", 40, more)
+    run(split_shards, tmp_path / "parts", 40, more)
+    whole, parts = (
+        torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("whole", "parts")
+    )
+    for name, value in whole["model"].items():
+        assert torch.equal(value, parts["model"][name]), name
+        assert torch.equal(whole["average"]["model"][name], parts["average"]["model"][name]), name
+    assert torch.equal(whole["loss"], parts["loss"])
+    for key in ("loss", "nll", "nll_ema", "top1", "top5"):
+        assert log_of(tmp_path / "parts")[-1][key] == log[-1][key]
     card = load(tmp_path / "parts" / "weights").card
     assert card["seen"]["step"] == 40  # type: ignore[index]
     assert card["tiers"] == ["free", "synthetic"]
     phases = card["phases"]
     assert isinstance(phases, list)
     assert [phase["from_step"] for phase in phases] == [0] and phases[0]["batch"] == 4
+
+
+@pytest.mark.parametrize("ema", [0.5, 0.999])
+def test_the_better_weights_are_saved(split_shards: Path, tmp_path: Path, ema: float) -> None:
+    run(split_shards, tmp_path, 10, f"{ARCHITECTURE} --ema {ema}")
+    last = log_of(tmp_path)[-1]
+    checkpoint, state = load(tmp_path / "weights"), torch.load(tmp_path / "state.pt")
+    averaged = last["nll_ema"] < last["nll"]
+    assert checkpoint.card["saved"] == ("moving average" if averaged else "last")
+    assert checkpoint.card["validation"]["nll"] == min(last["nll"], last["nll_ema"])  # type: ignore[index]
+    expected = (state["average"] if averaged else state)["model"]["head.weight"]
+    torch.testing.assert_close(
+        checkpoint.model.head.weight, expected, atol=1e-3, rtol=1e-3, check_device=False
+    )
+
+
+def test_a_moving_average_is_a_mean_of_the_weights() -> None:
+    settings = TransformerSettings(layers=1, heads=1, width=8, inner_width=8, context=8)
+    model = MusicTransformer(settings)
+    average = WeightAverage(model, decay=0.75)
+    torch.nn.init.zeros_(average.model.head.bias)
+    expected = 0.0
+    for value in range(1, 6):
+        torch.nn.init.constant_(model.head.bias, float(value))
+        average.update(model)
+        decay = min(0.75, (1 + value) / (10 + value))
+        expected = decay * expected + (1 - decay) * value
+        torch.testing.assert_close(average.model.head.bias, torch.full((v.SIZE,), expected))
+
+
+def test_a_command_keeps_to_its_budget(
+    split_shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here saving takes most of the time, so that little of it is left for training."""
+    monkeypatch.setattr(train_music, "MARGIN_SECONDS", 0.5)
+    real_save = train_music.save
+
+    def slow_save(*arguments: Any) -> None:
+        time.sleep(1.0)
+        real_save(*arguments)
+
+    monkeypatch.setattr(train_music, "save", slow_save)
+    began = time.monotonic()
+    options = f"--minutes 0.1 --batch 2 --length 32 --report-every 100000 {ARCHITECTURE}"
+    train_music.main([str(split_shards), "-o", str(tmp_path), *options.split()])
+    assert 3.0 < time.monotonic() - began < 6.0
+    first, last = log_of(tmp_path)
+    assert first["step"] == 0 and last["step"] > 1
+    assert load(tmp_path / "weights").card["seen"]["step"] == last["step"]  # type: ignore[index]
+
+
+def test_batches_are_drawn_ahead_in_order(shards: Path) -> None:
+    (path,) = shards.glob("*.npz")
+    crops = Crops(read_shard(path), TrainingSettings(batch=2, length=32, seed=5))
+    with closing(batches_from(crops, 5, 7, pinned=False)) as batches:
+        for step in range(7, 13):
+            expected = crops.batch(np.random.default_rng([5, step]))
+            assert torch.equal(next(batches).tokens, expected.tokens)
+
+
+def test_a_loss_that_is_no_number_is_not_saved(split_shards: Path, tmp_path: Path) -> None:
+    run(split_shards, tmp_path, 10)
+    saved = load(tmp_path / "weights").sha256
+    with pytest.raises(SystemExit, match="learning rates"):
+        run(split_shards, tmp_path, 20, "--adam-rate 1e30 --muon-rate 1e30")
+    assert load(tmp_path / "weights").sha256 == saved
+
+
+@pytest.mark.parametrize("conditioning", get_args(Conditioning))
+@pytest.mark.parametrize("positions", get_args(Positions))
+def test_every_kind_of_model_is_trained(
+    split_shards: Path, tmp_path: Path, positions: str, conditioning: str
+) -> None:
+    more = f"{ARCHITECTURE} --positions {positions} --conditioning {conditioning}"
+    run(split_shards, tmp_path, 6, f"{more} --muon-rate 0.01")
+    first, last = log_of(tmp_path)
+    assert last["nll"] < first["nll"] - 0.3
+    assert load(tmp_path / "weights").model.settings.conditioning == conditioning
 
 
 def test_chord_weighs_ten_times_and_padding_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

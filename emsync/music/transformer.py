@@ -206,8 +206,9 @@ class _RelativeAttention(nn.Module):
         index = (seen - 1 - distance.clamp(min=0)).expand(batch, self.heads, new, seen)
         scores = (q @ k.transpose(-1, -2) + by_distance.gather(-1, index)) / math.sqrt(q.shape[-1])
         scores = scores.masked_fill(distance < 0, -math.inf)
-        if hidden is not None:
-            scores = scores.masked_fill(hidden[:, None, None, :seen], -math.inf)
+        if hidden is not None:  # a position always sees itself, or there would be nothing to mix
+            unseen = hidden[:, None, None, :seen] & (distance > 0)
+            scores = scores.masked_fill(unseen, -math.inf)
         mixed = scores.softmax(-1) @ values
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, new, width))
         return out
@@ -296,6 +297,8 @@ class _RotaryLayer(nn.Module):
 class MusicTransformer(nn.Module):
     """Next-token logits from tokens, mood and boundary offsets."""
 
+    offset_scales: Tensor
+
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
         self.settings = settings
@@ -326,6 +329,7 @@ class MusicTransformer(nn.Module):
                 nn.ReLU(),
                 nn.Linear(width // 2, width),
             )
+            self.register_buffer("offset_scales", torch.tensor(OFFSET_SCALES), persistent=False)
             nn.init.normal_(self.embedding.weight, std=0.5)
             nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
@@ -347,9 +351,8 @@ class MusicTransformer(nn.Module):
         if self.settings.positions == "relative":
             out: Tensor = self.boundary(near) + not_told
             return out
-        scales = torch.tensor(OFFSET_SCALES, device=offsets.device)
         features = torch.cat(
-            (near / MAXIMUM_OFFSET, (-offsets.unsqueeze(-1) / scales).exp()), dim=-1
+            (near / MAXIMUM_OFFSET, (-offsets.unsqueeze(-1) / self.offset_scales).exp()), dim=-1
         )
         announced: Tensor = self.boundary(features)
         # With no boundary in sight nothing is added: the model without boundaries is the same
@@ -429,11 +432,7 @@ class MusicTransformer(nn.Module):
         """
         x = self.embed(tokens, offsets, conditions, cache.length if cache is not None else 0)
         hidden = None
-        if (
-            self.settings.positions == "relative"
-            and cache is None
-            and bool((tokens == v.PAD).any())
-        ):
+        if self.settings.positions == "relative" and cache is None:
             hidden = F.pad(tokens == v.PAD, (self.settings.prefix, 0))
         new = x.shape[1]
         for i, layer in enumerate(self.layers):

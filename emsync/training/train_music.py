@@ -6,16 +6,24 @@ order of the data, which depends on the seed and the number of the step alone. A
 random weights, or with those of `--weights`. The learning rate falls over the last part of the
 whole training, whose length is given in minutes or in steps.
 
+A command ends within its `--minutes`, loading, compiling and the last evaluation included. Where
+several commands make one training, `--total-minutes` is the sum of what they trained, a little less
+than the sum of their budgets. `python -m emsync.training.plot RUN/log.jsonl` draws the log.
+
 Runs on a CPU and on a GPU, in bf16 autocast, under torch 2.9 or newer.
 """
 
 import argparse
+import copy
+import itertools
 import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -45,6 +53,11 @@ CONDITION_DROPPED = 0.1
 boundaries, each on its own."""
 LOOKAHEAD = 512
 """Tokens read past the crop to find the boundary after it."""
+BATCHES_AHEAD = 3
+"""Batches that are drawn while the device computes."""
+HELD_OUT_BATCHES = 16
+MARGIN_SECONDS = 5.0
+"""Of a command's budget, for what its clock does not see: the import of torch, and the exit."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,9 @@ class TrainingSettings:
     """Last share of the training over which the learning rate falls to zero."""
     weak_valence: bool = True
     """Take the mode (major or minor) of a piece for its valence where no label is known."""
+    ema: float = 0.0
+    """Decay of an exponential moving average of the weights, such as 0.999, or 0 for none. It is
+    evaluated beside the last weights, and the better ones are saved."""
     share: dict[str, float] = field(default_factory=dict)
     """Relative number of crops drawn from each tier; empty: as its tokens are."""
 
@@ -79,7 +95,13 @@ class Batch:
     """(batch, 2) float32."""
 
     def to(self, device: torch.device) -> "Batch":
-        return Batch(*(t.to(device) for t in (self.tokens, self.offsets, self.conditions)))
+        """On `device`; from pinned memory without waiting for it."""
+        parts = (self.tokens, self.offsets, self.conditions)
+        return Batch(*(part.to(device, non_blocking=True) for part in parts))
+
+    def pinned(self) -> "Batch":
+        """In memory that a GPU reads by itself."""
+        return Batch(*(p.pin_memory() for p in (self.tokens, self.offsets, self.conditions)))
 
 
 MAJORNESS_SCALE = 0.25
@@ -89,7 +111,13 @@ MAJORNESS_SCALE = 0.25
 class Crops:
     """Draws training examples from pieces; a draw depends on its generator alone."""
 
-    def __init__(self, pieces: Sequence[Piece], settings: TrainingSettings) -> None:
+    def __init__(
+        self,
+        pieces: Sequence[Piece],
+        settings: TrainingSettings,
+        condition_dropped: float = CONDITION_DROPPED,
+    ) -> None:
+        self.condition_dropped = condition_dropped
         self.pieces = [piece for piece in pieces if _is_usable(piece)]
         if not self.pieces:
             raise SystemExit("The shards hold no piece of this split with pitched notes.")
@@ -132,7 +160,7 @@ class Crops:
         count = (
             v.MORE_INSTRUMENTS if piece.groups >= v.MORE_INSTRUMENTS_FROM else v.FEWER_INSTRUMENTS
         )
-        if generator.random() < CONDITION_DROPPED:
+        if generator.random() < self.condition_dropped:
             count = v.PAD
         offsets = boundary_offsets(crop)
         tokens = np.full(length + 1, v.PAD, dtype=np.int64)
@@ -140,7 +168,7 @@ class Crops:
         used = min(len(crop), length)
         tokens[0], tokens[1 : used + 1] = count, crop[:used]
         seconds[0], seconds[1 : used + 1] = offsets[0], offsets[:used]
-        if generator.random() < CONDITION_DROPPED:
+        if generator.random() < self.condition_dropped:
             seconds[:] = np.nan
         return tokens, seconds, self._conditions(piece, generator)
 
@@ -149,8 +177,22 @@ class Crops:
         if np.isnan(valence) and self.settings.weak_valence:
             valence = float(np.clip(piece.majorness / MAJORNESS_SCALE, -1, 1))
         conditions = np.array([valence, piece.arousal], dtype=np.float32)
-        conditions[generator.random(2) < CONDITION_DROPPED] = np.nan
+        conditions[generator.random(2) < self.condition_dropped] = np.nan
         return conditions
+
+
+def batches_from(crops: Crops, seed: int, step: int, pinned: bool) -> Generator[Batch, None, None]:
+    """The batches of `step` and of all steps after it, drawn ahead in a thread of their own."""
+
+    def draw(step: int) -> Batch:
+        batch = crops.batch(np.random.default_rng([seed, step]))
+        return batch.pinned() if pinned else batch
+
+    with ThreadPoolExecutor(1) as thread:
+        coming = deque(thread.submit(draw, step + i) for i in range(BATCHES_AHEAD))
+        for later in itertools.count(step + BATCHES_AHEAD):
+            yield coming.popleft().result()
+            coming.append(thread.submit(draw, later))
 
 
 def _is_usable(piece: Piece) -> bool:
@@ -233,9 +275,13 @@ def optimisers_of(
     for name, parameter in model.named_parameters():
         is_matrix = parameter.ndim == 2 and name.startswith("layers.")
         (inner if is_matrix and model.settings.positions == "rotary" else rest).append(parameter)
-    adam = torch.optim.AdamW(rest, lr=settings.adam_rate, betas=(0.9, 0.95), weight_decay=0.0)
+    adam = torch.optim.AdamW(
+        rest, lr=settings.adam_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True
+    )
     if not inner:
         return [adam]
+    if not hasattr(torch.optim, "Muon"):
+        sys.exit(f"Muon came with torch 2.9; this is torch {torch.__version__}.")
     muon = torch.optim.Muon(inner, lr=settings.muon_rate, weight_decay=settings.weight_decay)
     return [muon, adam]
 
@@ -244,6 +290,30 @@ def rate_factor(done: float, step: int, settings: TrainingSettings) -> float:
     """Learning rate relative to its peak: warm-up by steps, level, then linear to zero."""
     warm = min((step + 1) / settings.warmup_steps, 1.0)
     return warm * min(max(1.0 - done, 0.0) / settings.cooldown, 1.0)
+
+
+class WeightAverage:
+    """Exponential moving average of a model's weights, over fewer steps while it is young."""
+
+    def __init__(self, model: MusicTransformer, decay: float) -> None:
+        self.decay = decay
+        self.steps = 0
+        self.model = copy.deepcopy(model)
+
+    @torch.no_grad()
+    def update(self, model: MusicTransformer) -> None:
+        """Move towards the weights of `model`."""
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        for mine, latest in zip(self.model.parameters(), model.parameters(), strict=True):
+            mine.lerp_(latest, 1 - decay)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"steps": self.steps, "model": self.model.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.steps = state["steps"]
+        self.model.load_state_dict(state["model"])
 
 
 @dataclass
@@ -273,7 +343,7 @@ class Trainer:
             folder,
         )
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        with _seeded(settings.seed):
+        with _seeded([settings.seed], self.device):
             self.model = MusicTransformer(architecture)
         self.began_from: dict[str, object] | None = None
         if began_from is not None:
@@ -286,8 +356,13 @@ class Trainer:
         self.model.to(self.device)
         self.optimisers = optimisers_of(self.model, settings)
         self.counters = _Counters()
+        self.loss: Tensor | None = None
+        """Of training, over about the last fifty steps; stays on the device."""
+        self.reported: tuple[float, int] | None = None
+        """When the last report of this command was done, and the tokens seen by then."""
         self.phases: list[tuple[int, dict[str, object]]] = []
         """First step and settings of each stretch; a run may go on with others, and says so."""
+        state: dict[str, Any] = {}
         if (folder / "state.pt").exists():
             state = torch.load(folder / "state.pt", map_location=self.device, weights_only=True)
             self.model.load_state_dict(state["model"])
@@ -296,6 +371,12 @@ class Trainer:
             self.counters = _Counters(**state["counters"])
             self.phases = [tuple(phase) for phase in state["phases"]]
             self.began_from = state["began_from"]
+            self.loss = state.get("loss")
+        self.average: WeightAverage | None = None
+        if settings.ema:
+            self.average = WeightAverage(self.model, settings.ema)
+            if state.get("average"):
+                self.average.load_state_dict(state["average"])
         now = {**asdict(settings), **self._origin()}
         if not self.phases or self.phases[-1][1] != now:
             if self.phases:
@@ -320,11 +401,13 @@ class Trainer:
             stretches.append(self.began_from)
         return sorted({name for stretch in stretches for name in stretch[key] or ["unknown"]})
 
-    def step(self, done: float) -> float:
-        """One optimiser step, with the share `done` of the training behind it; returns the loss."""
-        generator = np.random.default_rng([self.settings.seed, self.counters.step])
-        batch = self.training.batch(generator).to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16):
+    def step(self, batch: Batch, done: float) -> None:
+        """One optimiser step, with the share `done` of the training behind it."""
+        batch = batch.to(self.device)
+        with (
+            _seeded([self.settings.seed, self.counters.step], self.device),
+            torch.autocast(self.device.type, torch.bfloat16),
+        ):
             loss = training_loss(self.run_model, batch)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
@@ -335,15 +418,52 @@ class Trainer:
                 group["lr"] = peak * factor
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update(self.model)
+        loss = loss.detach()
+        self.loss = loss if self.loss is None else self.loss.lerp(loss, 0.02)
         self.counters.step += 1
         self.counters.tokens += self.settings.batch * self.settings.length
-        return float(loss.detach())
 
-    def save(self, quality: Quality | None) -> None:
+    def report(self, log: TextIO) -> None:
+        """Evaluate, write a line to the log, and save."""
+        loss = None if self.loss is None else float(self.loss)  # waits for the device
+        speed = None
+        if self.reported is not None:
+            at, tokens = self.reported
+            speed = round((self.counters.tokens - tokens) / (time.monotonic() - at), 1)
+        if loss is not None and not math.isfinite(loss):
+            sys.exit(
+                f"The loss is {loss} at step {self.counters.step}; what was saved before is kept. "
+                "Lower the learning rates and go on from there."
+            )
+        # Compiling pays for training; for evaluation it would be done a second time.
+        quality = evaluate(self.model, self.held_out, HELD_OUT_BATCHES, self.device)
+        row = {
+            **asdict(self.counters),
+            "tokens_per_second": speed,
+            "loss": loss,
+            **asdict(quality),
+        }
+        best, name = self.model, "last"
+        if self.average is not None:
+            averaged = evaluate(self.average.model, self.held_out, HELD_OUT_BATCHES, self.device)
+            row["nll_ema"] = averaged.nll
+            if averaged.nll < quality.nll:
+                best, name, quality = self.average.model, "moving average", averaged
+        log.write(json.dumps(row) + "\n")
+        log.flush()
+        print(json.dumps(row), flush=True)
+        self._save(best, name, quality)
+        self.reported = time.monotonic(), self.counters.tokens
+
+    def _save(self, best: MusicTransformer, name: str, quality: Quality) -> None:
         """Write the state and the weights; each appears whole or not at all."""
         state = {
             "model": self.model.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "average": self.average.state_dict() if self.average is not None else None,
+            "loss": self.loss,
             "counters": asdict(self.counters),
             "phases": self.phases,
             "began_from": self.began_from,
@@ -353,7 +473,7 @@ class Trainer:
         torch.save(state, partial)
         partial.replace(self.folder / "state.pt")
         save(
-            self.model,
+            best,
             self.folder / "weights",
             {
                 "phases": [{"from_step": step, **settings} for step, settings in self.phases],
@@ -363,48 +483,64 @@ class Trainer:
                 "sources": self._ever("sources"),
                 "tiers": self._ever("tiers"),
                 "training_tokens": self.training.tokens,
-                "validation": asdict(quality) if quality else None,
+                "saved": name,
+                "validation": asdict(quality),
             },
         )
 
     def run(
         self,
+        began: float,
         minutes: float,
         total_minutes: float,
         total_steps: int | None,
         report_every: int,
         log: TextIO,
     ) -> None:
-        """Train for at most `minutes`, or to the end of the whole training, and save."""
-        began, before = time.monotonic(), self.counters.seconds
-        average: float | None = None
-        quality: Quality | None = None
-        while True:
-            done = (
-                self.counters.step / total_steps
-                if total_steps
-                else self.counters.seconds / (60 * total_minutes)
-            )
-            finished = done >= 1.0 or time.monotonic() - began >= 60 * minutes
-            if self.counters.step % report_every == 0 or finished:
-                quality = evaluate(self.run_model, self.held_out, 16, self.device)
-                row = {**asdict(self.counters), "loss": average, **asdict(quality)}
-                log.write(json.dumps(row) + "\n")
-                log.flush()
-                print(json.dumps(row), flush=True)
-                self.save(quality)
-            if finished:
-                return
-            loss = self.step(done)
-            average = loss if average is None else 0.98 * average + 0.02 * loss
-            self.counters.seconds = before + time.monotonic() - began
+        """Train and save, until `minutes` after `began` or to the end of the whole training.
+
+        Args:
+            began: when the command began, in seconds of `time.monotonic`.
+            minutes: for this command, all that it does included.
+            total_minutes: of the whole training, in all commands together.
+            total_steps: of the whole training instead, if given.
+            report_every: steps between reports.
+            log: is given a line a report.
+        """
+        before = self.counters.seconds
+        reserve, last_step = MARGIN_SECONDS, 0.0
+        pinned = self.device.type == "cuda"
+        with closing(
+            batches_from(self.training, self.settings.seed, self.counters.step, pinned)
+        ) as batches:
+            while True:
+                elapsed = time.monotonic() - began
+                self.counters.seconds = before + elapsed
+                if total_steps:
+                    done = self.counters.step / total_steps
+                else:
+                    done = self.counters.seconds / max(60 * total_minutes - reserve, 1.0)
+                finished = done >= 1.0 or elapsed + last_step + reserve >= 60 * minutes
+                if self.counters.step % report_every == 0 or finished:
+                    self.report(log)
+                    taken = time.monotonic() - began - elapsed
+                    reserve = MARGIN_SECONDS + 1.2 * taken
+                if finished:
+                    return
+                begun = time.monotonic()
+                self.step(next(batches), done)
+                last_step = time.monotonic() - begun
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """What is drawn on the CPU inside depends on `seed` alone, and changes no draw outside."""
-    with torch.random.fork_rng(devices=[]):
+def _seeded(seeds: Sequence[int], device: torch.device) -> Iterator[None]:
+    """What torch draws inside depends on `seeds` alone, and changes no draw outside."""
+    seed = int(np.random.SeedSequence(seeds).generate_state(1, np.uint64)[0])
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng(devices=[torch.cuda.current_device()] if on_gpu else []):
         torch.default_generator.manual_seed(seed)
+        if on_gpu:
+            torch.cuda.manual_seed(seed)
         yield
 
 
@@ -478,7 +614,9 @@ def main(arguments: list[str] | None = None) -> None:
         "--minutes", type=float, default=10, help="wall-clock budget of this command"
     )
     parser.add_argument(
-        "--total-minutes", type=float, help="of the whole training; default: --minutes"
+        "--total-minutes",
+        type=float,
+        help="of the whole training, in all commands together; default: --minutes",
     )
     parser.add_argument("--total-steps", type=int, help="end after so many steps instead")
     parser.add_argument("--report-every", type=int, default=250, help="steps between evaluations")
@@ -515,6 +653,9 @@ def main(arguments: list[str] | None = None) -> None:
             help=f"of a new model; default: {getattr(TransformerSettings, name)}",
         )
     options = parser.parse_args(arguments)
+    began = time.monotonic()
+    if torch.cuda.is_available():
+        torch.set_float32_matmul_precision("high")  # TF32 for what autocast leaves in float32
     settings = TrainingSettings(
         share=dict(options.share),
         **{n: getattr(options, n) for n in TrainingSettings.__annotations__ if n != "share"},
@@ -534,13 +675,15 @@ def main(arguments: list[str] | None = None) -> None:
     pieces = _only(pieces, "tier", options.tiers)
     pieces = _only(pieces, "tier", list(settings.share))
     training = Crops([piece for piece in pieces if piece.split == "train"], settings)
-    held_out = Crops([piece for piece in pieces if piece.split == "valid"], settings)
+    valid = [piece for piece in pieces if piece.split == "valid"]
+    held_out = Crops(valid, settings, condition_dropped=0.0)
     options.out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(
         architecture, settings, training, held_out, options.out, options.compile, began_from
     )
     with (options.out / "log.jsonl").open("a") as log:
         trainer.run(
+            began,
             options.minutes,
             options.total_minutes or options.minutes,
             options.total_steps,
