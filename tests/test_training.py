@@ -24,7 +24,7 @@ from emsync.music.transformer import (
     Positions,
     TransformerSettings,
 )
-from emsync.training import corpus, train_music
+from emsync.training import corpus, plot, train_music
 from emsync.training.corpus import Piece, UnusableFile, build, read_shard, tokenise
 from emsync.training.labels import arousal_of_tempo, majorness
 from emsync.training.train_music import (
@@ -398,3 +398,22 @@ def test_groups_follow_lpd5() -> None:
     names = ["piano", "guitar", "bass", "strings"]
     assert groups == [*(v.GROUPS.index(name) for name in names), None, None]
     assert corpus.group_of(0, True) == v.GROUPS.index("drums")
+
+
+def test_learning_curves_are_drawn(tmp_path: Path) -> None:
+    steps = [0, 100, 200, 100, 200, 300]  # a command stopped after 200 and was done again from 100
+    run = tmp_path / "run"
+    run.mkdir()
+    rows = [
+        {"step": s, "tokens": 1000 * s, "nll": n, "nll_ema": n, "top1": 0.5, "top5": 0.75}
+        for n, s in enumerate(steps)
+    ]
+    (run / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [row["nll"] for row in plot.read_log(run / "log.jsonl")] == [0, 3, 4, 5]
+    plot.main([str(run / "log.jsonl"), "-o", str(tmp_path / "curves.png")])
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    left, right = plot.learning_curves({"run": plot.read_log(run / "log.jsonl")}).axes
+    assert left.lines[0].get_xydata().tolist() == [[0, 0], [0.1, 3], [0.2, 4], [0.3, 5]]  # type: ignore[union-attr]
+    assert len(right.lines) == 2
+    with pytest.raises(SystemExit, match="no log"):
+        plot.main([str(tmp_path / "curves.png"), "-o", str(tmp_path / "other.png")])
