@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from conftest import Films
 
-from emsync.errors import SoundError, WeightsError
+from emsync.errors import EmsyncError, SoundError, WeightsError
 from emsync.evaluation import __main__ as evaluation
 from emsync.evaluation import av_align, composing, tags
 from emsync.evaluation.alignment import MINIMUM_GAP, MINUTE, adherence, cut_lists
@@ -26,6 +27,7 @@ from emsync.evaluation.statistics import (
     Statistics,
     compare,
     crops_of,
+    musical_statistics,
     repetition,
     statistics_of,
     wasserstein,
@@ -62,6 +64,14 @@ def test_cuts_are_as_far_apart_as_kept_ones() -> None:
     assert {len(cuts) for cuts in lists} == set(range(5, 15))
     for cuts in lists:
         assert min(np.diff(cuts)) >= MINIMUM_GAP - 0.01 and cuts[0] > 0 and cuts[-1] < MINUTE
+
+
+def a_piece(tokens: Sequence[int], **known: Any) -> Piece:
+    """A piece of the test split."""
+    labels = {"name": "a.mid", "source": "s", "tier": "free", "split": "test"}
+    numbers = {"valence": 0.1, "arousal": 0.2, "majorness": 0.1, "groups": 1, "bpm": 100.0}
+    heard = {"heard_from": np.zeros(1, np.int64), "heard": np.zeros((1, 2), np.float32)}
+    return Piece(tokens=np.array(tokens, np.uint16), **{**labels, **numbers, **heard, **known})
 
 
 def playing(chords: list[float]) -> DecodedPiece:
@@ -259,6 +269,37 @@ def test_real_music_is_as_near_as_the_floor_and_other_music_is_not() -> None:
         assert count == 40 and nearest <= found.distance < farthest
         assert found.floor < 0.5 and found.real == pytest.approx(10, abs=0.3)
         assert np.isnan(by_name["polyphony"].distance)  # the real pieces are all alike
+
+
+def test_pieces_are_composed_for_what_is_known_of_real_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two sources and splits, only the test pieces of the generator's own source are taken."""
+    asked: list[tuple[Plan, MusicSettings]] = []
+
+    def copying(_: object, plans: list[Plan], settings: MusicSettings, *__: object) -> object:
+        asked.extend((plan, settings) for plan in plans)
+        return [DecodedPiece(tuple(bars_with_chords), (), 0) for _ in plans]
+
+    monkeypatch.setattr(composing, "generate", copying)
+    note = v.note_token("piano", 60, True)
+    bars_with_chords = [v.BAR, v.CHORD, note, v.shift_token(125), v.shift_token(125)] * 15
+    pieces = [
+        a_piece(bars_with_chords, source=source, split=split, groups=groups, valence=valence)
+        for source in ("known", "unknown")
+        for split in ("train", "test")
+        for groups, valence in ((1, 0.5), (5, NAN))
+    ]
+    checkpoint = Checkpoint("none", tiny(), {"sources": ["known"]}, "0")
+    found = musical_statistics(checkpoint, MusicSettings(), pieces, 12, 0, seconds=9)
+    assert found.pieces == 2 and found.crops == 2 * 3 and found.sources == ("known",)
+    assert found.generated == len(asked) == 12 and found.compared == 3
+    for plan, settings in asked:
+        assert plan.boundaries == (0, 4, 8)
+        assert settings.instruments == ("more" if np.isnan(plan.valence) else "fewer")
+    assert {settings.instruments for _, settings in asked} == {"fewer", "more"}
+    with pytest.raises(EmsyncError, match="fewer than two pieces of 100 s"):
+        musical_statistics(checkpoint, MusicSettings(), pieces, 12, 0, seconds=100)
 
 
 # AV-Align --------------------------------------------------------------------------------------
@@ -469,15 +510,8 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(tiny(), folder / "weights", {})
     bar = [v.BAR, v.note_token("piano", 60, True), v.note_token("piano", 64, True)]
     bar += [v.shift_token(60), v.note_token("piano", 60, False), v.shift_token(65)]
-    tokens = np.array(bar * 60, np.uint16)
     (folder / "shards").mkdir()
-    pieces = [
-        Piece(
-            f"{i}.mid", "s", "free", "test", tokens, 0.1, 0.2, 0.1, 1, 100.0,
-            heard_from=np.zeros(1, np.int64), heard=np.zeros((1, 2), np.float32),
-        )
-        for i in range(3)
-    ]  # fmt: skip
+    pieces = [a_piece(bar * 60, name=f"{i}.mid") for i in range(3)]
     write_shard(pieces, folder / "shards" / "s.npz")
     return folder
 

@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass, fields, replace
 import numpy as np
 
 from emsync.errors import EmsyncError
+from emsync.evaluation.alignment import MINIMUM_GAP
 from emsync.evaluation.composing import compose_plans
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint
@@ -289,8 +290,9 @@ def musical_statistics(
     """Compose `count` pieces and compare them with the test split of `pieces`.
 
     Of the test split only the sources that the generator was trained on count, where its card
-    names them. Each composed piece is told the valence, arousal and instrument count of a crop of
-    the test split, drawn at random, as far as they are known, and no boundary.
+    names them. Each composed piece is told what is known of a crop of the test split, drawn at
+    random: valence, arousal, instrument count, and as boundaries its strong chords, those at least
+    4 s apart, as the kept cuts of a film are.
 
     Raises:
         EmsyncError: the test split has fewer than two pieces of that length.
@@ -307,8 +309,9 @@ def musical_statistics(
         raise EmsyncError(
             f"The test split of the shards has fewer than two pieces of {seconds:g} s to compare."
         )
-    owners = [piece for piece, some in crops for _ in some]
-    drawn = np.random.default_rng([seed, 3]).integers(len(owners), size=count)
+    all_crops = [(piece, one) for piece, some in crops for one in some]
+    draws = np.random.default_rng([seed, 3]).integers(len(all_crops), size=count)
+    drawn = [all_crops[number] for number in draws]
     composed: list[DecodedPiece] = []
 
     def share_of(before: int, more: int) -> Callable[[float], None]:
@@ -317,9 +320,9 @@ def musical_statistics(
     instruments: InstrumentCount
     for instruments in ("fewer", "more"):
         plans = [
-            Plan(owners[i].valence, owners[i].arousal, (), seconds, seed + number)
-            for number, i in enumerate(drawn)
-            if (owners[i].groups >= v.MORE_INSTRUMENTS_FROM) == (instruments == "more")
+            Plan(piece.valence, piece.arousal, _thinned(one.chords), seconds, seed + number)
+            for number, (piece, one) in enumerate(drawn)
+            if (piece.groups >= v.MORE_INSTRUMENTS_FROM) == (instruments == "more")
         ]
         asked = replace(settings, instruments=instruments)
         composed += compose_plans(checkpoint, plans, asked, share_of(len(composed), len(plans)))
@@ -329,10 +332,20 @@ def musical_statistics(
     comparisons, compared = compare(generated, real, seed)
     return MusicalStatistics(
         generated=len(generated),
-        crops=len(owners),
+        crops=len(all_crops),
         pieces=len(crops),
         compared=compared,
         seconds=seconds,
         sources=tuple(sorted({piece.source for piece, _ in crops})),
         comparisons=comparisons,
     )
+
+
+def _thinned(chords: Sequence[int]) -> tuple[float, ...]:
+    """Seconds of the chords (ticks) that are at least 4 s after the one kept before."""
+    kept: list[float] = []
+    for tick in chords:
+        at = tick * v.TICK_SECONDS
+        if not kept or at >= kept[-1] + MINIMUM_GAP:
+            kept.append(at)
+    return tuple(kept)
