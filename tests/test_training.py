@@ -157,6 +157,11 @@ def test_crops_are_what_the_thesis_says(shards: Path) -> None:
     assert (told.all(1) | ~told.any(1)).all() and 0.85 < told.float().mean() < 0.95
     assert (batch.offsets[told] >= 0).all() and (batch.offsets[told] <= 8).all()
     assert (batch.tokens[~told.all(1)] == v.CHORD).any(), "chords come where nobody tells of them"
+    labelled = [replace(piece, valence=-0.5, arousal=0.5) for piece in read_shard(path)]
+    held_out = Crops(labelled, crops.settings, condition_dropped=0.0)
+    all_told = held_out.batch(np.random.default_rng(0))
+    assert (all_told.tokens[:, 0] != v.PAD).all() and not all_told.offsets.isnan().any()
+    assert (all_told.conditions[:, 0] == -0.5).all() and not all_told.conditions.isnan().any()
     again = whole.batch(np.random.default_rng(0))
     assert torch.equal(batch.tokens, again.tokens)
     assert torch.equal(batch.offsets.nan_to_num(9), again.offsets.nan_to_num(9))

@@ -29,8 +29,6 @@ from emsync.music import vocabulary as v
 Positions = Literal["relative", "rotary"]
 Conditioning = Literal["none", "discrete-token", "continuous-token", "continuous-concatenated"]
 
-PREFIX = 2
-"""Positions that valence and arousal take before the first token, where they take any."""
 AXES = 2
 """Valence and arousal."""
 MOOD_BINS = 5
