@@ -1,14 +1,14 @@
 """Algorithm 1 of the thesis: sampling tokens while the clock and the boundaries are kept.
 
-Each row of a batch is a piece of its own, with its own random generator. Keys and values are
-cached; when the context is full, its later half is read in again and the rest forgotten.
+Each piece of a batch has its own random generator and its own past, and does not depend on the
+others. When the context is full, its later half is read in again and the rest forgotten.
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from torch import Tensor
 
 from emsync.music import vocabulary as v
 from emsync.music.chords import CHORD_GROUPS
-from emsync.music.transformer import KeyValueCache, MusicTransformer
+from emsync.music.stepping import Stepper, stepper_for
+from emsync.music.transformer import MusicTransformer
 from emsync.progress import CancelToken
 from emsync.settings import MusicSettings
 
@@ -42,6 +43,15 @@ FORCED_TICKS = 16
 
 
 @dataclass(frozen=True)
+class MoodChange:
+    """Another mood from `seconds` on; valence and arousal as in `Plan`."""
+
+    seconds: float
+    valence: float
+    arousal: float
+
+
+@dataclass(frozen=True)
 class Plan:
     """What one piece is asked to be."""
 
@@ -53,6 +63,21 @@ class Plan:
     seconds: float
     """The piece is at least this long."""
     seed: int
+    changes: tuple[MoodChange, ...] = ()
+    """Later moods, their seconds ascending."""
+
+    def __post_init__(self) -> None:
+        if any(a.seconds >= b.seconds for a, b in pairwise(self.changes)):
+            raise ValueError("the changes of mood must come one after the other")
+
+    def changes_by(self, seconds: float) -> int:
+        """How many changes of mood lie behind."""
+        return sum(change.seconds <= seconds for change in self.changes)
+
+    def mood_after(self, changes: int) -> tuple[float, float]:
+        """Valence and arousal after so many changes."""
+        now = self.changes[changes - 1] if changes else self
+        return now.valence, now.arousal
 
 
 @dataclass(frozen=True)
@@ -75,10 +100,14 @@ class DecodedPiece:
     """Draws in which a rule against standing still or silence left the model less choice."""
 
 
-def _block(group: str, on: bool) -> slice:
-    """Tokens of all note-ons, or all note-offs, of a group."""
-    first = v.note_token(group, v.LOWEST_PITCH, on)
-    return slice(first, first + v.PITCHES)
+_VOICES = (len(v.GROUPS), v.PITCHES)
+_DRUMS, _STRINGS = v.GROUPS.index("drums"), v.GROUPS.index("strings")
+# Drum hits end by themselves and are never among the notes that sound.
+_LONGEST_TICKS = np.array(
+    [[round(LONGEST_NOTES.get(group, 0.0) / v.TICK_SECONDS)] for group in v.GROUPS]
+)
+_MOST_VOICES = np.array([MOST_VOICES.get(group, 1) for group in v.GROUPS])
+_CHORD_GROUPS = frozenset(v.GROUPS.index(group) for group in CHORD_GROUPS)
 
 
 class _Row:
@@ -91,15 +120,18 @@ class _Row:
         self.tokens = list(start)
         self.ticks = 0
         self.last_note_on = 0
-        self.sounding: dict[tuple[str, int], int] = {}
-        """Tick at which each note began that is not yet ended; drum hits end by themselves."""
-        self.restarted: set[tuple[str, int]] = set()
+        self.began = np.full(_VOICES, -1)
+        """Tick at which each note (group, pitch) began that is not yet ended, else -1; drum hits
+        end by themselves."""
+        self.restarted = np.zeros(_VOICES, dtype=bool)
         """Notes of this time step that began while the one before still sounded."""
-        self.held_until: dict[tuple[str, int], int] = {}
+        self.held_until = np.zeros(_VOICES, dtype=int)
         """Tick before which a chord's note may not end."""
         self.owed_notes = 0
         """Notes that the chord of this time step still lacks."""
         self.events_now = len(self.tokens)
+        self.marks_now = set(start) & {v.BAR, v.CHORD}
+        """Which of BAR and CHORD this time step has."""
         self.open_boundaries = dict(enumerate(plan.boundaries))
         self.announced = dict(self.open_boundaries)
         """When the model expects each boundary; moved by `landing`."""
@@ -142,33 +174,31 @@ class _Row:
             no[v.shift_token(FORCED_TICKS) : v.FIRST_NOTE] = False
             return no, True
         no[[v.PAD, v.START, v.FEWER_INSTRUMENTS, v.MORE_INSTRUMENTS]] = True
-        here = self.tokens[-self.events_now :] if self.events_now else []
-        for once in (v.BAR, v.CHORD):
-            no[once] = once in here
-        for group in MOST_VOICES:
-            no[_block(group, on=False)] = True
-        for note, start in self.sounding.items():
-            on, off = v.note_token(*note, on=True), v.note_token(*note, on=False)
-            fresh = start == self.ticks
-            held = self.ticks < self.held_until.get(note, 0)
-            no[off] = note not in self.restarted if fresh else held
-            no[on] = fresh or held
-            if not held and (self.ticks - start) * v.TICK_SECONDS >= LONGEST_NOTES[note[0]]:
-                no[:] = True
-                no[off] = False
-                return no, True
+        for mark in self.marks_now:
+            no[mark] = True
+        notes = no[v.FIRST_NOTE : v.FEWER_INSTRUMENTS].reshape(len(v.GROUPS), 2, v.PITCHES)
+        offs, ons = notes[:, 0], notes[:, 1]
+        sounding = self.began >= 0
+        fresh = self.began == self.ticks
+        held = sounding & (self.held_until > self.ticks)
+        np.logical_or(fresh, held, out=ons)
+        np.logical_or(~sounding, np.where(fresh, ~self.restarted, held), out=offs)
+        offs[_DRUMS] = False
+        overdue = sounding & ~held & (self.ticks - self.began >= _LONGEST_TICKS)
+        if overdue.any():
+            oldest = np.where(overdue, self.began, self.ticks).argmin()
+            no[:] = True
+            offs.flat[oldest] = False
+            return no, True
         if self.owed_notes:
             no[v.BAR : v.FIRST_NOTE] = True
-            no[_block("strings", on=True)] = True
+            ons[_STRINGS] = True
             return no, False
-        for group, count in Counter(group for group, _ in self.sounding).items():
-            if count >= MOST_VOICES[group]:
-                no[_block(group, on=True)] = True
+        ons[sounding.sum(axis=1) >= _MOST_VOICES] = True
         silent = (self.ticks - self.last_note_on) * v.TICK_SECONDS >= LONGEST_PAUSE
         if silent:
             no[v.BAR : v.FIRST_NOTE] = True
-            for group in v.GROUPS:
-                no[_block(group, on=False)] = True
+            offs[:] = True
         return no, silent
 
     @property
@@ -205,33 +235,37 @@ class _Row:
         if ticks := v.shift_ticks(token):
             self.ticks += ticks
             self.events_now = self.owed_notes = 0
-            self.restarted.clear()
+            self.marks_now.clear()
+            self.restarted[:] = False
             return
         self.events_now += 1
+        if token in (v.BAR, v.CHORD):
+            self.marks_now.add(token)
         if token == v.CHORD:
             self.owed_notes = CHORD_NOTES
             number = tick_off(self.open_boundaries, self.seconds, self.settings.sensitivity)
             if number is not None:
                 self.hits.append(Hit(number, self.seconds))
         elif v.is_note(token):
-            self._take_note(*v.note_of(token))
+            group, place = divmod(token - v.FIRST_NOTE, v.GROUP_TOKENS)
+            on, pitch = divmod(place, v.PITCHES)
+            self._take_note((group, pitch), bool(on))
 
-    def _take_note(self, group: str, pitch: int, on: bool) -> None:
-        note = (group, pitch)
+    def _take_note(self, note: tuple[int, int], on: bool) -> None:
+        """`note`: indices of its group and of its pitch, from `LOWEST_PITCH`."""
         if not on:
             # An off in the step of its on belongs to the note before (see `tokens`).
-            if self.sounding.get(note) == self.ticks:
-                self.restarted.discard(note)
+            if self.began[note] == self.ticks:
+                self.restarted[note] = False
             else:
-                self.sounding.pop(note, None)
+                self.began[note] = -1
             return
         self.last_note_on = self.ticks
-        if group == "drums":
+        if note[0] == _DRUMS:
             return
-        if note in self.sounding:
-            self.restarted.add(note)
-        self.sounding[note] = self.ticks
-        if group in CHORD_GROUPS and v.CHORD in self.tokens[-self.events_now :]:
+        self.restarted[note] = self.restarted[note] or self.began[note] >= 0
+        self.began[note] = self.ticks
+        if note[0] in _CHORD_GROUPS and v.CHORD in self.marks_now:
             self.owed_notes = max(self.owed_notes - 1, 0)
             self.held_until[note] = self.ticks + round(CHORD_SECONDS / v.TICK_SECONDS)
 
@@ -270,15 +304,21 @@ def sample(
     Returns:
         The tokens, and how many tokens each nucleus held.
     """
-    probabilities, tokens = (logits.double() / temperatures).softmax(-1).sort(-1, descending=True)
-    reached = probabilities.cumsum(-1)
-    kept = (reached <= top_p) & (probabilities > 0)
-    kept[:, 0] = True
-    choices = kept.sum(-1)
-    nucleus = (probabilities * kept).cumsum(-1)
-    at = (nucleus <= draws * nucleus[:, -1:]).sum(-1, keepdim=True)
-    at = at.minimum(choices.unsqueeze(-1) - 1)
-    return tokens.gather(-1, at).squeeze(-1).tolist(), choices.tolist()
+    # Rarer tokens than this weigh less than 1 - top_p together, so all of the nucleus is likelier.
+    least = (1 - top_p) / logits.shape[1]
+    tokens, choices = [], []
+    scaled = logits.double().numpy() / temperatures.numpy()
+    for row, draw in zip(scaled, draws.flatten().tolist(), strict=True):
+        weights = np.exp(row - row.max())
+        probabilities = weights / weights.sum()
+        likely = np.flatnonzero((probabilities >= least) & (probabilities > 0))
+        likely = likely[np.argsort(-probabilities[likely], kind="stable")]
+        reached = probabilities[likely].cumsum()
+        kept = max(1, int(reached.searchsorted(top_p, side="right")))
+        at = int(reached[:kept].searchsorted(draw * reached[kept - 1], side="right"))
+        tokens.append(int(likely[min(at, kept - 1)]))
+        choices.append(kept)
+    return tokens, choices
 
 
 @torch.inference_mode()
@@ -304,8 +344,7 @@ def generate(
     Raises:
         Cancelled: the owner asked to stop.
     """
-    device = model.head.weight.device
-    if device.type == "cpu":
+    if model.head.weight.device.type == "cpu":
         with _one_thread():
             return _generate(model, plans, settings, cancel, advance)
     return _generate(model, plans, settings, cancel, advance)
@@ -322,6 +361,57 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+class _Reading:
+    """One piece, and how much of it the model has before it."""
+
+    def __init__(self, plan: Plan, settings: MusicSettings, places: Sequence[int]) -> None:
+        self.row = _Row(plan, settings, (v.BAR,))
+        self.places = places
+        """Rows of the stepper: the piece with its mood and, for guidance, without."""
+        count = v.MORE_INSTRUMENTS if settings.instruments == "more" else v.FEWER_INSTRUMENTS
+        self.count_token = count
+        self.offsets = [self._offset]
+        """Seconds to the next boundary, as told with each token."""
+        self.first = 0
+        """Index of the first token that the model has before it."""
+        self.changes: int | None = None
+        """Changes of mood that the model knows of; None before it has read anything."""
+
+    @property
+    def _offset(self) -> float:
+        return min(self.row.offset, self.row.settings.maximum_offset)
+
+    def take(self, token: int, choices: int) -> None:
+        """See `_Row.take`; a time shift that is too long is shortened first."""
+        self.row.take(self.row.landing(token), choices)
+        self.offsets.append(self._offset)
+
+    def is_stale(self, stepper: Stepper) -> bool:
+        """Whether the piece has to be read in (again): the mood changed or the context is full."""
+        changes = self.row.plan.changes_by(self.row.seconds)
+        return changes != self.changes or stepper.pasts[self.places[0]].room == 0
+
+    def read_in(self, stepper: Stepper) -> Tensor:
+        """Logits (places, 1011) after what the model is to have before it.
+
+        A new mood is told with all tokens that are still in the context, so the music before the
+        change is read as if it had been written in the new mood. A full context is halved.
+        """
+        if self.changes is not None and stepper.pasts[self.places[0]].room == 0:
+            context = stepper.settings
+            self.first = len(self.row.tokens) - (context.context - context.prefix - 1) // 2
+        plan = self.row.plan
+        self.changes = plan.changes_by(self.row.seconds)
+        tokens, offsets = self.row.tokens[self.first :], self.offsets[self.first :]
+        moods = (plan.mood_after(self.changes), (math.nan, math.nan))
+        return torch.stack(
+            [
+                stepper.read_in(place, [self.count_token, *tokens], [offsets[0], *offsets], mood)
+                for place, mood in zip(self.places, moods, strict=False)
+            ]
+        )
+
+
 def _generate(
     model: MusicTransformer,
     plans: Sequence[Plan],
@@ -329,60 +419,74 @@ def _generate(
     cancel: CancelToken,
     advance: Callable[[float], None],
 ) -> list[DecodedPiece]:
-    device = model.head.weight.device
-    count = v.MORE_INSTRUMENTS if settings.instruments == "more" else v.FEWER_INSTRUMENTS
-    rows = [_Row(plan, settings, (v.BAR,)) for plan in plans]
-    moods = [[plan.valence, plan.arousal] for plan in plans]
-    conditions = torch.tensor(moods, dtype=torch.float32, device=device)
-    offsets = [[min(row.offset, settings.maximum_offset)] for row in rows]
+    ways = 1 if settings.guidance == 1.0 else 2
+    stepper = stepper_for(model, ways * len(plans))
+    at_once = len(plans) if stepper.most_rows is None else stepper.most_rows // ways
+    pieces: list[DecodedPiece] = []
+    for first in range(0, len(plans), at_once):
+        some = [
+            _Reading(plan, settings, range(ways * number, ways * (number + 1)))
+            for number, plan in enumerate(plans[first : first + at_once])
+        ]
 
-    def read_in(cache: KeyValueCache, tokens: list[list[int]], past: list[list[float]]) -> Tensor:
-        """Logits after the instrument count and `tokens`, read into an empty cache."""
-        spelled = torch.tensor([[count, *row] for row in tokens], device=device)
-        seconds = torch.tensor([[row[0], *row] for row in past], device=device)
-        out: Tensor = model(spelled, seconds, conditions, cache)
-        return out[:, -1]
+        def told(share: float, first: int = first, rows: int = len(some)) -> None:
+            advance((first + share * rows) / len(plans))
 
-    def fresh_cache() -> KeyValueCache:
-        return model.new_cache(len(rows))
+        _draw(stepper, some, settings, cancel, told)
+        pieces += [
+            DecodedPiece(tuple(one.row.tokens), tuple(one.row.hits), one.row.forced) for one in some
+        ]
+    return pieces
 
-    cache = fresh_cache()
-    logits = read_in(cache, [row.tokens for row in rows], offsets)
-    shortest = min(plan.seconds for plan in plans) or 1.0
-    while not all(row.finished for row in rows):
+
+def _draw(
+    stepper: Stepper,
+    readings: Sequence[_Reading],
+    settings: MusicSettings,
+    cancel: CancelToken,
+    advance: Callable[[float], None],
+) -> None:
+    """Continue all to their ends. One that is finished costs nothing more."""
+    drawn_in_all = 0
+    while active := [one for one in readings if not one.row.finished]:
         cancel.check()
-        logits = logits.float().cpu()
-        for number, row in enumerate(rows):
-            no, forced = row.forbidden()
-            logits[number, torch.from_numpy(no)] = -math.inf
-            row.forced += forced and not row.finished
-        temperatures = torch.tensor([[row.temperature] for row in rows])
-        draws = torch.stack([torch.rand(1, generator=row.generator) for row in rows]).double()
-        drawn, choices = sample(logits, temperatures, settings.top_p, draws)
-        for number, row in enumerate(rows):
-            drawn[number] = row.landing(drawn[number])
-            row.take(drawn[number], choices[number])
-            offsets[number].append(min(row.offset, settings.maximum_offset))
-        if cache.room == 0:
-            kept = (model.settings.context - model.settings.prefix - 1) // 2
-            cache = fresh_cache()
-            logits = read_in(
-                cache, [row.tokens[-kept:] for row in rows], [o[-kept:] for o in offsets]
-            )
-        else:
-            new = torch.tensor([[token] for token in drawn], device=device)
-            seconds = torch.tensor([[row[-1]] for row in offsets], device=device)
-            logits = model(new, seconds, conditions, cache)[:, -1]
-        if len(rows[0].tokens) % 16 == 0:
-            advance(min(min(row.seconds for row in rows) / shortest, 1.0))
-    return [_decoded(row) for row in rows]
+        logits = _guided(_next_logits(stepper, active), settings.guidance)
+        ruled = [one.row.forbidden() for one in active]
+        logits.masked_fill_(torch.from_numpy(np.stack([no for no, _ in ruled])), -math.inf)
+        temperatures = torch.tensor([[one.row.temperature] for one in active])
+        draws = torch.stack([torch.rand(1, generator=one.row.generator) for one in active])
+        drawn, choices = sample(logits, temperatures, settings.top_p, draws.double())
+        for one, (_, forced), token, rivals in zip(active, ruled, drawn, choices, strict=True):
+            one.row.forced += forced
+            one.take(token, rivals)
+        drawn_in_all += 1
+        if drawn_in_all % 16 == 0:
+            shares = [min(one.row.seconds / one.row.plan.seconds, 1.0) for one in readings]
+            advance(sum(shares) / len(shares))
 
 
-def _decoded(row: _Row) -> DecodedPiece:
-    """The piece up to the token with which its clock reached the end."""
-    ticks = length = 0
-    while length < len(row.tokens) and ticks * v.TICK_SECONDS < row.plan.seconds:
-        ticks += v.shift_ticks(row.tokens[length])
-        length += 1
-    hits = tuple(hit for hit in row.hits if hit.seconds < row.plan.seconds)
-    return DecodedPiece(tuple(row.tokens[:length]), hits, row.forced)
+def _next_logits(stepper: Stepper, active: Sequence[_Reading]) -> Tensor:
+    """(pieces, ways, 1011) after the last token of each."""
+    stale = [one.is_stale(stepper) for one in active]
+    steady = [one for one, is_stale in zip(active, stale, strict=True) if not is_stale]
+    places = [place for one in steady for place in one.places]
+    stepped: Iterator[Tensor] = iter(())
+    if places:
+        tokens = [one.row.tokens[-1] for one in steady for _ in one.places]
+        offsets = [one.offsets[-1] for one in steady for _ in one.places]
+        logits = stepper.step(places, tokens, offsets)
+        stepped = iter(logits.view(len(steady), -1, logits.shape[1]))
+    return torch.stack(
+        [
+            one.read_in(stepper) if is_stale else next(stepped)
+            for one, is_stale in zip(active, stale, strict=True)
+        ]
+    )
+
+
+def _guided(logits: Tensor, guidance: float) -> Tensor:
+    """Logits (pieces, 1011) for sampling; classifier-free guidance (Ho & Salimans 2022)."""
+    if logits.shape[1] == 1:
+        return logits[:, 0]
+    with_mood, without = logits.unbind(1)
+    return without + guidance * (with_mood - without)

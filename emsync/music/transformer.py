@@ -17,6 +17,7 @@ Every position also carries the seconds to the next boundary. Two position schem
 
 import math
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -102,6 +103,14 @@ class KeyValueCache:
     def room(self) -> int:
         """Positions that still fit."""
         return self.keys.shape[3] - self.length
+
+    def row(self, number: int) -> "KeyValueCache":
+        """An empty cache for one of the pieces: a part of this one that counts for itself."""
+        one = copy(self)
+        one.keys = self.keys[:, number : number + 1]
+        one.values = self.values[:, number : number + 1]
+        one.length = 0
+        return one
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Store new (batch, heads, new, head width) and return all so far."""
@@ -337,7 +346,7 @@ class MusicTransformer(nn.Module):
         self.boundary_not_told = nn.Parameter(torch.zeros(boundary_width))
         self.register_load_state_dict_pre_hook(_add_boundary_not_told)
 
-    def _boundary_vectors(self, offsets: Tensor) -> Tensor:
+    def boundary_vectors(self, offsets: Tensor) -> Tensor:
         """(batch, positions) seconds → (batch, positions, width, or half of it for `relative`).
 
         8 s is 'none in sight', so that no CHORD is due; NaN is 'not told', so that chords may come
@@ -394,7 +403,7 @@ class MusicTransformer(nn.Module):
             raise ValueError(
                 f"{past + new} positions do not fit a context of {self.settings.context}"
             )
-        boundary = self._boundary_vectors(offsets).to(x.dtype)
+        boundary = self.boundary_vectors(offsets).to(x.dtype)
         if self.settings.positions == "relative":
             position = self.position[past : past + new].expand(x.shape[0], -1, -1)
             x = x + torch.cat((position.to(x.dtype), boundary), dim=-1)

@@ -1,0 +1,352 @@
+"""One more token for pieces that are decoded side by side, each with a past of its own.
+
+A piece is the same whatever is decoded beside it, to the last bit. Matrix products are the only
+operations here whose rounding depends on how many rows there are, so each device has its own way
+with them:
+
+- CPU: the weights that this project ships are stored in half precision and lose nothing in it.
+  Their products run on half the memory with single-precision numbers (FBGEMM), where a row's
+  result does not depend on the others. Other weights take one matrix-vector product a row.
+- GPU: the step always has `SLOTS` rows, whatever is in them, and is captured as one CUDA graph.
+
+Attention is a piece's own affair on the CPU, so pieces may be of different lengths.
+"""
+
+import math
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from emsync.music.transformer import MusicTransformer
+
+SLOTS = 16
+"""Rows of every step on a GPU; more pieces are decoded one slotful after another."""
+_ALIGNED = 16
+"""Single-precision numbers in 64 bytes. Rows begin at such an address, for equal rounding."""
+
+Product = Callable[[Tensor], Tensor]
+"""(rows, in) → (rows, out)."""
+
+
+def stepper_for(model: MusicTransformer, rows: int) -> "Stepper":
+    """What decodes `rows` pieces with `model`, on the device of its weights."""
+    if model.head.weight.device.type == "cpu":
+        return RowStepper(model, rows)
+    return SlotStepper(model)
+
+
+class Stepper(ABC):
+    """Logits after one more token, for some of the pieces.
+
+    Build it once for a decoding, under `torch.inference_mode`; the model is not changed.
+    """
+
+    most_rows: int | None = None
+    """Pieces that it decodes side by side at most; None for any number."""
+
+    def __init__(self, model: MusicTransformer, rows: int) -> None:
+        self.model = model
+        settings = self.settings = model.settings
+        self.cache = model.new_cache(rows)
+        self.pasts = [self.cache.row(number) for number in range(rows)]
+        """The positions that each piece has behind it."""
+        width = settings.width
+        like = model.head.weight
+        self._moods = like.new_zeros(rows, width - model.embedding.embedding_dim)
+        """The mood's part of each embedding, for `continuous-concatenated`."""
+        self._boundaries: list[tuple[float, Tensor] | None] = [None] * rows
+        """The offset that each piece was last told, and its vector. Most tokens move no clock."""
+        self._head = self._product(model.head)
+        self._layers: list[dict[str, Product]] = []
+        for layer in model.layers:
+            products = {
+                name: self._product(part)
+                for name, part in layer.named_modules()
+                if isinstance(part, nn.Linear)
+            }
+            self._layers.append(products)
+        if settings.positions == "rotary":
+            first: Any = model.layers[0]
+            cosines, sines = first.cosines, first.sines
+            self._cosines = torch.cat((cosines, cosines), -1).unsqueeze(1)
+            self._sines = torch.cat((-sines, sines), -1).unsqueeze(1)
+
+    def read_in(
+        self,
+        row: int,
+        tokens: Sequence[int],
+        offsets: Sequence[float],
+        mood: tuple[float, float],
+    ) -> Tensor:
+        """Forget what piece `row` has behind it and read `tokens` instead.
+
+        Args:
+            row: number of the piece.
+            tokens: the instrument count, if any, comes first.
+            offsets: seconds from each token's time to the next boundary; NaN for 'not told'.
+            mood: valence and arousal in [-1, 1]; NaN for 'not given'.
+
+        Returns:
+            Logits of the next token, (1011,), on the CPU.
+        """
+        device = self.model.head.weight.device
+        past = self.pasts[row]
+        past.length = 0
+        conditions = torch.tensor([mood], device=device)
+        if self._moods.shape[1]:
+            self._moods[row] = self.model.mood(conditions)[0]
+        logits = self.model(
+            torch.tensor([list(tokens)], device=device),
+            torch.tensor([list(offsets)], device=device),
+            conditions,
+            past,
+        )
+        out: Tensor = logits[0, -1].cpu()
+        return out
+
+    @abstractmethod
+    def step(self, rows: Sequence[int], tokens: Sequence[int], offsets: Sequence[float]) -> Tensor:
+        """Logits (rows, 1011) on the CPU after one token more in each of the pieces `rows`.
+
+        Each has been read in, and has room in `pasts`.
+        """
+
+    @abstractmethod
+    def _product(self, part: nn.Linear) -> Product:
+        """`part`, such that no row's result depends on the other rows."""
+
+    @abstractmethod
+    def _attend(
+        self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, distances: Tensor | None
+    ) -> Tensor:
+        """Store keys and values of this position and attend to all so far.
+
+        Args:
+            layer: its number.
+            queries: (rows, heads, head width), scaled.
+            keys: the same shape, as `values`.
+            distances: (context, head width), one vector per distance, the nearest last, for
+                relative attention.
+
+        Returns:
+            (rows, width).
+        """
+
+    def _boundary_vector(self, row: int, offset: float) -> Tensor:
+        last = self._boundaries[row]
+        if last is None or last[0] != offset:
+            told = torch.tensor([[offset]], device=self.model.head.weight.device)
+            last = (offset, self.model.boundary_vectors(told)[0, 0])
+            self._boundaries[row] = last
+        return last[1]
+
+    def _logits(self, tokens: Tensor, at: Tensor, boundaries: Tensor, moods: Tensor) -> Tensor:
+        """All of the step: (rows,) tokens at the positions (rows,) `at` → (rows, 1011).
+
+        `boundaries` and `moods` hold a row each, as `MusicTransformer.embed` adds them.
+        """
+        width = (self.settings.width,)
+        x = F.embedding(tokens, self.model.embedding.weight)
+        if self.settings.positions == "relative":
+            x = x * math.sqrt(x.shape[1])
+        if moods.shape[1]:
+            x = torch.cat((x, moods), dim=-1)
+        if self.settings.positions == "relative":
+            x = x + torch.cat((self.model.position.index_select(0, at), boundaries), dim=-1)
+            for number in range(len(self._layers)):
+                x = self._relative_layer(number, x)
+            return self._head(x)
+        x = F.rms_norm(x + boundaries, width)
+        cosines, sines = self._cosines.index_select(0, at), self._sines.index_select(0, at)
+        for number in range(len(self._layers)):
+            x = self._rotary_layer(number, x, cosines, sines)
+        return self._head(F.rms_norm(x, width))
+
+    def _rotary_layer(self, number: int, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+        rows, width = x.shape
+        heads = self.settings.heads
+        products = self._layers[number]
+        projected = products["project"](F.rms_norm(x, (width,))).view(rows, 3 * heads, -1)
+        head_width = projected.shape[-1]
+        turned = F.rms_norm(projected[:, : 2 * heads], (head_width,))
+        halves = turned.view(rows, 2 * heads, 2, head_width // 2)
+        turned = turned * cosines + halves.flip(2).view_as(turned) * sines
+        queries = turned[:, :heads] * head_width**-0.5
+        mixed = self._attend(number, queries, turned[:, heads:], projected[:, 2 * heads :], None)
+        x = x + products["out"](mixed)
+        inner = products["widen"](F.rms_norm(x, (width,))).relu()
+        return x + products["narrow"](inner * inner)
+
+    def _relative_layer(self, number: int, x: Tensor) -> Tensor:
+        rows, heads = len(x), self.settings.heads
+        products, layer = self._layers[number], self.model.layers[number]
+        attention: Any = layer.attention
+        queries, keys, values = (
+            products[f"attention.{name}"](x).view(rows, heads, -1)
+            for name in ("query", "key", "value")
+        )
+        queries = queries * queries.shape[-1] ** -0.5
+        mixed = self._attend(number, queries, keys, values, attention.distance)
+        norm1: Any = layer.norm1
+        norm2: Any = layer.norm2
+        x = norm1(x + products["attention.out"](mixed))
+        out: Tensor = norm2(x + products["narrow"](products["widen"](x).relu()))
+        return out
+
+
+class RowStepper(Stepper):
+    """For a CPU; see the module."""
+
+    def __init__(self, model: MusicTransformer, rows: int) -> None:
+        self.halves = _halves_suffice(model)
+        """Whether products run on half-precision weights."""
+        super().__init__(model, rows)
+        self._stored = [
+            list(zip(past.keys[:, 0].unbind(), past.values[:, 0].unbind(), strict=True))
+            for past in self.pasts
+        ]
+        """Keys and values of each piece in each layer: (heads, context, head width)."""
+        self._now: Sequence[int] = ()
+        """The pieces of this step."""
+
+    def step(self, rows: Sequence[int], tokens: Sequence[int], offsets: Sequence[float]) -> Tensor:
+        at = [self.pasts[row].length for row in rows]
+        new, positions = torch.tensor((list(tokens), at)).unbind()
+        boundaries = torch.stack(
+            [self._boundary_vector(row, offset) for row, offset in zip(rows, offsets, strict=True)]
+        )
+        self._now = rows
+        logits = self._logits(new, positions, boundaries, self._moods[list(rows)])
+        for row in rows:
+            self.pasts[row].length += 1
+        return logits
+
+    def _product(self, part: nn.Linear) -> Product:
+        weight = part.weight
+        if self.halves:
+            packed = torch.ops.quantized.linear_prepack_fp16(weight, part.bias)
+            multiply = torch.ops.quantized.linear_dynamic_fp16.default
+            return lambda x: multiply(x, packed)
+        outs = len(weight)
+        aligned = -(-outs // _ALIGNED) * _ALIGNED
+        bias = part.bias if part.bias is not None else weight.new_zeros(outs)
+        # Column by column a matrix is read twice as fast as row by row, once no cache holds it.
+        columns = weight.t().contiguous().t()
+
+        def product(x: Tensor) -> Tensor:
+            out = x.new_empty(len(x), aligned)[:, :outs]
+            for row, into in zip(x.unbind(), out.unbind(), strict=True):
+                torch.addmv(bias, columns, row, out=into)
+            return out
+
+        return product
+
+    def _attend(
+        self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, distances: Tensor | None
+    ) -> Tensor:
+        rows, heads, head_width = queries.shape
+        out = queries.new_empty(rows, heads, 1, head_width)
+        each = zip(
+            self._now, queries.unbind(), keys.unbind(), values.unbind(), out.unbind(), strict=True
+        )
+        for row, query, key, value, into in each:
+            at = self.pasts[row].length
+            past_keys, past_values = self._stored[row][layer]
+            past_keys.select(1, at).copy_(key)
+            past_values.select(1, at).copy_(value)
+            past_keys = past_keys.narrow(1, 0, at + 1).transpose(1, 2)
+            if distances is None:
+                scores = torch.bmm(query.unsqueeze(1), past_keys)
+            else:
+                by_distance = query.mm(distances[-1 - at :].t())
+                scores = torch.baddbmm(by_distance.unsqueeze(1), query.unsqueeze(1), past_keys)
+            torch.bmm(scores.softmax(-1), past_values.narrow(1, 0, at + 1), out=into)
+        return out.view(rows, heads * head_width)
+
+
+def _halves_suffice(model: MusicTransformer) -> bool:
+    """Whether all products can run on half-precision weights on this CPU, and lose nothing."""
+    if torch.backends.quantized.engine not in ("fbgemm", "x86"):
+        return False
+    weights = [part.weight for part in model.layers.modules() if isinstance(part, nn.Linear)]
+    return all(
+        torch.equal(weight.half().float(), weight) for weight in [model.head.weight, *weights]
+    )
+
+
+class SlotStepper(Stepper):
+    """For a GPU; see the module. `SLOTS` pieces at most."""
+
+    most_rows = SLOTS
+
+    def __init__(self, model: MusicTransformer) -> None:
+        super().__init__(model, SLOTS)
+        like = model.head.weight
+        self._slots = torch.arange(SLOTS, device=like.device)
+        self._positions = torch.arange(self.settings.context, device=like.device)
+        self._tokens = torch.zeros_like(self._slots)
+        self._at = torch.zeros_like(self._slots)
+        self._told = like.new_zeros(SLOTS, len(model.boundary_not_told))
+        self._graph: torch.cuda.CUDAGraph | None = None
+        if like.device.type == "cuda":
+            self._capture()
+
+    def step(self, rows: Sequence[int], tokens: Sequence[int], offsets: Sequence[float]) -> Tensor:
+        device = self._tokens.device
+        where = torch.tensor(list(rows), device=device)
+        self._tokens[where] = torch.tensor(list(tokens), device=device)
+        self._told[where] = torch.stack(
+            [self._boundary_vector(row, offset) for row, offset in zip(rows, offsets, strict=True)]
+        )
+        # The other slots compute too. What they store is overwritten before it is read.
+        last = self.settings.context - 1
+        self._at.copy_(torch.tensor([min(past.length, last) for past in self.pasts]))
+        if self._graph is None:
+            self._out = self._all_slots()
+        else:
+            self._graph.replay()
+        for row in rows:
+            self.pasts[row].length += 1
+        return self._out[where].cpu()
+
+    def _all_slots(self) -> Tensor:
+        return self._logits(self._tokens, self._at, self._told, self._moods)
+
+    def _capture(self) -> None:
+        """Record the step, so that one launch does the work of hundreds."""
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            self._all_slots()
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                self._out = self._all_slots()
+        except RuntimeError as problem:
+            warnings.warn(f"Decoding goes on without a CUDA graph: {problem}", stacklevel=2)
+            return
+        self._graph = graph
+
+    def _product(self, part: nn.Linear) -> Product:
+        return part
+
+    def _attend(
+        self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, distances: Tensor | None
+    ) -> Tensor:
+        past_keys, past_values = self.cache.keys[layer], self.cache.values[layer]
+        past_keys[self._slots, :, self._at] = keys
+        past_values[self._slots, :, self._at] = values
+        scores = queries.unsqueeze(2) @ past_keys.transpose(2, 3)
+        back = self._at.unsqueeze(1) - self._positions
+        if distances is not None:
+            index = (len(distances) - 1 - back.clamp(min=0)).unsqueeze(1)
+            by_distance = queries @ distances.t()
+            scores = scores + by_distance.gather(2, index.expand_as(by_distance)).unsqueeze(2)
+        scores = scores.masked_fill((back < 0)[:, None, None], -math.inf)
+        return (scores.softmax(-1) @ past_values).flatten(1)

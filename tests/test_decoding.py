@@ -1,0 +1,260 @@
+"""Decoding step by step: the same logits as whole passes, the same piece in any company."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from emsync.music import stepping
+from emsync.music import vocabulary as v
+from emsync.music.checkpoint import load
+from emsync.music.decoding import (
+    LONGEST_NOTES,
+    DecodedPiece,
+    MoodChange,
+    Plan,
+    _Row,
+    generate,
+)
+from emsync.music.stepping import RowStepper, SlotStepper, Stepper
+from emsync.music.transformer import (
+    Conditioning,
+    MusicTransformer,
+    Positions,
+    TransformerSettings,
+)
+from emsync.progress import CancelToken, silent_share
+from emsync.settings import MusicSettings
+
+NAN = math.nan
+
+
+def small(
+    positions: Positions = "rotary",
+    conditioning: Conditioning = "continuous-token",
+    context: int = 72,
+    halves: bool = True,
+) -> MusicTransformer:
+    """A model with weights that half precision holds exactly, or not."""
+    torch.manual_seed(1)
+    model = MusicTransformer(
+        TransformerSettings(positions, 2, 4, 64, 96, context, conditioning=conditioning)
+    )
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.15)
+        if halves:
+            parameter.data = parameter.data.half().float()
+    return model.eval()
+
+
+def draw(model: MusicTransformer, *plans: Plan, **settings: object) -> list[DecodedPiece]:
+    music = MusicSettings(**settings)  # type: ignore[arg-type]
+    return generate(model, plans, music, CancelToken(), silent_share)
+
+
+@pytest.mark.parametrize("positions", ["rotary", "relative"])
+@pytest.mark.parametrize(
+    "conditioning", ["none", "discrete-token", "continuous-token", "continuous-concatenated"]
+)
+@pytest.mark.parametrize("way", ["halves", "singles", "slots"])
+def test_steps_give_what_whole_passes_give(
+    positions: Positions, conditioning: Conditioning, way: str
+) -> None:
+    """Pieces of different lengths, one of which ends early and one that is read in anew."""
+    model = small(positions, conditioning, halves=way == "halves")
+    tokens = torch.randint(1, v.SIZE, (3, 70))
+    offsets = 10 * torch.rand(3, 70)
+    offsets[1, 5:9] = NAN
+    moods = torch.tensor([[0.3, NAN], [-1.0, 1.0], [0.5, 0.2]])
+    with torch.inference_mode():
+        stepper: Stepper = SlotStepper(model) if way == "slots" else RowStepper(model, 3)
+        if isinstance(stepper, RowStepper) and torch.backends.quantized.engine == "x86":
+            assert stepper.halves == (way == "halves")
+        whole = model(tokens, offsets, moods)[:, model.settings.prefix :]
+
+        def read_in(row: int, end: int) -> None:
+            mood = (float(moods[row, 0]), float(moods[row, 1]))
+            logits = stepper.read_in(
+                row, tokens[row, :end].tolist(), offsets[row, :end].tolist(), mood
+            )
+            torch.testing.assert_close(logits, whole[row, end - 1], atol=2e-5, rtol=0)
+
+        ends = [5, 1, 20]
+        for row, end in enumerate(ends):
+            read_in(row, end)
+        while rows := [row for row in range(3) if ends[row] < (50, 70, 70)[row]]:
+            logits = stepper.step(
+                rows,
+                [int(tokens[row, ends[row]]) for row in rows],
+                [float(offsets[row, ends[row]]) for row in rows],
+            )
+            for row, found in zip(rows, logits, strict=True):
+                torch.testing.assert_close(found, whole[row, ends[row]], atol=2e-5, rtol=0)
+                ends[row] += 1
+            if ends[1] == 30:
+                read_in(1, 30)
+    assert ends == [50, 70, 70]
+
+
+@pytest.mark.parametrize("halves", [True, False])
+@pytest.mark.parametrize("positions", ["rotary", "relative"])
+def test_a_step_is_the_same_to_the_last_bit_in_any_company(
+    positions: Positions, halves: bool
+) -> None:
+    model = small(positions, halves=halves)
+    tokens = torch.randint(1, v.SIZE, (7, 40)).tolist()
+    with torch.inference_mode():
+        together, alone = RowStepper(model, 7), RowStepper(model, 1)
+        for row in range(7):
+            together.read_in(row, tokens[row][: 3 + row], [0.4 * row] * (3 + row), (0.1, NAN))
+        found = [
+            together.step(range(7), [t[at] for t in tokens], [0.3 * row for row in range(7)])
+            for at in range(10, 40)
+        ]
+        for row in range(7):
+            alone.read_in(0, tokens[row][: 3 + row], [0.4 * row] * (3 + row), (0.1, NAN))
+            for at in range(10, 40):
+                (logits,) = alone.step([0], [tokens[row][at]], [0.3 * row])
+                assert torch.equal(logits, found[at - 10][row])
+
+
+@pytest.mark.parametrize("kind", ["shipped", "rotary", "relative"])
+def test_a_piece_is_the_same_in_any_company(kind: str) -> None:
+    """The context fills up many times, or a mood changes; the companions are shorter or longer."""
+    if kind == "shipped":
+        model, seconds = load().model, 8.0
+    else:
+        model = small("rotary") if kind == "rotary" else small("relative", halves=False)
+        with torch.no_grad():
+            model.head.bias[v.FIRST_SHIFT : v.FIRST_NOTE] -= 1.5
+        seconds = 40.0
+    plans = [
+        Plan(0.4, -0.2, (4.0, 11.0), seconds, 7),
+        Plan(-0.9, 0.9, (), seconds / 4, 8),
+        Plan(NAN, NAN, (3.0,), seconds / 2, 9, (MoodChange(seconds / 4, 0.1, 0.7),)),
+    ]
+    together = draw(model, *plans)
+    if kind != "shipped":
+        assert len(together[0].tokens) > 1500 > 20 * model.settings.context
+    assert [draw(model, plan)[0] for plan in plans[1:]] == together[1:]
+    assert draw(model, plans[2], plans[0])[1] == together[0]
+
+
+def test_a_new_mood_changes_what_follows_and_nothing_before() -> None:
+    model = small(context=256)
+    plan = Plan(0.8, 0.8, (6.0,), 16.0, 3)
+    changed = replace(plan, changes=(MoodChange(8.0, -0.9, -0.9),))
+    (steady,), (turned,) = draw(model, plan), draw(model, changed)
+    ticks = np.cumsum([v.shift_ticks(token) for token in steady.tokens])
+    reached = int((ticks * v.TICK_SECONDS < 8.0).sum()) + 1
+    assert turned.tokens[:reached] == steady.tokens[:reached]
+    assert turned.tokens[reached:] != steady.tokens[reached:]
+    unheard = replace(plan, changes=(MoodChange(99.0, -0.9, -0.9),))
+    assert draw(model, unheard) == [steady]
+    at_once = replace(plan, valence=0.0, changes=(MoodChange(0.0, 0.8, 0.8),))
+    assert draw(model, at_once) == [steady]
+
+
+def test_a_new_mood_is_read_with_all_that_is_in_the_context(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[tuple[int, tuple[float, float]]] = []
+    original = RowStepper.read_in
+
+    def spy(self, row, tokens, offsets, mood):  # type: ignore[no-untyped-def]
+        assert len(tokens) == len(offsets)
+        read.append((len(tokens), mood))
+        return original(self, row, tokens, offsets, mood)
+
+    monkeypatch.setattr(RowStepper, "read_in", spy)
+    changes = (MoodChange(3.0, 0.5, 0.5), MoodChange(3.001, 0.1, NAN), MoodChange(6.0, 0.2, 0.2))
+    plan = Plan(0.8, 0.8, (), 9.0, 3, changes)
+    (piece,) = draw(small(context=1216), plan)
+    ticks = np.cumsum([v.shift_ticks(token) for token in piece.tokens]) * v.TICK_SECONDS
+    # One more than the tokens drawn so far: the instrument count.
+    at = [int((ticks < change.seconds).sum()) + 2 for change in changes[1:]]
+    assert [length for length, _ in read] == [2, *at]
+    assert [mood for _, mood in read] == [(0.8, 0.8), (0.1, NAN), (0.2, 0.2)]
+
+
+def test_changes_out_of_order_are_refused() -> None:
+    with pytest.raises(ValueError, match="one after the other"):
+        Plan(0.0, 0.0, (), 9.0, 0, (MoodChange(5.0, 0.0, 0.0), MoodChange(5.0, 0.1, 0.0)))
+
+
+def test_guidance_is_the_difference_that_the_mood_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small()
+    plan = Plan(0.7, -0.4, (), 6.0, 5)
+    seen: list[torch.Tensor] = []
+    original = stepping.RowStepper.step
+
+    def spy(self, rows, tokens, offsets):  # type: ignore[no-untyped-def]
+        seen.append(original(self, rows, tokens, offsets))
+        return seen[-1]
+
+    monkeypatch.setattr(RowStepper, "step", spy)
+    (plain,) = draw(model, plan)
+    assert all(len(logits) == 1 for logits in seen)
+    seen.clear()
+    (guided,) = draw(model, plan, guidance=3.0)
+    assert all(len(logits) == 2 for logits in seen)
+    assert guided.tokens != plain.tokens
+    seen.clear()
+    (unconditional,) = draw(model, plan, guidance=0.0)
+    (not_given,) = draw(model, replace(plan, valence=NAN, arousal=NAN))
+    assert unconditional.tokens == not_given.tokens
+    other = replace(plan, seed=6, seconds=8.0)
+    assert draw(model, other, plan, guidance=3.0)[1] == guided
+
+
+def test_more_pieces_than_slots_are_decoded_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small()
+    plans = [Plan(0.1 * i, 0.0, (), 2.0 + 0.1 * i, i) for i in range(5)]
+    monkeypatch.setattr(stepping, "SLOTS", 4)
+    monkeypatch.setattr(SlotStepper, "most_rows", 4)
+    monkeypatch.setattr("emsync.music.decoding.stepper_for", lambda model, rows: SlotStepper(model))
+    shares: list[float] = []
+    pieces = generate(model, plans, MusicSettings(guidance=1.5), CancelToken(), shares.append)
+    assert [len(piece.tokens) > 10 for piece in pieces] == [True] * 5
+    assert shares == sorted(shares) and 0 < shares[0] < 0.4 < shares[-1] <= 1
+    # Slots and rows round differently, but the first draws agree.
+    rows = [draw(model, plan, guidance=1.5)[0] for plan in plans]
+    assert [p.tokens[:10] for p in pieces] == [p.tokens[:10] for p in rows]
+
+
+def test_the_oldest_of_several_stuck_notes_is_ended_first() -> None:
+    row = _Row(Plan(0.0, 0.0, (), 60.0, 0), MusicSettings(), (v.BAR,))
+    old, new = v.note_token("bass", 40, True), v.note_token("bass", 30, True)
+    for token in (old, v.shift_token(1), new):
+        row.take(token, 9)
+    for _ in range(math.ceil(LONGEST_NOTES["bass"]) + 1):
+        row.take(v.shift_token(125), 9)
+    allowed = []
+    for _ in range(2):
+        no, forced = row.forbidden()
+        assert forced and (~no).sum() == 1
+        allowed.append(int((~no).argmax()))
+        row.take(allowed[-1], 9)
+    assert allowed == [v.note_token("bass", 40, False), v.note_token("bass", 30, False)]
+
+
+def test_a_note_may_be_ended_only_while_it_sounds() -> None:
+    row = _Row(Plan(0.0, 0.0, (), 60.0, 0), MusicSettings(), (v.BAR,))
+    on, off = (v.note_token("piano", 60, on) for on in (True, False))
+    states = []
+    for token in (None, on, v.shift_token(9), on, off, v.shift_token(9), off):
+        if token is not None:
+            row.take(token, 9)
+        no, _ = row.forbidden()
+        states.append((not no[on], not no[off]))
+    assert states == [
+        (True, False),
+        (False, False),  # not in the step in which it began
+        (True, True),
+        (False, True),  # begun anew: the off ends the one before
+        (False, False),
+        (True, True),
+        (True, False),
+    ]
