@@ -1,18 +1,18 @@
-"""What the generator is told about a piece: arousal, valence, number of instrument groups."""
+"""What the generator is told about a piece: arousal and valence."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from emsync.music import vocabulary as v
+from emsync.music.emotion_regressor import MAJOR_PROFILE, MINOR_PROFILE, key_fits
 from emsync.music.tokens import NoteTable
 
 SLOWEST_BPM = 50.0
 FASTEST_BPM = 150.0
-
-MAJOR_PROFILE = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
-MINOR_PROFILE = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
-"""Probe-tone ratings of the twelve pitch classes (Krumhansl & Kessler 1982)."""
+WINDOW_SECONDS = 45.0
+"""The mood is heard in windows of about as much music as the generator sees at a time."""
 
 
 def arousal_of_tempo(bpm: float, has_drums: bool) -> float:
@@ -38,9 +38,31 @@ def majorness(notes: NoteTable) -> float:
     histogram = np.bincount(pitched.pitch % 12, weights=weight, minlength=12)
     if np.count_nonzero(histogram) < 3:
         return math.nan
-    return _best_key(histogram, MAJOR_PROFILE) - _best_key(histogram, MINOR_PROFILE)
+    return float(
+        key_fits(histogram, MAJOR_PROFILE).max() - key_fits(histogram, MINOR_PROFILE).max()
+    )
 
 
-def _best_key(histogram: np.ndarray, profile: np.ndarray) -> float:
-    keys = np.stack([np.roll(profile, tonic) for tonic in range(12)])
-    return float(max(np.corrcoef(histogram, keys)[0, 1:]))
+def windows_of(
+    notes: NoteTable, bars: np.ndarray, starts: Sequence[int] | np.ndarray
+) -> list[tuple[NoteTable, np.ndarray]]:
+    """Notes and bars of the `WINDOW_SECONDS` from each tick in `starts`."""
+    width = round(WINDOW_SECONDS / v.TICK_SECONDS)
+    return [
+        (
+            notes.take((notes.start >= at) & (notes.start < at + width)),
+            bars[(bars >= at) & (bars < at + width)],
+        )
+        for at in starts
+    ]
+
+
+def bars_apart(bars: np.ndarray, seconds: float) -> list[int]:
+    """Numbers of the first bar, and then of each that begins `seconds` or more after the last."""
+    chosen: list[int] = []
+    last = -math.inf
+    for number, tick in enumerate(bars.tolist()):
+        if (tick - last) * v.TICK_SECONDS >= seconds:
+            last = tick
+            chosen.append(number)
+    return chosen

@@ -39,6 +39,7 @@ from emsync.music.checkpoint import Checkpoint, load, save
 from emsync.music.tokens import tick_of_tokens
 from emsync.music.transformer import MAXIMUM_OFFSET, MusicTransformer, TransformerSettings
 from emsync.training.corpus import Piece, read_shard
+from emsync.training.labels import arousal_of_tempo
 
 CHORD_LOSS = 10.0
 """Weight of the CHORD token in the loss (thesis 4.2)."""
@@ -46,6 +47,8 @@ CHORD_DROPPED = 0.2
 """Share of CHORD tokens taken out of a crop, with their boundaries (thesis 4.2)."""
 FROM_START = 0.05
 """Share of crops that begin with the piece: START, BAR (thesis 4.1)."""
+RETIMING = 1.3
+"""How much faster or slower a crop is played at most (see `TrainingSettings.retimed`). Ours."""
 TRANSPOSITION = 3
 """Semitones up or down at most, not for drums (thesis 4.1)."""
 CONDITION_DROPPED = 0.1
@@ -74,8 +77,11 @@ class TrainingSettings:
     warmup_steps: int = 50
     cooldown: float = 0.4
     """Last share of the training over which the learning rate falls to zero."""
-    weak_valence: bool = True
-    """Take the mode (major or minor) of a piece for its valence where no label is known."""
+    weak_mood: bool = True
+    """Where valence or arousal is not known, take what the regressor hears near the crop."""
+    retimed: float = 0.5
+    """Share of crops with drums that are played at another tempo, with the arousal that goes with
+    it. Arousal then tells the tempo, not the style that happens to go with it."""
     ema: float = 0.0
     """Decay of an exponential moving average of the weights, such as 0.999, or 0 for none. It is
     evaluated beside the last weights, and the better ones are saved. While the learning rate is
@@ -104,10 +110,6 @@ class Batch:
     def pinned(self) -> "Batch":
         """In memory that a GPU reads by itself."""
         return Batch(*(p.pin_memory() for p in (self.tokens, self.offsets, self.conditions)))
-
-
-MAJORNESS_SCALE = 0.25
-"""Majorness that counts as valence 1: about the 80th percentile of the free and synthetic tiers."""
 
 
 class Crops:
@@ -151,6 +153,7 @@ class Crops:
         number = int(np.searchsorted(self.cumulative, generator.random(), side="right"))
         piece, bars = self.pieces[number], self.bars[number]
         if generator.random() < FROM_START:
+            start = 0
             crop = np.concatenate([[v.START], piece.tokens[: length + LOOKAHEAD]])
         else:
             last = max(int(np.searchsorted(bars, len(piece.tokens) - length // 2)), 1)
@@ -158,7 +161,8 @@ class Crops:
             crop = piece.tokens[start : start + length + LOOKAHEAD]
         crop = crop.astype(np.int64)
         dropped = (crop == v.CHORD) & (generator.random(len(crop)) < CHORD_DROPPED)
-        crop = transpose(crop[~dropped], int(generator.integers(-TRANSPOSITION, TRANSPOSITION + 1)))
+        crop, arousal = self._retimed(crop[~dropped], piece, generator)
+        crop = transpose(crop, int(generator.integers(-TRANSPOSITION, TRANSPOSITION + 1)))
         count = (
             v.MORE_INSTRUMENTS if piece.groups >= v.MORE_INSTRUMENTS_FROM else v.FEWER_INSTRUMENTS
         )
@@ -172,15 +176,26 @@ class Crops:
         seconds[0], seconds[1 : used + 1] = offsets[0], offsets[:used]
         if generator.random() < self.condition_dropped:
             seconds[:] = np.nan
-        return tokens, seconds, self._conditions(piece, generator)
-
-    def _conditions(self, piece: Piece, generator: np.random.Generator) -> np.ndarray:
-        valence = piece.valence
-        if np.isnan(valence) and self.settings.weak_valence:
-            valence = float(np.clip(piece.majorness / MAJORNESS_SCALE, -1, 1))
-        conditions = np.array([valence, piece.arousal], dtype=np.float32)
+        conditions = np.array([piece.valence, arousal], dtype=np.float32)
+        if self.settings.weak_mood and len(piece.heard):
+            heard = piece.heard[np.abs(piece.heard_from - start).argmin()]
+            conditions = np.where(np.isnan(conditions), heard, conditions)
         conditions[generator.random(2) < self.condition_dropped] = np.nan
-        return conditions
+        return tokens, seconds, conditions
+
+    def _retimed(
+        self, crop: np.ndarray, piece: Piece, generator: np.random.Generator
+    ) -> tuple[np.ndarray, float]:
+        """The crop, perhaps at another tempo, and its arousal by tempo (NaN without drums).
+
+        The sixteenth of the piece's usual tempo stays a whole number of ticks, as in the corpus.
+        """
+        if np.isnan(piece.arousal) or generator.random() >= self.settings.retimed:
+            return crop, piece.arousal
+        sixteenth = round(15.0 / piece.bpm / v.TICK_SECONDS)
+        least, most = (math.ceil(sixteenth / RETIMING), math.floor(sixteenth * RETIMING))
+        factor = int(generator.integers(least, most + 1)) / sixteenth
+        return retime(crop, factor), arousal_of_tempo(piece.bpm / factor, has_drums=True)
 
 
 def batches_from(crops: Crops, seed: int, step: int, pinned: bool) -> Generator[Batch, None, None]:
@@ -210,6 +225,20 @@ def transpose(tokens: np.ndarray, semitones: int) -> np.ndarray:
     moved = within + semitones
     moved = np.where(moved >= v.PITCHES, moved - 12, np.where(moved < 0, moved + 12, moved))
     return np.where(notes, tokens - within + moved, tokens)
+
+
+def retime(tokens: np.ndarray, factor: float) -> np.ndarray:
+    """The same music, lasting `factor` times as long. (tokens,) to (about as many,)."""
+    is_shift = (tokens >= v.FIRST_SHIFT) & (tokens < v.FIRST_NOTE)
+    shifts = np.where(is_shift, tokens - v.FIRST_SHIFT + 1, 0)
+    ticks: np.ndarray = np.diff(np.round(np.cumsum(shifts) * factor), prepend=0).astype(np.int64)
+    parts = np.where(is_shift, -(-ticks // v.MAXIMUM_SHIFT), 1)
+    out = np.repeat(tokens, parts)
+    # A shift of more than a second is several whole ones and what remains.
+    out[np.repeat(is_shift, parts)] = v.shift_token(v.MAXIMUM_SHIFT)
+    moves = is_shift & (parts > 0)
+    out[np.cumsum(parts)[moves] - 1] = v.FIRST_SHIFT + (ticks[moves] - 1) % v.MAXIMUM_SHIFT
+    return out
 
 
 def boundary_offsets(tokens: np.ndarray) -> np.ndarray:
