@@ -28,6 +28,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from emsync.errors import EmsyncError
 from emsync.evaluation.alignment import adherence
 from emsync.evaluation.av_align import av_align
@@ -165,6 +167,9 @@ def parser() -> argparse.ArgumentParser:
         "--guidance", type=float, default=MusicSettings.guidance, help="as in composing"
     )
     made.add_argument("--seed", type=int, default=0)
+    made.add_argument(
+        "--device", choices=("cpu", "cuda"), default=None, help="default: the graphics card if any"
+    )
     return made
 
 
@@ -176,6 +181,8 @@ def main(arguments: list[str] | None = None) -> int:
     for name in options.only or ():
         if not given[name]:
             made.error(f"{name} needs --{str(SECTIONS[name].needs).replace('_', '-')}")
+    if options.device is None:
+        options.device = "cuda" if torch.cuda.is_available() else "cpu"
     chosen = [name for name in SECTIONS if name in (options.only or SECTIONS) and given[name]]
     try:
         table = measure(options, chosen)
@@ -195,6 +202,7 @@ def measure(options: argparse.Namespace, sections: list[str]) -> str:
         EmsyncError: something that a section needs is missing. What was measured before is kept.
     """
     checkpoint = load(options.weights)
+    checkpoint.model.to(options.device)
     settings = replace(MusicSettings(), guidance=options.guidance)
     figures: dict[str, Any] = {
         "weights": checkpoint.name,
@@ -236,8 +244,6 @@ class _Telling:
 
 def machine(device: str) -> dict[str, Any]:
     """What the figures that depend on speed were measured on."""
-    import torch
-
     return {
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "cpu": _cpu_name(),
