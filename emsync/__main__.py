@@ -78,6 +78,21 @@ def parser() -> argparse.ArgumentParser:
         metavar=("VALENCE", "AROUSAL"),
         help="compose for this mood instead of the film's, both in [-1, 1]",
     )
+    mood.add_argument(
+        "--mood-curve",
+        choices=("constant", "scenes"),
+        default=standard.mood.curve,
+        help="one mood for the whole film, or the mood of its scenes (default: %(default)s)",
+    )
+    mood.add_argument(
+        "--mood-at",
+        type=float,
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("SECONDS", "VALENCE", "AROUSAL"),
+        help="from this moment on, this mood; may be given several times",
+    )
     music = made.add_argument_group("music")
     music.add_argument(
         "--sensitivity",
@@ -175,7 +190,12 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return replace(
         standard,
         seed=options.seed,
-        mood=replace(standard.mood, valence_arousal_range=options.range, mode=options.mood_mode),
+        mood=replace(
+            standard.mood,
+            valence_arousal_range=options.range,
+            mode=options.mood_mode,
+            curve=options.mood_curve,
+        ),
         music=replace(
             standard.music,
             sensitivity=options.sensitivity,
@@ -190,6 +210,21 @@ def settings_of(options: argparse.Namespace) -> Settings:
         ),
         sound=replace(standard.sound, original_sound=options.original_sound),
     )
+
+
+def _check_moods(made: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Wrong usage if the moods asked for make no sense by themselves or together."""
+    for seconds, valence, arousal in options.mood_at:
+        if not (seconds >= 0 and -1 <= valence <= 1 and -1 <= arousal <= 1):
+            made.error(
+                "argument --mood-at: expected seconds of at least 0, and valence and arousal in "
+                "[-1, 1]"
+            )
+    moments = [seconds for seconds, _, _ in options.mood_at]
+    if len(set(moments)) < len(moments):
+        made.error("argument --mood-at: two moods for the same moment")
+    if options.mood_curve == "scenes" and (options.mood or options.mood_at):
+        made.error("argument --mood-curve: scenes are not followed where --mood or --mood-at tell")
 
 
 class _Teller:
@@ -267,6 +302,7 @@ def run(options: argparse.Namespace) -> None:
 
     settings = settings_of(options)
     mood = None if options.mood is None else Mood(*options.mood)
+    changes = [(at, Mood(*point)) for at, *point in sorted(options.mood_at)]
     cancel = CancelToken()
     teller = _Teller(sys.stderr)
     tell = (lambda _: None) if options.quiet else teller
@@ -275,7 +311,9 @@ def run(options: argparse.Namespace) -> None:
             load_library()
             checkpoint = load(options.weights)
             analysis = analyse(options.film, settings, tell, cancel)
-            result = score(analysis, Path(folder), settings, tell, cancel, checkpoint, mood)
+            result = score(
+                analysis, Path(folder), settings, tell, cancel, checkpoint, mood, changes
+            )
             for name, path in targets.items():
                 _move(getattr(result, name), path)
     finally:
@@ -310,7 +348,9 @@ def _partial(target: Path) -> Path:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    options = parser().parse_args(arguments)
+    made = parser()
+    options = made.parse_args(arguments)
+    _check_moods(made, options)
     try:
         run(options)
     except EmsyncError as problem:

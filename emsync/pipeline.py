@@ -6,15 +6,17 @@
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emsync.emotion.curve import MoodCurve, scene_curve
 from emsync.emotion.features.cues import CueAccumulator
 from emsync.emotion.mapping import Mood, mood_of
 from emsync.emotion.reading import EmotionReading
+from emsync.errors import EmsyncError
 from emsync.film.frames import iter_audio, stream_frames
 from emsync.film.probe import Film, probe
 from emsync.film.scenes import Cut, CutDetector
@@ -22,6 +24,8 @@ from emsync.progress import CancelToken, Progress, ProgressCallback
 from emsync.settings import Settings
 
 if TYPE_CHECKING:
+    import torch
+
     from emsync.music.checkpoint import Checkpoint
     from emsync.music.compose import Composition
     from emsync.sound.mux import MuxReport
@@ -67,8 +71,11 @@ class Result:
     analysis: Analysis
     settings: Settings
     mood: Mood
+    """Of the whole film, or the first of the caller's in its place."""
     mood_given: bool
-    """The mood was the caller's, not the film's."""
+    """The caller said what to compose for, be it throughout or from some moment on."""
+    curve: MoodCurve
+    """What was composed for: `mood` throughout, unless scenes or the caller changed it."""
     composition: "Composition"
     mux: "MuxReport"
     soundfont: str
@@ -159,12 +166,38 @@ def analyse(
 
 def draw_mood(analysis: Analysis, settings: Settings) -> Mood:
     """The mood that the settings make of a reading (thesis 6.1)."""
+    return mood_of(analysis.reading.probabilities, settings.mood, _generator(settings))
+
+
+def draw_curve(
+    analysis: Analysis,
+    settings: Settings,
+    mood: Mood | None = None,
+    changes: Sequence[tuple[float, Mood]] = (),
+) -> MoodCurve:
+    """The moods to compose for, over the film.
+
+    Args:
+        analysis: of the film.
+        settings: whether the scenes are followed.
+        mood: throughout, instead of the film's own.
+        changes: (seconds, mood) ascending: the caller's, each from there on; scenes are not
+            followed then.
+    """
+    if changes and changes[0][0] == 0:
+        return MoodCurve(*zip(*changes, strict=True))
+    base = draw_mood(analysis, settings) if mood is None else mood
+    if changes or mood is not None or settings.mood.curve == "constant":
+        return MoodCurve(*zip((0.0, base), *changes, strict=True))
+    return scene_curve(analysis.reading.scenes, settings.mood, _generator(settings))
+
+
+def _generator(settings: Settings) -> "torch.Generator | None":
     if settings.mood.mode == "mean":
-        return mood_of(analysis.reading.probabilities, settings.mood)
+        return None
     import torch
 
-    generator = torch.Generator().manual_seed(settings.seed)
-    return mood_of(analysis.reading.probabilities, settings.mood, generator)
+    return torch.Generator().manual_seed(settings.seed)
 
 
 def score(
@@ -175,6 +208,7 @@ def score(
     cancel: CancelToken,
     checkpoint: "Checkpoint | None" = None,
     mood: Mood | None = None,
+    changes: Sequence[tuple[float, Mood]] = (),
 ) -> Result:
     """Compose for an analysed film, play the music and put it under the picture.
 
@@ -186,8 +220,10 @@ def score(
         cancel: stops every stage within a second or so.
         checkpoint: the generator; the shipped one is loaded when it is None.
         mood: composed for instead of the film's own mood.
+        changes: (seconds, mood) ascending: from there on another mood, whatever the film's scenes.
 
     Raises:
+        EmsyncError: a change of mood is asked for after the film's end.
         WeightsError, SoundError, ToolError: something that is needed is missing; see its text.
         Cancelled: the owner asked to stop.
     """
@@ -200,6 +236,11 @@ def score(
     from emsync.sound.synth import find_soundfont, load_library, render
 
     film = analysis.film
+    if changes and changes[-1][0] >= film.duration:
+        raise EmsyncError(
+            f"A mood is asked for from {changes[-1][0]:g} s on, but the film lasts only "
+            f"{float(film.duration):.2f} s. Give an earlier moment."
+        )
     clock = _Clock(tell, STAGES)
     clock.film_seconds = float(film.duration)
     clock.learn(analysis.seconds)
@@ -208,11 +249,12 @@ def score(
     soundfont = find_soundfont()
     generator = checkpoint or load()
     midi, wav, video = folder / "music.mid", folder / "music.wav", folder / "scored.mp4"
+    given = mood is not None or bool(changes)
     with clock.stage("compose") as advance:
-        wanted = draw_mood(analysis, settings) if mood is None else mood
+        curve = draw_curve(analysis, settings, mood, changes)
         composition = compose(
             generator,
-            wanted,
+            curve,
             analysis.boundaries,
             float(film.duration),
             settings.music,
@@ -231,8 +273,9 @@ def score(
     result = Result(
         analysis,
         settings,
-        wanted,
-        mood is not None,
+        curve.moods[0] if given else draw_mood(analysis, settings),
+        given,
+        curve,
         composition,
         joined,
         soundfont.name,

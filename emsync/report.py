@@ -66,11 +66,16 @@ def report_of(result: Result) -> dict[str, Any]:
             "nearest_by_likelihood": nearest_category(
                 result.mood, result.settings.mood, "likelihood"
             ),
+            "curve": [
+                {"start": start, "end": end, **asdict(mood)}
+                for start, end, mood in result.curve.stretches(float(film.duration))
+            ],
         },
         "music": {
             "seed": piece.seed,
             "weights": piece.weights,
             "weights_sha256": piece.weights_sha256,
+            "weights_tiers": list(piece.weights_tiers),
             "tokens": len(piece.tokens),
             "notes": len(piece.notes),
             "notes_by_group": _notes_by_group(result),
@@ -93,7 +98,7 @@ def report_of(result: Result) -> dict[str, Any]:
             "remarks": list(piece.remarks),
         },
         "sound": {"soundfont": result.soundfont},
-        "picture": {"stream_copied": result.mux.stream_copied, "note": result.mux.note},
+        "picture": asdict(result.mux),
         "seconds_per_stage": result.seconds,
     }
 

@@ -11,6 +11,7 @@ from typing import Literal
 OriginalSound = Literal["replace", "keep"]
 InstrumentCount = Literal["fewer", "more"]
 MoodMode = Literal["mean", "draw"]
+CurveMode = Literal["constant", "scenes"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class MoodSettings:
     """r in (0, 1]: category means are scaled to span [-r, r] on both axes."""
     mode: MoodMode = "mean"
     """"mean": mean of the mixture; "draw": pick a category, then draw from its Gaussian."""
+    curve: CurveMode = "constant"
+    """"constant": one mood for the whole film, as in the paper; "scenes": the mood follows the
+    readings of the scenes (`emsync.emotion.curve`)."""
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,7 @@ def scored(films: Films, tmp_path_factory: pytest.TempPathFactory) -> Scored:
         "--seed", "7",
         "--candidates", "1",
         "--mood", "0.5", "-0.25",
+        "--mood-at", "1.5", "-0.5", "0.75",
         "--instruments", "fewer",
         "--range", "0.6",
     )  # fmt: skip
@@ -127,6 +128,17 @@ def test_the_report_tells_what_was_asked_and_done(scored: Scored) -> None:
     mood = report["mood"]
     assert isinstance(mood, dict)
     assert (mood["valence"], mood["arousal"]) == (0.5, -0.25)
+    assert mood["given_by_user"]
+    assert [(part["start"], part["valence"]) for part in mood["curve"]] == [(0, 0.5), (1.5, -0.5)]
+    assert (music["faults"], music["hits"]["same_seed_without"]) == ([], None)
+    assert [candidate["seed"] for candidate in music["candidates"]] == [7]
+    assert music["quality"]["seconds"] == pytest.approx(3)
+    assert music["weights_tiers"] == ["free", "synthetic"]
+    assert report["picture"] == {
+        "stream_copied": True,
+        "note": "The picture is the film's own, untouched.",
+        "frames_lost": 0,
+    }
     emotion = report["emotion"]
     assert isinstance(emotion, dict)
     assert list(emotion["probabilities"]) == list(EMOTIONS)
@@ -175,6 +187,12 @@ def test_a_text_that_calls_itself_a_film(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["fake.mp4"]
 
 
+def test_a_mood_after_the_end(films: Films, tmp_path: Path) -> None:
+    run = emsync(films.plain(), "-o", tmp_path / "out.mp4", "--mood-at", "3", "0", "0", "-q")
+    assert_refused(run, "3 s", "film", "3.00 s")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_that_is_not_there(films: Films, tmp_path: Path) -> None:
     assert_refused(emsync(films.plain(), "-o", tmp_path / "no" / "out.mp4"), "folder", "out.mp4")
 
@@ -206,6 +224,13 @@ def test_weights_that_are_not_there(films: Films, tmp_path: Path) -> None:
         ["--mood", "2", "0"],
         ["--mood", "0"],
         ["--mood-mode", "median"],
+        ["--mood-at", "-1", "0", "0"],
+        ["--mood-at", "1", "0", "1.5"],
+        ["--mood-at", "nan", "0", "0"],
+        ["--mood-at", "1", "0", "0", "--mood-at", "1", "1", "1"],
+        ["--mood-curve", "wavy"],
+        ["--mood-curve", "scenes", "--mood", "0", "0"],
+        ["--mood-curve", "scenes", "--mood-at", "1", "0", "0"],
         ["--sensitivity", "-1"],
         ["--instruments", "many"],
         ["--seed", "-1"],

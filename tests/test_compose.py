@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
 from emsync.errors import Cancelled, WeightsError
 from emsync.evaluation.alignment import adherence
@@ -384,7 +385,7 @@ def shipped() -> Checkpoint:
 
 
 def composed(
-    model: Checkpoint, cuts: tuple[float, ...] = (5.0,), seconds: float = 12.0, **settings: object
+    model: Checkpoint, cuts: tuple[float, ...] = (2.0,), seconds: float = 9.0, **settings: object
 ) -> Composition:
     music = MusicSettings(**settings)  # type: ignore[arg-type]
     return compose(model, Mood(0.3, 0.1), cuts, seconds, music, 3, CancelToken(), silent_share)
@@ -396,8 +397,12 @@ def test_the_best_candidate_is_kept_and_all_are_told(shipped: Checkpoint) -> Non
     assert seeds == [3, 3 + SEED_STEP, 3 + 2 * SEED_STEP]
     kept = piece.candidates[piece.kept]
     for other in piece.candidates:
-        ours = (len(kept.faults), -kept.hits, -kept.groups)
-        assert ours <= (len(other.faults), -other.hits, -other.groups)
+        ours = (len(kept.faults), -kept.hits, kept.mood_distance)
+        assert ours <= (len(other.faults), -other.hits, other.mood_distance)
+        (heard,) = other.heard
+        assert heard is not None
+        distance = abs(heard.valence - 0.3) + abs(heard.arousal - 0.1)
+        assert other.mood_distance == pytest.approx(distance / 2)
     alone = composed(shipped, candidates=1)
     assert alone.candidates == piece.candidates[:1], "one seed, one piece, in any company"
     assert kept.faults == piece.faults and kept.groups == piece.quality.groups
@@ -405,14 +410,14 @@ def test_the_best_candidate_is_kept_and_all_are_told(shipped: Checkpoint) -> Non
 
 def test_faults_are_drawn_anew_a_few_times_and_then_admitted(shipped: Checkpoint) -> None:
     never = QualityLimits(longest_note=0.0)
-    piece = composed(shipped, (), 6.0, quality=never, candidates=2)
-    assert len(piece.candidates) == 6
-    assert len({candidate.seed for candidate in piece.candidates}) == 6
+    piece = composed(shipped, (), 5.0, quality=never, candidates=1)
+    assert len(piece.candidates) == 3
+    assert len({candidate.seed for candidate in piece.candidates}) == 3
     assert piece.faults and all(candidate.faults for candidate in piece.candidates)
     assert sum("more were drawn" in remark for remark in piece.remarks) == 2
     assert any("A fault stayed: a note is held" in remark for remark in piece.remarks)
-    once = composed(shipped, (), 6.0, quality=never, candidates=2, redraws=0)
-    assert len(once.candidates) == 2 and not any("more were" in remark for remark in once.remarks)
+    once = composed(shipped, (), 5.0, quality=never, candidates=1, redraws=0)
+    assert len(once.candidates) == 1 and not any("more were" in remark for remark in once.remarks)
 
 
 def test_a_redraw_stops_as_soon_as_a_piece_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -430,10 +435,51 @@ def test_a_redraw_stops_as_soon_as_a_piece_is_good(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_untold_twin_is_composed_only_on_request(shipped: Checkpoint) -> None:
-    plain, compared = composed(shipped), composed(shipped, compare_untold=True)
+    plain, compared = (
+        composed(shipped, candidates=1, compare_untold=asked) for asked in (False, True)
+    )
     assert plain.score_without is None
     assert compared.score_without is not None and compared.score_without.boundaries == 1
     assert compared.tokens == plain.tokens
+
+
+def test_a_curve_is_composed_for_and_listened_for_stretch_by_stretch(shipped: Checkpoint) -> None:
+    calm, wild = Mood(0.3, -0.6), Mood(0.3, 0.9)
+    music = MusicSettings(candidates=1, redraws=0)
+    changing, constant = (
+        compose(shipped, mood, (5.0,), 10.0, music, 3, CancelToken(), silent_share)
+        for mood in (MoodCurve((0.0, 5.0), (calm, wild)), calm)
+    )
+    assert changing.curve.moods == (calm, wild) and constant.curve.moods == (calm,)
+    before = [note for note in changing.notes if note.end < 5]
+    assert before and before == [note for note in constant.notes if note.end < 5]
+    assert changing.notes != constant.notes
+    (candidate,) = changing.candidates
+    first, second = candidate.heard
+    assert first is not None and second is not None
+    distance = sum(
+        abs(heard.valence - asked.valence) + abs(heard.arousal - asked.arousal)
+        for heard, asked in ((first, calm), (second, wild))
+    )
+    assert candidate.mood_distance == pytest.approx(distance / 4), "two halves, two axes"
+
+
+def test_what_cannot_be_heard_is_as_far_as_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    piece = DecodedPiece((v.BAR, *[v.shift_token(125)] * 4), (), 0)
+    monkeypatch.setattr("emsync.music.compose.generate", lambda *_: [piece])
+    silent_piece = compose(
+        checkpoint(tiny()),
+        Mood(0, 0),
+        (),
+        4.0,
+        MusicSettings(candidates=1, redraws=0),
+        0,
+        CancelToken(),
+        silent_share,
+    )
+    assert silent_piece.notes == () and silent_piece.faults == ("no note is played",)
+    assert silent_piece.candidates[0].heard == (None,)
+    assert silent_piece.candidates[0].mood_distance == 2
 
 
 @pytest.mark.parametrize(
@@ -456,22 +502,22 @@ def test_when_the_last_chord_is_asked_for(
 
 
 def test_a_piece_ends_on_its_last_chord(shipped: Checkpoint) -> None:
-    piece = composed(shipped)
+    piece = composed(shipped, candidates=1)
     cut, ending = piece.boundaries
-    assert (cut.kind, ending.kind, ending.asked) == ("cut", "ending", 9.0)
+    assert (cut.kind, ending.kind, ending.asked) == ("cut", "ending", 6.0)
     assert piece.ended_on_chord and ending.hit is not None
     assert max(note.start for note in piece.notes) <= ending.hit + 0.009
     last = [note for note in piece.notes if note.start >= ending.hit - 1e-6]
-    assert len(last) >= 3 and all(note.end == 12.0 for note in last if note.group != "drums")
+    assert len(last) >= 3 and all(note.end == 9.0 for note in last if note.group != "drums")
     assert max(piece.chords) == pytest.approx(ending.hit)
     assert piece.score.boundaries == 1, "cuts only"
-    faded = composed(shipped, end_on_chord=False)
+    faded = composed(shipped, candidates=1, end_on_chord=False)
     assert not faded.ended_on_chord and [hit.kind for hit in faded.boundaries] == ["cut"]
     assert max(note.start for note in faded.notes) > ending.hit + 0.009
 
 
 def test_the_chord_of_a_late_cut_ends_the_piece_too(shipped: Checkpoint) -> None:
-    piece = composed(shipped, (9.0,))
+    piece = composed(shipped, (6.5,), candidates=1)
     assert [hit.kind for hit in piece.boundaries] == ["cut"]
     (hit,) = (one.hit for one in piece.boundaries)
     assert piece.ended_on_chord and hit is not None

@@ -296,16 +296,23 @@ def test_real_h264_films_are_copied(shared_videos: Path, tone: Path, tmp_path: P
 
 
 def test_damaged_film_is_still_scored(films: Films, tone: Path, tmp_path: Path) -> None:
-    path = films.render("hurt.ts", "-i", films.plain(), "-an", "-c:v", "mpeg2video")
+    """Three of its frames are nothing but zeros; the report says that they are gone."""
+    path = films.render("hurt.mov", "-i", films.plain(), "-an", "-c:v", "mjpeg", "-q:v", "9")
+    with av.open(str(path)) as file:
+        places = [(packet.pos, packet.size) for packet in file.demux(video=0) if packet.size]
     data = bytearray(path.read_bytes())
-    middle = len(data) // 2
-    data[middle : middle + 3000] = bytes(i * 37 % 256 for i in range(3000))
-    hurt = films.folder / "hurt-more.ts"
+    for at, size in places[30:33]:
+        assert at is not None
+        data[at : at + size] = bytes(size)
+    hurt = films.folder / "hurt-more.mov"
     hurt.write_bytes(data)
     film = probe(hurt)
+    assert film.frame_count == 75
     report, out = joined(film, tone, tmp_path)
     assert not report.stream_copied
-    assert_playable(out, film)
+    assert assert_playable(out, film).frame_count == 72
+    assert report.frames_lost == 3
+    assert report.note.endswith("Frames lost to damage: 3 of 75.")
 
 
 def test_film_is_never_overwritten(films: Films, tone: Path, tmp_path: Path) -> None:

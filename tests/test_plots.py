@@ -46,6 +46,9 @@ def all_figures(span: float = 0.8) -> dict[str, Figure]:
         "cuts": plots.cuts_timeline(10, CUTS),
         "emotions": plots.emotion_bars((0.05, 0.05, 0.1, 0.6, 0.1, 0.1)),
         "mood": plots.circumplex(Mood(0.9, 0.2), scaled_categories(mood)),
+        "path": plots.circumplex(
+            Mood(0, 0), scaled_categories(mood), [Mood(-1, 1), Mood(0, 0), Mood(1, -1)]
+        ),
         "music": plots.piano_roll(NOTES, BOUNDARIES, (2.1, 5.0), 10),
     }
 
@@ -115,6 +118,16 @@ def test_ellipses_are_one_standard_deviation() -> None:
         )
     assert [(-0.3, 0.4)] in [points(line) for line in axes.lines]
     assert set(EMOTIONS) | {"mood"} <= {text.get_text() for text in axes.texts}
+
+
+def test_moods_that_follow_each_other_are_a_path() -> None:
+    path = [Mood(-0.6, 0.1), Mood(0.2, 0.3), Mood(0.7, 0.5)]
+    (axes,) = plots.circumplex(Mood(0, 0), scaled_categories(MoodSettings()), path).axes
+    drawn = [points(line) for line in axes.lines]
+    assert [(mood.valence, mood.arousal) for mood in path] in drawn
+    assert [(0.0, 0.0)] not in drawn
+    words = {text.get_text() for text in axes.texts}
+    assert {"start", "end"} <= words and "mood" not in words
 
 
 def test_the_piano_roll_shows_notes_boundaries_and_chords() -> None:
@@ -222,6 +235,11 @@ def test_words_for_the_pictures() -> None:
     assert plots.describe_mood(Mood(-0.5, 0.25), "anger") == (
         "Mood: valence -0.50 (unpleasant), arousal +0.25 (excited), both from -1 to +1; "
         "nearest to anger."
+    )
+    stretches = ((0.0, 9.6, Mood(-0.5, 0.25)), (9.6, 20.0, Mood(0.5, 0.0)))
+    assert plots.describe_mood(Mood(-0.5, 0.25), "anger", stretches).endswith(
+        "nearest to anger. The music follows 2 moods: (-0.50, +0.25) from 0 s and "
+        "(+0.50, +0.00) from 10 s."
     )
     assert plots.describe_music(NOTES, BOUNDARIES, (2.1, 5.0)) == (
         "4 notes on piano, bass and drums, 2 strong chords. "

@@ -189,18 +189,20 @@ def test_time_spans_in_words(seconds: float, words: str) -> None:
 
 
 def test_controls_become_settings() -> None:
-    settings = chosen(Settings(), 0.5, 2.0, "fewer", 0, "keep")
+    settings = chosen(Settings(), 0.5, "scenes", 2.0, "fewer", 0, "keep")
     assert settings.mood.valence_arousal_range == 0.5
+    assert settings.mood.curve == "scenes"
     assert settings.music.sensitivity == 2.0
     assert settings.music.instruments == "fewer"
     assert settings.sound.original_sound == "keep"
     assert settings.seed == 0
-    assert chosen(Settings(seed=5), 0.5, 2.0, "more", None, "keep").seed == 5
+    assert chosen(Settings(seed=5), 0.5, "constant", 2.0, "more", None, "keep").seed == 5
     defaults = Settings()
     assert (
         chosen(
             defaults,
             defaults.mood.valence_arousal_range,
+            defaults.mood.curve,
             defaults.music.sensitivity,
             defaults.music.instruments,
             defaults.seed,

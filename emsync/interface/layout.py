@@ -8,7 +8,7 @@ import gradio as gr
 
 from emsync.interface import views
 from emsync.interface.handlers import KEEP_SECONDS, Studio, Update
-from emsync.settings import InstrumentCount, OriginalSound, Settings
+from emsync.settings import CurveMode, InstrumentCount, OriginalSound, Settings
 
 TITLE = "EMSYNC"
 LARGEST_SEED = 2**31 - 1
@@ -135,13 +135,14 @@ def build(studio: Studio) -> gr.Blocks:
         async def press(
             path: str | None,
             span: float,
+            curve: CurveMode,
             sensitivity: float,
             instruments: InstrumentCount,
             seed: float | None,
             original: OriginalSound,
             request: gr.Request,
         ) -> AsyncIterator[dict[Any, Any]]:
-            settings = chosen(defaults, span, sensitivity, instruments, seed, original)
+            settings = chosen(defaults, span, curve, sensitivity, instruments, seed, original)
             async for update in studio.compose(path, settings, str(request.session_hash)):
                 yield shown(update)
 
@@ -198,6 +199,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
 def chosen(
     defaults: Settings,
     span: float,
+    curve: CurveMode,
     sensitivity: float,
     instruments: InstrumentCount,
     seed: float | None,
@@ -206,7 +208,7 @@ def chosen(
     """The settings of one request; an empty seed field means the default."""
     return replace(
         defaults,
-        mood=replace(defaults.mood, valence_arousal_range=float(span)),
+        mood=replace(defaults.mood, valence_arousal_range=float(span), curve=curve),
         music=replace(defaults.music, sensitivity=float(sensitivity), instruments=instruments),
         sound=replace(defaults.sound, original_sound=original),
         seed=defaults.seed if seed is None else min(LARGEST_SEED, max(0, int(seed))),
@@ -223,6 +225,12 @@ def _controls(defaults: Settings) -> list[Any]:
             step=0.05,
             label="Valence–arousal range r",
             info="How far the mood may go: larger is more extreme. The paper uses 0.8.",
+        ),
+        gr.Radio(
+            [("One mood", "constant"), ("Follow the scenes", "scenes")],
+            value=defaults.mood.curve,
+            label="Mood over the film",
+            info="Whether the mood stays, or changes on cuts with the scenes.",
         ),
         gr.Slider(
             0.1,
@@ -267,8 +275,9 @@ def _limits(settings: Settings) -> str:
 def _footer() -> str:
     return (
         "<p>What you make here is yours; we claim nothing in it, and your rights in the film are "
-        "your own affair. The code is under the MIT licence. The weights were trained on music "
-        "that allows it; its authors are named in their card, in the folder weights. Results "
+        "your own affair. The code is under the MIT licence. What the weights were trained on, and "
+        "what that allows, is said under “Making of”; the authors of that music are named in "
+        "their card, in the folder weights. Results "
         "are deleted when you close this page, the film within an hour or so after that.</p>"
         "<p>Method: S. Sulun, P. Viana, M. E. P. Davies, “Video Soundtrack Generation by "
         "Aligning Emotions and Temporal Boundaries”.</p>"

@@ -144,8 +144,14 @@ def describe_emotions(probabilities: Sequence[float]) -> str:
     return "Emotions: " + ", ".join(f"{name} {value:.0%}" for value, name in ranked) + "."
 
 
-def circumplex(mood: Mood, categories: Sequence[CategoryGaussian]) -> Figure:
-    """The mood in the valence-arousal plane, with every category as its 1-sigma ellipse."""
+def circumplex(
+    mood: Mood, categories: Sequence[CategoryGaussian], path: Sequence[Mood] = ()
+) -> Figure:
+    """The mood in the valence-arousal plane, with every category as its 1-sigma ellipse.
+
+    Args:
+        path: where several moods follow each other they are drawn, as a line, instead of `mood`.
+    """
     figure, axes = _figure(False, 4.0)
     axes.axhline(0, color=FAINT, linewidth=1, zorder=0)
     axes.axvline(0, color=FAINT, linewidth=1, zorder=0)
@@ -158,31 +164,10 @@ def circumplex(mood: Mood, categories: Sequence[CategoryGaussian]) -> Figure:
         axes.add_patch(Ellipse(centre, *size, fill=False, edgecolor=colour, linewidth=1.4))
         axes.plot(*centre, marker="+", color=colour, markersize=7, markeredgewidth=1.6)
         _name_category(axes, category)
-    axes.plot(
-        mood.valence,
-        mood.arousal,
-        marker="*",
-        markersize=19,
-        color=BLACK,
-        markeredgecolor="white",
-        markeredgewidth=1.4,
-        linestyle="none",
-        zorder=5,
-    )
-    below = mood.arousal > -0.9
-    axes.annotate(
-        "mood",
-        (mood.valence, mood.arousal),
-        (0, -11 if below else 11),
-        textcoords="offset points",
-        ha="center",
-        va="top" if below else "bottom",
-        fontsize=10.5,
-        fontweight="bold",
-        color=BLACK,
-        bbox=_HALO,
-        zorder=4,
-    )
+    if len(path) > 1:
+        _draw_path(axes, path)
+    else:
+        _draw_mood(axes, mood)
     axes.set_xlim(-_PLANE, _PLANE)
     axes.set_ylim(-_PLANE, _PLANE)
     axes.set_aspect("equal", adjustable="box")
@@ -196,14 +181,31 @@ def circumplex(mood: Mood, categories: Sequence[CategoryGaussian]) -> Figure:
     return figure
 
 
-def describe_mood(mood: Mood, nearest: str) -> str:
-    """`circumplex` in words; `nearest` is the category whose Gaussian is closest."""
+def describe_mood(
+    mood: Mood, nearest: str, stretches: Sequence[tuple[float, float, Mood]] = ()
+) -> str:
+    """`circumplex` in words.
+
+    Args:
+        nearest: the category whose Gaussian is closest.
+        stretches: (start, end, mood) in seconds, where the music follows several moods.
+    """
     pleasant = "pleasant" if mood.valence >= 0 else "unpleasant"
     excited = "excited" if mood.arousal >= 0 else "calm"
     return (
         f"Mood: valence {mood.valence:+.2f} ({pleasant}), arousal {mood.arousal:+.2f} ({excited}), "
         f"both from -1 to +1; nearest to {nearest}."
-    )
+    ) + _describe_path(stretches)
+
+
+def _describe_path(stretches: Sequence[tuple[float, float, Mood]]) -> str:
+    if len(stretches) < 2:
+        return ""
+    points = [
+        f"({mood.valence:+.2f}, {mood.arousal:+.2f}) from {start:.0f} s"
+        for start, _, mood in stretches
+    ]
+    return f" The music follows {len(stretches)} moods: {and_(points)}."
 
 
 # Music --------------------------------------------------------------------------------------
@@ -278,7 +280,7 @@ def describe_music(
 ) -> str:
     """`piano_roll` in words."""
     groups = [group for group in GROUP_COLOURS if any(note.group == group for note in notes)]
-    played = f" on {_and(groups)}" if groups else ""
+    played = f" on {and_(groups)}" if groups else ""
     text = f"{_count(len(notes), 'note')}{played}, {_count(len(chords), 'strong chord')}."
     cuts = [boundary for boundary in boundaries if boundary.kind == "cut"]
     ends = "".join(
@@ -361,6 +363,53 @@ def _name_category(axes: Axes, category: CategoryGaussian) -> None:
         bbox=_HALO,
         zorder=3,
     )
+
+
+def _draw_mood(axes: Axes, mood: Mood) -> None:
+    """A star with its name."""
+    axes.plot(
+        mood.valence,
+        mood.arousal,
+        marker="*",
+        markersize=19,
+        color=BLACK,
+        markeredgecolor="white",
+        markeredgewidth=1.4,
+        linestyle="none",
+        zorder=5,
+    )
+    below = mood.arousal > -0.9
+    axes.annotate(
+        "mood",
+        (mood.valence, mood.arousal),
+        (0, -11 if below else 11),
+        textcoords="offset points",
+        ha="center",
+        va="top" if below else "bottom",
+        fontsize=10.5,
+        fontweight="bold",
+        color=BLACK,
+        bbox=_HALO,
+        zorder=4,
+    )
+
+
+def _draw_path(axes: Axes, path: Sequence[Mood]) -> None:
+    """A line from mood to mood; its ends are named, so that its direction can be seen."""
+    across, up = [mood.valence for mood in path], [mood.arousal for mood in path]
+    axes.plot(across, up, "o-", color=INK, linewidth=1.3, markersize=5, zorder=4)
+    for word, at in (("start", 0), ("end", -1)):
+        axes.annotate(
+            word,
+            (across[at], up[at]),
+            (0, 7),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9.5,
+            color=INK,
+            bbox=_HALO,
+            zorder=4,
+        )
 
 
 def _darker(colour: str) -> tuple[float, float, float]:
@@ -489,5 +538,6 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _and(words: Sequence[str]) -> str:
+def and_(words: Sequence[str]) -> str:
+    """Words as people list them: a, b and c."""
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

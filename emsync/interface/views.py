@@ -135,12 +135,13 @@ def _emotion(result: "Result") -> str:
 
 def _mood(result: "Result") -> str:
     mood, settings = result.mood, result.settings.mood
-    words = plots.describe_mood(mood, nearest_category(mood, settings))
-    return _section(
-        "Mood",
-        html.escape(words),
-        plots.as_picture(plots.circumplex(mood, scaled_categories(settings)), words),
-    )
+    stretches = result.curve.stretches(float(result.analysis.film.duration))
+    words = plots.describe_mood(mood, nearest_category(mood, settings), stretches)
+    path = [mood for _, _, mood in stretches]
+    picture = plots.as_picture(plots.circumplex(mood, scaled_categories(settings), path), words)
+    if settings.curve == "scenes" and len(stretches) == 1:
+        words += " Its scenes hardly differ, so that one mood holds throughout."
+    return _section("Mood", html.escape(words), picture)
 
 
 def _music(result: "Result") -> str:
@@ -192,6 +193,7 @@ def _making(result: "Result") -> str:
     facts = [
         ("Seed", str(piece.seed)),
         ("Weights", f"{piece.weights} ({piece.weights_sha256[:12]})"),
+        ("Trained on", terms(piece.weights_tiers)),
         ("SoundFont", result.soundfont),
         ("Picture", result.mux.note),
         ("Valence–arousal range", f"{settings.mood.valence_arousal_range:g}"),
@@ -209,6 +211,18 @@ def _making(result: "Result") -> str:
         + "</div>",
         wide=True,
     )
+
+
+def terms(tiers: Sequence[str]) -> str:
+    """What the licence tiers of the training music allow, in a line."""
+    if not tiers:
+        return "music of unknown terms: the weights do not say"
+    music = f"{plots.and_(sorted(tiers))} music"
+    if set(tiers) <= {"free", "synthetic"}:
+        return f"{music}: use the result as you like"
+    if set(tiers) <= {"free", "synthetic", "copyleft"}:
+        return f"{music}: weights to be shared alike"
+    return f"{music}: weights for research only"
 
 
 def _section(title: str, words: str, body: str, wide: bool = False) -> str:

@@ -1,9 +1,11 @@
 """A composition for a film: mood and boundaries in, notes and a boundary trace out.
 
-Several candidates are drawn; the one with the fewest faults is kept, and among those the one that
-hits most boundaries. While even the best has faults, others are drawn.
+Several candidates are drawn. The one with the fewest faults is kept; among those the one that hits
+most boundaries; among those the one whose mood, as it is heard, is nearest to the one asked for.
+While even the best has faults, others are drawn.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,11 +15,13 @@ from typing import Literal
 
 import numpy as np
 
+from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint
 from emsync.music.chords import CHORD_GROUPS, strong_chords
-from emsync.music.decoding import DecodedPiece, Hit, Plan, generate, tick_off
+from emsync.music.decoding import DecodedPiece, Hit, MoodChange, Plan, generate, tick_off
+from emsync.music.emotion_regressor import EmotionRegressor, load_regressor
 from emsync.music.quality import PieceQuality, faults, quality_of
 from emsync.music.tokens import DecodedTokens, Note, NoteTable, decode
 from emsync.progress import CancelToken
@@ -80,6 +84,11 @@ class Candidate:
     faults: tuple[str, ...]
     hits: int
     """Boundaries hit by CHORD tokens, that to end on included."""
+    heard: tuple[Mood | None, ...]
+    """By the emotion regressor, for each stretch of the curve; None for too few notes."""
+    mood_distance: float
+    """Mean distance of the moods heard from those asked for, over time and both axes, 0 to 2. What
+    cannot be heard is as far as can be."""
     groups: int
     """Instrument groups that sound: of two that are equal otherwise, the fuller is nicer."""
 
@@ -105,7 +114,8 @@ class Composition:
     """Phrases; empty for nearly every piece."""
     candidates: tuple[Candidate, ...]
     """All that were composed, in the order of drawing."""
-    mood: Mood
+    curve: MoodCurve
+    """The moods asked for."""
     seed: int
     """As asked for; the seed of the piece itself is that of `kept`."""
     kept: int
@@ -114,6 +124,8 @@ class Composition:
     beats_per_minute: float
     weights: str
     weights_sha256: str
+    weights_tiers: tuple[str, ...]
+    """Licence tiers of the music they were trained on; empty if their card does not say."""
     compose_seconds: float
     tokens_per_second: float
     """Tokens drawn, over all pieces, per second."""
@@ -139,12 +151,12 @@ class _Drawn:
     def rank(self) -> tuple[float, ...]:
         """The smaller the better."""
         of = self.candidate
-        return len(of.faults), -of.hits, -of.groups
+        return len(of.faults), -of.hits, of.mood_distance, -of.groups
 
 
 def compose(
     checkpoint: Checkpoint,
-    mood: Mood,
+    mood: Mood | MoodCurve,
     boundaries: Sequence[float],
     seconds: float,
     settings: MusicSettings,
@@ -156,7 +168,7 @@ def compose(
 
     Args:
         checkpoint: the generator.
-        mood: valence and arousal in [-1, 1].
+        mood: one for the whole film, or a curve over it.
         boundaries: kept cuts, seconds, ascending.
         seconds: length of the film.
         settings: sampling, sensitivity, instrument count, candidates.
@@ -165,14 +177,16 @@ def compose(
         advance: told the share that is done, in [0, 1]; it falls back when a re-draw begins.
 
     Raises:
+        WeightsError: the emotion regressor is missing or damaged.
         Cancelled: the owner asked to stop.
     """
     began = time.monotonic()
     cuts = tuple(float(at) for at in boundaries)
     ending = ending_of(cuts, seconds) if settings.end_on_chord else None
     asked = cuts if ending is None else (*cuts, ending)
-    plan = Plan(mood.valence, mood.arousal, asked, seconds, seed)
-    drawn, remarks = _draw(checkpoint, plan, settings, cancel, advance)
+    curve = mood if isinstance(mood, MoodCurve) else MoodCurve.constant(mood)
+    plan = _plan(curve, asked, seconds, seed)
+    drawn, remarks = _draw(checkpoint, plan, curve, settings, cancel, advance)
     kept = min(range(len(drawn)), key=lambda i: drawn[i].rank)
     best, tokens = drawn[kept], sum(len(one.piece.tokens) for one in drawn)
     untold = None
@@ -198,27 +212,41 @@ def compose(
         quality=best.quality,
         faults=best.candidate.faults,
         candidates=tuple(one.candidate for one in drawn),
-        mood=mood,
+        curve=curve,
         seed=seed,
         kept=kept,
         seconds=seconds,
         beats_per_minute=60.0 / (_beat_ticks(decoded) * v.TICK_SECONDS),
         weights=checkpoint.name,
         weights_sha256=checkpoint.sha256,
+        weights_tiers=_tiers(checkpoint),
         compose_seconds=elapsed,
         tokens_per_second=tokens / elapsed,
         remarks=(*remarks, *_remarks(drawn, kept)),
     )
 
 
+def _tiers(checkpoint: Checkpoint) -> tuple[str, ...]:
+    tiers = checkpoint.card.get("tiers")
+    return tuple(map(str, tiers)) if isinstance(tiers, list) else ()
+
+
+def _plan(curve: MoodCurve, asked: tuple[float, ...], seconds: float, seed: int) -> Plan:
+    (_, _, mood), *later = curve.stretches(seconds)
+    changes = tuple(MoodChange(start, then.valence, then.arousal) for start, _, then in later)
+    return Plan(mood.valence, mood.arousal, asked, seconds, seed, changes=changes)
+
+
 def _draw(
     checkpoint: Checkpoint,
     plan: Plan,
+    curve: MoodCurve,
     settings: MusicSettings,
     cancel: CancelToken,
     advance: Callable[[float], None],
 ) -> tuple[list[_Drawn], list[str]]:
     """Candidates for `plan`, in rounds until one is without faults, and a remark a re-draw."""
+    regressor = load_regressor()
     drawn: list[_Drawn] = []
     remarks: list[str] = []
     for number in range(settings.redraws + 1):
@@ -233,7 +261,7 @@ def _draw(
             lambda share, done=done: advance(done + share * (1 - done)),  # type: ignore[misc]
         )
         drawn += [
-            _judged(own_plan, piece, settings)
+            _judged(own_plan, piece, curve, regressor, settings)
             for own_plan, piece in zip(plans, pieces, strict=True)
         ]
         wrong = min(drawn, key=lambda one: one.rank).candidate.faults
@@ -272,7 +300,13 @@ def end_on(decoded: DecodedTokens, tick: int, length: int) -> DecodedTokens:
     )
 
 
-def _judged(plan: Plan, piece: DecodedPiece, settings: MusicSettings) -> _Drawn:
+def _judged(
+    plan: Plan,
+    piece: DecodedPiece,
+    curve: MoodCurve,
+    regressor: EmotionRegressor,
+    settings: MusicSettings,
+) -> _Drawn:
     """What a drawn piece is worth, once it is ended on its last chord."""
     decoded = decode(piece.tokens)
     length = max(1, round(plan.seconds / v.TICK_SECONDS))
@@ -282,8 +316,37 @@ def _judged(plan: Plan, piece: DecodedPiece, settings: MusicSettings) -> _Drawn:
     hits = tuple(hit for hit in piece.hits if ending is None or hit.seconds <= ending)
     quality = quality_of(decoded.notes, decoded.bars, length)
     wrong = faults(quality, settings.quality)
-    candidate = Candidate(plan.seed, wrong, len(hits), quality.groups)
+    heard = _heard(decoded, curve, plan.seconds, regressor)
+    distance = _mood_distance(heard, curve, plan.seconds)
+    candidate = Candidate(plan.seed, wrong, len(hits), heard, distance, quality.groups)
     return _Drawn(candidate, piece, decoded, ending, quality, hits)
+
+
+def _heard(
+    decoded: DecodedTokens, curve: MoodCurve, seconds: float, regressor: EmotionRegressor
+) -> tuple[Mood | None, ...]:
+    """The mood of what begins in each stretch of the curve; None where there are too few notes."""
+    found: list[Mood | None] = []
+    for start, end, _ in curve.stretches(seconds):
+        first, last = start / v.TICK_SECONDS, end / v.TICK_SECONDS
+        begins = (decoded.notes.start >= first) & (decoded.notes.start < last)
+        bars = [bar for bar in decoded.bars if first <= bar < last]
+        heard = regressor.hear(decoded.notes.take(begins), bars)
+        found.append(None if math.isnan(heard.valence) else Mood(heard.valence, heard.arousal))
+    return tuple(found)
+
+
+def _mood_distance(heard: Sequence[Mood | None], curve: MoodCurve, seconds: float) -> float:
+    """See `Candidate.mood_distance`."""
+    total = 0.0
+    for (start, end, asked), mood in zip(curve.stretches(seconds), heard, strict=True):
+        valence, arousal = (
+            (2.0, 2.0)
+            if mood is None
+            else (abs(mood.valence - asked.valence), abs(mood.arousal - asked.arousal))
+        )
+        total += (end - start) * (valence + arousal) / 2
+    return total / seconds
 
 
 def _final_chord(plan: Plan, piece: DecodedPiece) -> float | None:

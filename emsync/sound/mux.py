@@ -27,11 +27,14 @@ class MuxReport:
 
     Attributes:
         stream_copied: the picture is the film's own, bit for bit.
-        note: a sentence on that for the user.
+        note: a sentence or two on that for the user.
+        frames_lost: frames of the film that the scored film has not, because they are damaged or
+            stand at the time of another.
     """
 
     stream_copied: bool
     note: str
+    frames_lost: int = 0
 
 
 def mux(
@@ -63,6 +66,7 @@ def mux(
     if out.exists() and out.samefile(film.path):
         raise ToolError(f"“{out.name}” is the film itself. Choose another name for the result.")
     obstacle = _copy_obstacle(film)
+    lost = 0
     part = out.with_name(f".{secrets.token_hex(6)}.part")
     try:
         if obstacle is None:
@@ -76,7 +80,7 @@ def mux(
         if obstacle is not None:
             _run(film, wav, part, _encoded(film), ("libx264", "aac"), progress, cancel)
             try:
-                _check(part, film)
+                lost = _check(part, film)
             except (FilmError, _Unfit) as error:
                 raise ToolError(
                     f"The scored film came out wrong ({error}). Export the film as MP4 (H.264) "
@@ -88,7 +92,10 @@ def mux(
     progress(1.0)
     if obstacle is None:
         return MuxReport(True, "The picture is the film's own, untouched.")
-    return MuxReport(False, f"The picture was encoded as H.264, because {obstacle}.")
+    note = f"The picture was encoded as H.264, because {obstacle}."
+    if lost:
+        note += f" Frames lost to damage: {lost} of {film.frame_count}."
+    return MuxReport(False, note, lost)
 
 
 def _copy_obstacle(film: Film) -> str | None:
@@ -219,8 +226,12 @@ class _Unfit(Exception):
     """The file written is not the film with its new sound."""
 
 
-def _check(part: Path, film: Film, exactly: bool = False) -> None:
-    """Read the result back: from 0, as long as the film, and (`exactly`) all of its frames."""
+def _check(part: Path, film: Film, exactly: bool = False) -> int:
+    """Read the result back: from 0, as long as the film, and (`exactly`) all of its frames.
+
+    Returns:
+        How many of the film's frames it lacks.
+    """
     import av
 
     frame = 1 / film.frame_rate
@@ -239,3 +250,4 @@ def _check(part: Path, film: Film, exactly: bool = False) -> None:
         raise _Unfit(f"it has {result.frame_count} of {film.frame_count} frames")
     if not result.has_audio:
         raise _Unfit("it has no sound")
+    return max(0, film.frame_count - result.frame_count)
