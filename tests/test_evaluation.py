@@ -6,7 +6,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from emsync.evaluation.emotion_control import GRID, HeardPiece, control_of, emot
 from emsync.evaluation.spectrum import read_sound
 from emsync.evaluation.statistics import (
     NAMES,
+    MusicalStatistics,
     Statistics,
     compare,
     crops_of,
@@ -32,6 +33,7 @@ from emsync.evaluation.statistics import (
     statistics_of,
     wasserstein,
 )
+from emsync.evaluation.table import markdown
 from emsync.evaluation.tensorflow_checkpoint import read_variables
 from emsync.film.probe import probe
 from emsync.music import vocabulary as v
@@ -536,6 +538,20 @@ def test_the_command_writes_a_table_and_figures(
     assert {line.count("|") for line in table.splitlines()} == {4}
     printed = capsys.readouterr()
     assert printed.out == table and "boundaries: done in" in printed.err
+
+
+def test_what_could_not_be_measured_is_a_dash() -> None:
+    """Pieces too short for long repetitions, and real ones that have them now and then."""
+    plain = Statistics(*[0.5] * len(NAMES))
+    short = replace(plain, structure_long=NAN, structure_medium=NAN)
+    real = [[replace(short, structure_medium=0.1 * i)] for i in range(3)] + [[short]] * 5
+    comparisons, compared = compare([short] * 4, real, 0)
+    found = MusicalStatistics(4, 8, 8, compared, 5.0, ("s",), comparisons)
+    text = markdown({"statistics": asdict(found)})
+    lines = {line.split("|")[1].strip().split(" (")[0]: line for line in text.splitlines()}
+    assert "–, distance – σ | real –, between" in lines["structure long"]
+    assert "–, distance – σ | real 0.10, between" in lines["structure medium"]
+    assert "0.50, distance – σ | real 0.50" in lines["polyphony"] and "nan" not in text
 
 
 def test_sections_can_be_chosen(

@@ -188,6 +188,12 @@ def _known(values: np.ndarray) -> np.ndarray:
     return np.asarray(values[~np.isnan(values)])
 
 
+def _mean(values: np.ndarray) -> float:
+    """Without NaN; NaN if nothing remains."""
+    known = _known(values)
+    return _ratio(known.sum(), len(known))
+
+
 def wasserstein(one: np.ndarray, other: np.ndarray) -> float:
     """The first Wasserstein distance of two samples, in their unit: the area between their
     cumulative distributions. NaN in the samples is left out; NaN if nothing remains."""
@@ -264,17 +270,17 @@ def compare(
     ]
     found = []
     for column, name in enumerate(NAMES):
-        known, real_known = (_known(side[:, column]) for side in (table, whole))
-        deviation = float(real_known.std()) if len(real_known) else float("nan")
+        known = _known(whole[:, column])
+        deviation = float(known.std()) if len(known) else float("nan")
         distance, floor = (
             _ratio(
-                float(np.mean([wasserstein(p[i][:, column], p[1][:, column]) for p in pairs])),
+                _mean(np.array([wasserstein(p[i][:, column], p[1][:, column]) for p in pairs])),
                 deviation,
             )
             for i in (0, 2)
         )
-        mean, real_mean = (_ratio(side.sum(), len(side)) for side in (known, real_known))
-        found.append(Comparison(name, mean, real_mean, deviation, distance, floor))
+        means = _mean(table[:, column]), _mean(whole[:, column])
+        found.append(Comparison(name, *means, deviation, distance, floor))
     return tuple(found), count
 
 

@@ -1,5 +1,6 @@
 """The figures as one Markdown table."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,7 +26,9 @@ def markdown(figures: dict[str, Any]) -> str:
     for name, section in sections.items():
         if name in figures:
             rows += section(figures[name])
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    # What could not be measured is a dash, however it would have been written.
+    lines = (f"| {' | '.join(row)} |\n" for row in rows)
+    return "".join(re.sub(r"[+-]?\bnan\b%?", "–", line) for line in lines)
 
 
 def _likelihood(tiers: list[dict[str, Any]]) -> Iterator[Row]:
