@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from emsync.music import stepping
 from emsync.music import vocabulary as v
-from emsync.music.checkpoint import load
+from emsync.music.checkpoint import load, save
 from emsync.music.decoding import (
     LONGEST_NOTES,
     DecodedPiece,
@@ -258,3 +259,17 @@ def test_a_note_may_be_ended_only_while_it_sounds() -> None:
         (True, True),
         (True, False),
     ]
+
+
+@pytest.mark.parametrize("positions", ["rotary", "relative"])
+def test_a_model_that_was_never_filled_is_complete_once_loaded(
+    positions: Positions, tmp_path: Path
+) -> None:
+    model = small(positions)
+    save(model, tmp_path, {})
+    loaded = load(tmp_path).model
+    tokens, offsets = torch.randint(1, v.SIZE, (1, 9)), torch.full((1, 9), 3.0)
+    with torch.inference_mode():
+        whole, again = (one(tokens, offsets, torch.zeros(1, 2)) for one in (model, loaded))
+    assert torch.equal(whole, again)
+    assert all(parameter.requires_grad for parameter in loaded.parameters())
