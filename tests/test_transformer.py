@@ -10,8 +10,10 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from emsync.errors import WeightsError
+from emsync.music import transformer
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import load
 from emsync.music.published import from_published, main, read, settings_of
@@ -237,3 +239,30 @@ def test_the_mood_is_asked_for_where_it_counts() -> None:
             model(tokens, offsets)
     with pytest.raises(ValueError, match="not given"):
         small(conditioning="continuous-concatenated").embed(tokens, offsets, None, past=5)
+
+
+def test_attention_in_blocks_is_attention() -> None:
+    """On lengths below, at and past a block, and those that end inside one."""
+    for length in (1, 5, 8, 16, 21):
+        q, k, values = (torch.randn(2, 3, length, 4, requires_grad=True) for _ in range(3))
+        expected = F.scaled_dot_product_attention(q, k, values, is_causal=True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(transformer, "ATTENTION_BLOCK", 8)
+            found = transformer._causal_in_blocks(q, k, values, dropout=0.0)
+        torch.testing.assert_close(found, expected)
+        pull = torch.randn_like(expected)
+        for one, other in zip(
+            *(torch.autograd.grad(out, (q, k, values), pull) for out in (found, expected)),
+            strict=True,
+        ):
+            torch.testing.assert_close(one, other)
+
+
+def test_a_model_in_training_computes_what_it_does_after() -> None:
+    model = small(std=0.2)
+    tokens, offsets = torch.randint(1, v.SIZE, (2, 60)), torch.rand(2, 60)
+    with torch.no_grad():
+        after = model(tokens, offsets, torch.zeros(2, 2))
+        model.train()
+        during = model(tokens, offsets, torch.zeros(2, 2))
+    torch.testing.assert_close(during, after, atol=1e-4, rtol=1e-4)

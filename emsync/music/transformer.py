@@ -43,6 +43,10 @@ OFFSET_SCALES = (0.03, 0.1, 0.3, 1.0, 3.0)
 """Seconds: decay lengths at which the rotary model sees a boundary come near."""
 
 
+ATTENTION_BLOCK = 256
+"""Positions at a time for which a CPU computes attention in training."""
+
+
 @dataclass(frozen=True)
 class TransformerSettings:
     """Architecture; saved beside the weights, so that nothing else in the code needs to know it."""
@@ -241,6 +245,30 @@ class _RelativeLayer(nn.Module):
         return out
 
 
+def _causal_in_blocks(q: Tensor, k: Tensor, values: Tensor, dropout: float) -> Tensor:
+    """Causal attention, block by block of queries, each with no keys but those up to its end.
+
+    What `F.scaled_dot_product_attention` gives, for training on a CPU, where that took two fifths
+    of a step. A whole step takes 0.93 times as long with it, and under `torch.compile` 0.54 times
+    (5.4 M parameters, 4 × 1023 tokens, one core of a busy machine).
+
+    Args:
+        q, k, values: (batch, heads, positions, head width), of one type.
+        dropout: share of the attention that is dropped.
+    """
+    parts = []
+    # Autocast would take the softmax in single precision, in memory of twice the size.
+    with torch.autocast(q.device.type, enabled=False):
+        q = q / math.sqrt(q.shape[-1])
+        for start in range(0, q.shape[2], ATTENTION_BLOCK):
+            end = min(start + ATTENTION_BLOCK, q.shape[2])
+            scores = q[:, :, start:end] @ k[:, :, :end].transpose(-1, -2)
+            at = torch.arange(end, device=q.device)
+            scores = scores.masked_fill(at > at[start:, None], -math.inf)
+            parts.append(F.dropout(scores.softmax(-1), dropout) @ values[:, :, :end])
+    return torch.cat(parts, dim=2)
+
+
 class _RotaryLayer(nn.Module):
     """Pre-norm layer with rotary positions (Su et al. 2021) and normalised queries and keys."""
 
@@ -288,14 +316,17 @@ class _RotaryLayer(nn.Module):
         if past and new > 1:
             at = torch.arange(past, past + new, device=x.device)
             mask = torch.arange(past + new, device=x.device)[None, :] <= at[:, None]
-        mixed = F.scaled_dot_product_attention(
-            q,
-            k,
-            values,
-            attn_mask=mask,
-            is_causal=past == 0 and new > 1,
-            dropout_p=self.dropout if self.training else 0.0,
-        )
+        if self.training and x.device.type == "cpu":
+            mixed = _causal_in_blocks(q, k, values, self.dropout)
+        else:
+            mixed = F.scaled_dot_product_attention(
+                q,
+                k,
+                values,
+                attn_mask=mask,
+                is_causal=past == 0 and new > 1,
+                dropout_p=self.dropout if self.training else 0.0,
+            )
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, new, width))
         inner = F.relu(self.widen(F.rms_norm(x, (width,)))).square()
         return x + F.dropout(self.narrow(inner), self.dropout, self.training)
