@@ -36,7 +36,7 @@ EXPECTED_SECONDS = {
     "probe": (0.2, 0.002),
     "scenes": (0.3, 0.04),
     "emotion": (0.2, 0.01),
-    "compose": (2.0, 0.9),
+    "compose": (2.0, 0.2),
     "render": (1.0, 0.03),
     "mux": (0.5, 0.12),
 }

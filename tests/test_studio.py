@@ -188,6 +188,20 @@ def test_time_spans_in_words(seconds: float, words: str) -> None:
     assert views.duration(seconds) == words
 
 
+@pytest.mark.parametrize(
+    ("tiers", "words"),
+    [
+        (("synthetic", "free"), "free and synthetic music: use the result as you like"),
+        (("free", "copyleft"), "copyleft and free music: weights to be shared alike"),
+        (("free", "research"), "free and research music: weights for research only"),
+        (("free", "of a kind unknown here"), "research only"),
+        ((), "the weights do not say"),
+    ],
+)
+def test_the_terms_of_the_weights_are_told(tiers: tuple[str, ...], words: str) -> None:
+    assert words in views.terms(tiers)
+
+
 def test_controls_become_settings() -> None:
     settings = chosen(Settings(), 0.5, "scenes", 2.0, "fewer", 0, "keep")
     assert settings.mood.valence_arousal_range == 0.5
