@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from emsync.evaluation.speed import markdown, speed
 from emsync.music import stepping
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import load, save
@@ -273,3 +274,12 @@ def test_a_model_that_was_never_filled_is_complete_once_loaded(
         whole, again = (one(tokens, offsets, torch.zeros(1, 2)) for one in (model, loaded))
     assert torch.equal(whole, again)
     assert all(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def test_speed_is_measured_at_the_contexts_that_the_model_has() -> None:
+    found = speed(small(context=512), contexts=(32, 512, 1216), repeats=3)
+    assert [one.context for one in found] == [32, 512]
+    assert all(0 < one.cached < one.naive and one.ratio > 1 for one in found)
+    assert found[1].ratio > found[0].ratio, "recomputing grows with the context"
+    table = markdown(found).splitlines()
+    assert len(table) == 4 and f"| {found[1].ratio:.0f} × |" in table[3]

@@ -345,13 +345,13 @@ def generate(
         Cancelled: the owner asked to stop.
     """
     if model.head.weight.device.type == "cpu":
-        with _one_thread():
+        with one_thread():
             return _generate(model, plans, settings, cancel, advance)
     return _generate(model, plans, settings, cancel, advance)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """One token is too little work to share: a second thread costs more than it brings."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
