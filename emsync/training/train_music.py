@@ -59,7 +59,7 @@ LOOKAHEAD = 512
 BATCHES_AHEAD = 3
 """Batches that are drawn while the device computes."""
 HELD_OUT_BATCHES = 16
-MARGIN_SECONDS = 5.0
+MARGIN_SECONDS = 10.0
 """Of a command's budget, for what its clock does not see: the import of torch, and the exit."""
 
 
@@ -553,7 +553,7 @@ class Trainer:
                 finished = done >= 1.0 or elapsed + pace + reserve >= 60 * minutes
                 if self.counters.step % report_every == 0 or finished:
                     self.report(log)
-                    reserve = MARGIN_SECONDS + 1.2 * (time.monotonic() - began - elapsed)
+                    reserve = MARGIN_SECONDS + 1.5 * (time.monotonic() - began - elapsed)
                 if finished:
                     return
                 begun = time.monotonic()
