@@ -530,6 +530,8 @@ def test_the_command_writes_a_table_and_figures(
     assert figures["likelihood"][0]["quality"]["nll"] > 1
     assert figures["statistics"]["generated"] == 4 and figures["statistics"]["pieces"] == 3
     assert figures["av-align"][0]["film"] == "plain.mp4"
+    assert [one["context"] for one in figures["speed"]] == [64]
+    assert figures["speed"][0]["ratio"] > 0
     assert set(figures["seconds"]) == set(evaluation.SECTIONS) - set(figures["left_out"])
     assert figures["machine"]["cores"] >= 1 and figures["machine"]["torch"]
     table = (tmp_path / "out" / "evaluation.md").read_text()

@@ -7,6 +7,7 @@ Sections, each with what it needs:
   emotion      whether asked valence and arousal are heard, over a 5 × 5 grid
   statistics   musical statistics beside those of the test split (--shards)
   av-align     whether the onsets of scored films meet their motion (--av-films)
+  speed        tokens a second, beside the full recomputation of the published code
   tags         how far a track is from a reference track in what it sounds like (--tags)
 
 Without --only every section runs whose input is given. Time goes into composing: by default
@@ -36,6 +37,7 @@ from emsync.evaluation.alignment import adherence
 from emsync.evaluation.av_align import av_align
 from emsync.evaluation.emotion_control import emotion_control
 from emsync.evaluation.likelihood import likelihood
+from emsync.evaluation.speed import speed
 from emsync.evaluation.statistics import musical_statistics
 from emsync.evaluation.table import markdown
 from emsync.evaluation.tags import load_tagger, tag_distance
@@ -117,6 +119,10 @@ def _av_align(on: Measurement, advance: Advance) -> Any:
     return [asdict(av_align(path, advance=share_of(number))) for number, path in enumerate(films)]
 
 
+def _speed(on: Measurement, advance: Advance) -> Any:
+    return [asdict(one) | {"ratio": one.ratio} for one in speed(on.checkpoint.model)]
+
+
 def _tags(on: Measurement, advance: Advance) -> Any:
     folder, generated, reference = on.options.tags
     return asdict(tag_distance(load_tagger(folder), generated, reference))
@@ -137,6 +143,7 @@ SECTIONS = {
     "emotion": Section(_emotion),
     "statistics": Section(_statistics, "shards"),
     "av-align": Section(_av_align, "av_films"),
+    "speed": Section(_speed),
     "tags": Section(_tags, "tags"),
 }
 

@@ -20,6 +20,7 @@ def markdown(figures: dict[str, Any]) -> str:
         "emotion": _emotion,
         "statistics": _statistics,
         "av-align": _av_align,
+        "speed": _speed,
         "tags": _tags,
     }
     rows: list[Row] = [("measure", "value", "beside it"), ("---", "---", "---")]
@@ -119,6 +120,15 @@ def _av_align(films: list[dict[str, Any]]) -> Iterator[Row]:
                 f"{found['score']:.3f}",
                 f"onsets moved at random {found['by_chance']:.3f}",
             )
+
+
+def _speed(contexts: list[dict[str, Any]]) -> Iterator[Row]:
+    for one in contexts:
+        yield (
+            f"tokens a second at {one['context']} of context, one piece",
+            f"{1 / one['cached']:.0f}",
+            f"recomputed in full {1 / one['naive']:.1f}: {one['ratio']:.0f} times slower",
+        )
 
 
 def _tags(found: dict[str, Any]) -> Iterator[Row]:
