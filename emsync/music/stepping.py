@@ -16,13 +16,14 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from emsync.music.transformer import MusicTransformer
+from emsync.music.transformer import KeyValueCache, MusicTransformer
 
 SLOTS = 16
 """Rows of every step on a GPU; more pieces are decoded one slotful after another."""
@@ -52,11 +53,12 @@ class Stepper(ABC):
     def __init__(self, model: MusicTransformer, rows: int) -> None:
         self.model = model
         settings = self.settings = model.settings
-        self.cache = model.new_cache(rows)
+        like = model.embedding.weight
+        self.device = like.device
+        self.cache = KeyValueCache(settings, rows, like)
         self.pasts = [self.cache.row(number) for number in range(rows)]
         """The positions that each piece has behind it."""
         width = settings.width
-        like = model.head.weight
         self._moods = like.new_zeros(rows, width - model.embedding.embedding_dim)
         """The mood's part of each embedding, for `continuous-concatenated`."""
         self._boundaries: list[tuple[float, Tensor] | None] = [None] * rows
@@ -67,7 +69,7 @@ class Stepper(ABC):
             products = {
                 name: self._product(part)
                 for name, part in layer.named_modules()
-                if isinstance(part, nn.Linear)
+                if isinstance(part, nn.Linear | _HalfLinear)
             }
             self._layers.append(products)
         if settings.positions == "rotary":
@@ -94,15 +96,14 @@ class Stepper(ABC):
         Returns:
             Logits of the next token, (1011,), on the CPU.
         """
-        device = self.model.head.weight.device
         past = self.pasts[row]
         past.length = 0
-        conditions = torch.tensor([mood], device=device)
+        conditions = torch.tensor([mood], device=self.device)
         if self._moods.shape[1]:
             self._moods[row] = self.model.mood(conditions)[0]
         logits = self.model(
-            torch.tensor([list(tokens)], device=device),
-            torch.tensor([list(offsets)], device=device),
+            torch.tensor([list(tokens)], device=self.device),
+            torch.tensor([list(offsets)], device=self.device),
             conditions,
             past,
         )
@@ -117,7 +118,7 @@ class Stepper(ABC):
         """
 
     @abstractmethod
-    def _product(self, part: nn.Linear) -> Product:
+    def _product(self, part: nn.Module) -> Product:
         """`part`, such that no row's result depends on the other rows."""
 
     @abstractmethod
@@ -140,7 +141,7 @@ class Stepper(ABC):
     def _boundary_vector(self, row: int, offset: float) -> Tensor:
         last = self._boundaries[row]
         if last is None or last[0] != offset:
-            told = torch.tensor([[offset]], device=self.model.head.weight.device)
+            told = torch.tensor([[offset]], device=self.device)
             last = (offset, self.model.boundary_vectors(told)[0, 0])
             self._boundaries[row] = last
         return last[1]
@@ -205,7 +206,7 @@ class RowStepper(Stepper):
     def __init__(self, model: MusicTransformer, rows: int) -> None:
         self.halves = _halves_suffice(model)
         """Whether products run on half-precision weights."""
-        super().__init__(model, rows)
+        super().__init__(_with_halves(model) if self.halves else model, rows)
         self._stored = [
             list(zip(past.keys[:, 0].unbind(), past.values[:, 0].unbind(), strict=True))
             for past in self.pasts
@@ -226,12 +227,11 @@ class RowStepper(Stepper):
             self.pasts[row].length += 1
         return logits
 
-    def _product(self, part: nn.Linear) -> Product:
+    def _product(self, part: nn.Module) -> Product:
+        if isinstance(part, _HalfLinear):
+            return part.forward
+        assert isinstance(part, nn.Linear)
         weight = part.weight
-        if self.halves:
-            packed = torch.ops.quantized.linear_prepack_fp16(weight, part.bias)
-            multiply = torch.ops.quantized.linear_dynamic_fp16.default
-            return lambda x: multiply(x, packed)
         outs = len(weight)
         aligned = -(-outs // _ALIGNED) * _ALIGNED
         bias = part.bias if part.bias is not None else weight.new_zeros(outs)
@@ -269,6 +269,19 @@ class RowStepper(Stepper):
         return out.view(rows, heads * head_width)
 
 
+class _HalfLinear(nn.Module):
+    """`nn.Linear` with weights in half precision and all else in single."""
+
+    def __init__(self, part: nn.Linear) -> None:
+        super().__init__()
+        self.packed = torch.ops.quantized.linear_prepack_fp16(part.weight, part.bias)
+        self.multiply = torch.ops.quantized.linear_dynamic_fp16.default
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.multiply(x, self.packed)
+        return out
+
+
 def _halves_suffice(model: MusicTransformer) -> bool:
     """Whether all products can run on half-precision weights on this CPU, and lose nothing."""
     if torch.backends.quantized.engine not in ("fbgemm", "x86"):
@@ -279,6 +292,16 @@ def _halves_suffice(model: MusicTransformer) -> bool:
     )
 
 
+def _with_halves(model: MusicTransformer) -> MusicTransformer:
+    """The same model, its large products in half precision; all other weights are shared."""
+    same = deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})
+    for parent in (same, *same.layers.modules()):
+        for name, part in list(parent.named_children()):
+            if isinstance(part, nn.Linear):
+                setattr(parent, name, _HalfLinear(part))
+    return same
+
+
 class SlotStepper(Stepper):
     """For a GPU; see the module. `SLOTS` pieces at most."""
 
@@ -286,20 +309,18 @@ class SlotStepper(Stepper):
 
     def __init__(self, model: MusicTransformer) -> None:
         super().__init__(model, SLOTS)
-        like = model.head.weight
-        self._slots = torch.arange(SLOTS, device=like.device)
-        self._positions = torch.arange(self.settings.context, device=like.device)
+        self._slots = torch.arange(SLOTS, device=self.device)
+        self._positions = torch.arange(self.settings.context, device=self.device)
         self._tokens = torch.zeros_like(self._slots)
         self._at = torch.zeros_like(self._slots)
-        self._told = like.new_zeros(SLOTS, len(model.boundary_not_told))
+        self._told = torch.zeros(SLOTS, len(model.boundary_not_told), device=self.device)
         self._graph: torch.cuda.CUDAGraph | None = None
-        if like.device.type == "cuda":
+        if self.device.type == "cuda":
             self._capture()
 
     def step(self, rows: Sequence[int], tokens: Sequence[int], offsets: Sequence[float]) -> Tensor:
-        device = self._tokens.device
-        where = torch.tensor(list(rows), device=device)
-        self._tokens[where] = torch.tensor(list(tokens), device=device)
+        where = torch.tensor(list(rows), device=self.device)
+        self._tokens[where] = torch.tensor(list(tokens), device=self.device)
         self._told[where] = torch.stack(
             [self._boundary_vector(row, offset) for row, offset in zip(rows, offsets, strict=True)]
         )
@@ -333,7 +354,7 @@ class SlotStepper(Stepper):
             return
         self._graph = graph
 
-    def _product(self, part: nn.Linear) -> Product:
+    def _product(self, part: nn.Module) -> Product:
         return part
 
     def _attend(
