@@ -36,6 +36,8 @@ class Speed:
     naive: float
     """The whole sequence anew without a cache, as the published code does for each token."""
     repeats: int
+    way: str
+    """How the decoder computes on this machine; see `stepping`."""
 
     @property
     def ratio(self) -> float:
@@ -108,6 +110,7 @@ def speed(
             cached=median(seconds[length, "cached"]),
             naive=min(median(seconds[length, way]) for way in ("alone", "together")),
             repeats=repeats,
+            way=stepper.way,
         )
         for length in lengths
     ]
@@ -168,7 +171,8 @@ def main(arguments: list[str] | None = None) -> None:
     found = speed(model, repeats=options.repeats)
     print(
         f"{name} on {model.head.weight.device.type} ({platform.machine()}, "
-        f"{torch.get_num_threads()} threads), medians of {options.repeats}:\n"
+        f"{torch.get_num_threads()} threads; cached: {found[0].way}), medians of "
+        f"{options.repeats}:\n"
     )
     print(markdown(found), end="")
 

@@ -49,6 +49,8 @@ class Stepper(ABC):
 
     most_rows: int | None = None
     """Pieces that it decodes side by side at most; None for any number."""
+    way: str
+    """How it computes, in words."""
 
     def __init__(self, model: MusicTransformer, rows: int) -> None:
         self.model = model
@@ -206,6 +208,7 @@ class RowStepper(Stepper):
     def __init__(self, model: MusicTransformer, rows: int) -> None:
         self.halves = _halves_suffice(model)
         """Whether products run on half-precision weights."""
+        self.way = "half-precision weights" if self.halves else "single-precision weights, by rows"
         super().__init__(_with_halves(model) if self.halves else model, rows)
         self._stored = [
             list(zip(past.keys[:, 0].unbind(), past.values[:, 0].unbind(), strict=True))
@@ -314,6 +317,7 @@ class SlotStepper(Stepper):
         self._tokens = torch.zeros_like(self._slots)
         self._at = torch.zeros_like(self._slots)
         self._told = torch.zeros(SLOTS, len(model.boundary_not_told), device=self.device)
+        self.way = "all slots, operation by operation"
         self._graph: torch.cuda.CUDAGraph | None = None
         if self.device.type == "cuda":
             self._capture()
@@ -353,6 +357,7 @@ class SlotStepper(Stepper):
             warnings.warn(f"Decoding goes on without a CUDA graph: {problem}", stacklevel=2)
             return
         self._graph = graph
+        self.way = "all slots, one CUDA graph"
 
     def _product(self, part: nn.Module) -> Product:
         return part
