@@ -109,6 +109,14 @@ def parser() -> argparse.ArgumentParser:
     )
     music.add_argument("--seed", type=_seed, default=standard.seed, help="(default: %(default)s)")
     music.add_argument(
+        "--openings",
+        type=int,
+        choices=range(1, 33),
+        metavar="N",
+        default=standard.music.openings,
+        help="beginnings to choose from, by their mood, 1 to 32 (default: %(default)s)",
+    )
+    music.add_argument(
         "--candidates",
         type=int,
         choices=range(1, 5),
@@ -200,6 +208,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
             standard.music,
             sensitivity=options.sensitivity,
             instruments=options.instruments,
+            openings=options.openings,
             candidates=options.candidates,
             temperature=options.temperature,
             top_p=options.top_p,

@@ -98,7 +98,10 @@ class MusicSettings:
     jump past a boundary by no more than this takes the boundary along; a longer one is shortened to
     land on it. Ours: sound this late goes unnoticed (ITU-R BT.1359). None for Algorithm 1 as it
     stands, which lets the boundary pass."""
-    candidates: int = 2
+    openings: int = 8
+    """Beginnings of ten seconds that are drawn, of which those nearest to the mood are continued;
+    with no more than `candidates` there is nothing to choose. Ours; the thesis draws one piece."""
+    candidates: int = 1
     """Pieces composed side by side, of which the best is kept. Ours; the thesis draws one."""
     redraws: int = 2
     """Times that as many candidates again are composed while even the best has faults. Ours."""

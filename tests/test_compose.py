@@ -21,6 +21,7 @@ from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint, load, save
 from emsync.music.compose import (
     CHORD_VELOCITY,
+    OPENING_SECONDS,
     SEED_STEP,
     VELOCITY,
     BoundaryScore,
@@ -30,6 +31,7 @@ from emsync.music.compose import (
     end_on,
     ending_of,
     notes_of,
+    promising,
     score_of,
 )
 from emsync.music.decoding import (
@@ -44,6 +46,7 @@ from emsync.music.decoding import (
     generate,
     sample,
 )
+from emsync.music.emotion_regressor import load_regressor
 from emsync.music.midi import write_midi
 from emsync.music.tokens import Note, decode
 from emsync.music.transformer import MusicTransformer, TransformerSettings
@@ -408,6 +411,31 @@ def test_the_best_candidate_is_kept_and_all_are_told(shipped: Checkpoint) -> Non
     assert kept.faults == piece.faults and kept.groups == piece.quality.groups
 
 
+def test_the_opening_nearest_to_the_mood_is_continued(shipped: Checkpoint) -> None:
+    cancel, seconds, openings = CancelToken(), 2 * OPENING_SECONDS, 3
+    plan = Plan(0.5, -0.5, (), seconds, 3)
+    music = MusicSettings(openings=openings, redraws=0)
+    regressor = load_regressor()
+    (chosen,) = promising(shipped, plan, music, regressor, cancel, silent_share)[:1]
+    alone = [replace(plan, seed=3 + SEED_STEP * i, seconds=OPENING_SECONDS) for i in range(3)]
+    pieces = generate(shipped.model, alone, music, cancel, silent_share)
+    distances = {}
+    for one, piece in zip(alone, pieces, strict=True):
+        decoded = decode(piece.tokens)
+        heard = regressor.hear(decoded.notes, decoded.bars)
+        distances[one.seed] = abs(heard.valence - 0.5) + abs(heard.arousal + 0.5)
+    assert chosen.seed == min(distances, key=lambda seed: distances[seed])
+    whole = compose(shipped, Mood(0.5, -0.5), (), seconds, music, 3, cancel, silent_share)
+    assert whole.candidates[0].seed == chosen.seed
+    opening = pieces[[one.seed for one in alone].index(chosen.seed)].tokens
+    untold = generate(shipped.model, [chosen], music, cancel, silent_share)[0]
+    assert untold.tokens[: len(opening)] == opening, "what was heard is what is played"
+
+
+def test_nothing_is_chosen_from_in_a_short_film(shipped: Checkpoint) -> None:
+    assert [candidate.seed for candidate in composed(shipped, openings=8).candidates] == [3]
+
+
 def test_faults_are_drawn_anew_a_few_times_and_then_admitted(shipped: Checkpoint) -> None:
     never = QualityLimits(longest_note=0.0)
     piece = composed(shipped, (), 5.0, quality=never, candidates=1)
@@ -426,7 +454,14 @@ def test_a_redraw_stops_as_soon_as_a_piece_is_good(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("emsync.music.compose.faults", lambda quality, limits: next(verdicts))
     told: list[float] = []
     piece = compose(
-        checkpoint(tiny()), Mood(0, 0), (), 3.0, MusicSettings(), 4, CancelToken(), told.append
+        checkpoint(tiny()),
+        Mood(0, 0),
+        (),
+        3.0,
+        MusicSettings(candidates=2),
+        4,
+        CancelToken(),
+        told.append,
     )
     assert piece.kept == 5 and piece.faults == ()
     assert [len(candidate.faults) for candidate in piece.candidates] == [1, 2, 1, 1, 1, 0]

@@ -152,7 +152,9 @@ def test_control_hears_tempo_and_mode(monkeypatch: pytest.MonkeyPatch) -> None:
         return pieces
 
     monkeypatch.setattr(composing, "generate", obedient)
-    found = emotion_control(Checkpoint("none", tiny(), {}, "0"), MusicSettings(), Metronome(), 1, 0)
+    found = emotion_control(
+        Checkpoint("none", tiny(), {}, "0"), MusicSettings(openings=1), Metronome(), 1, 0
+    )
     assert found.pieces == 25 and len(found.cells) == 25
     assert found.arousal_with_tempo > 0.95 and found.valence_with_majorness > 0.8
     assert abs(found.valence_with_tempo) < 0.05
@@ -525,7 +527,7 @@ def test_the_command_writes_a_table_and_figures(
     options += ["--films", "2", "--pieces", "1", "--piece-seconds", "5", "--statistics-pieces", "4"]
     assert evaluation.main([*options, "-o", str(tmp_path / "out")]) == 0
     figures = json.loads((tmp_path / "out" / "evaluation.json").read_text())
-    assert figures["boundaries"]["films"] == 2 and figures["emotion"]["pieces"] == 25
+    assert figures["boundaries"]["films"] == 2 and figures["emotion"]["chosen"]["pieces"] == 25
     assert figures["likelihood"][0]["tier"] == "free"
     assert figures["likelihood"][0]["quality"]["nll"] > 1
     assert figures["statistics"]["generated"] == 4 and figures["statistics"]["pieces"] == 3

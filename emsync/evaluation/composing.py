@@ -1,10 +1,12 @@
-"""Pieces for the measurements: one draw each, without candidates or re-draws."""
+"""Pieces for the measurements: one draw each, or the continued opening, without re-draws."""
 
 from collections.abc import Callable, Sequence
 
 from emsync.music.checkpoint import Checkpoint
+from emsync.music.compose import promising
 from emsync.music.decoding import DecodedPiece, Plan, generate
-from emsync.progress import CancelToken
+from emsync.music.emotion_regressor import load_regressor
+from emsync.progress import CancelToken, silent_share
 from emsync.settings import MusicSettings
 
 ROWS = 16
@@ -18,6 +20,8 @@ def compose_plans(
     advance: Callable[[float], None],
 ) -> list[DecodedPiece]:
     """One piece a plan, in their order; `advance` is told the share that is done, in [0, 1]."""
+    if settings.openings > settings.candidates:
+        plans = _chosen(checkpoint, plans, settings, lambda share: advance(share / 2))
     pieces: list[DecodedPiece] = []
     for first in range(0, len(plans), ROWS):
         some = plans[first : first + ROWS]
@@ -28,3 +32,18 @@ def compose_plans(
         pieces += generate(checkpoint.model, some, settings, CancelToken(), told)
     advance(1.0)
     return pieces
+
+
+def _chosen(
+    checkpoint: Checkpoint,
+    plans: Sequence[Plan],
+    settings: MusicSettings,
+    advance: Callable[[float], None],
+) -> list[Plan]:
+    """Each plan with the seed whose opening is nearest to its mood, as in `compose`."""
+    regressor, chosen = load_regressor(), []
+    for number, plan in enumerate(plans):
+        ordered = promising(checkpoint, plan, settings, regressor, CancelToken(), silent_share)
+        chosen.append(ordered[0])
+        advance((number + 1) / len(plans))
+    return chosen

@@ -69,33 +69,32 @@ def _boundaries(found: dict[str, Any]) -> Iterator[Row]:
 
 
 def _emotion(found: dict[str, Any]) -> Iterator[Row]:
-    steps = found["monotonicity"]
-    yield (
-        f"regressor's normalised L1 error ({found['pieces']} pieces)",
-        f"{found['normalised_error']:.3f}",
-        f"if 0 were always heard {found['neutral_error']:.3f}; thesis, by another regressor: 0.195",
-    )
-    for axis, other in (("valence", "arousal"), ("arousal", "valence")):
+    """Single draws as the value; pieces whose openings were chosen beside it."""
+    for way, label in (("single", "single draws"), ("chosen", "openings chosen by the regressor")):
+        control, steps = found[way], found[way]["monotonicity"]
         yield (
-            f"asked {axis} and heard {axis}: correlation, monotonicity",
-            f"{found[f'{axis}_with_heard_{axis}']:+.2f}, {steps[axis]:+.2f}",
-            f"asked {axis} and heard {other}: {found[f'{axis}_with_heard_{other}']:+.2f}",
+            f"mood, {label} ({control['pieces']} pieces): normalised L1 error",
+            f"{control['normalised_error']:.3f}",
+            f"if 0 were always heard {control['neutral_error']:.3f}; "
+            "thesis, by another regressor: 0.195",
         )
-    yield (
-        "asked arousal and tempo",
-        f"{found['arousal_with_tempo']:+.2f}, {steps['tempo']:+.2f}",
-        f"asked valence and tempo: {found['valence_with_tempo']:+.2f}",
-    )
-    yield (
-        "asked arousal and notes a second",
-        f"{found['arousal_with_density']:+.2f}, {steps['density']:+.2f}",
-        "",
-    )
-    yield (
-        "asked valence and majorness",
-        f"{found['valence_with_majorness']:+.2f}, {steps['majorness']:+.2f}",
-        "",
-    )
+        for axis, other in (("valence", "arousal"), ("arousal", "valence")):
+            yield (
+                f"… asked {axis} and heard {axis}: correlation, monotonicity",
+                f"{control[f'{axis}_with_heard_{axis}']:+.2f}, {steps[axis]:+.2f}",
+                f"asked {axis} and heard {other}: {control[f'{axis}_with_heard_{other}']:+.2f}",
+            )
+        yield (
+            "… asked arousal and tempo",
+            f"{control['arousal_with_tempo']:+.2f}, {steps['tempo']:+.2f}",
+            f"asked valence and tempo: {control['valence_with_tempo']:+.2f}",
+        )
+        for axis, what in (("arousal", "density"), ("valence", "majorness")):
+            yield (
+                f"… asked {axis} and {what.replace('density', 'notes a second')}",
+                f"{control[f'{axis}_with_{what}']:+.2f}, {steps[what]:+.2f}",
+                "",
+            )
 
 
 def _statistics(found: dict[str, Any]) -> Iterator[Row]:

@@ -1,8 +1,9 @@
 """A composition for a film: mood and boundaries in, notes and a boundary trace out.
 
-Several candidates are drawn. The one with the fewest faults is kept; among those the one that hits
-most boundaries; among those the one whose mood, as it is heard, is nearest to the one asked for.
-While even the best has faults, others are drawn.
+A piece keeps the mood in which it begins, so many openings are drawn, and those that sound most
+like the mood that was asked for are continued: the candidates. The one with the fewest faults is
+kept; among those the one that hits most boundaries; among those the one whose mood, as it is heard,
+is nearest to the one asked for. While even the best has faults, others are continued.
 """
 
 import math
@@ -42,6 +43,8 @@ ENDING_GAP = 4.0
 """Seconds between the last cut and the chord to end on, as between kept cuts."""
 ENDING_SENSITIVITY = 1.0
 """A chord further than this from where the end was asked does not end the piece."""
+OPENING_SECONDS = 10.0
+"""Length of an opening: what the regressor needs to hear tempo and mode."""
 SHORTEST_ENDED_FILM = 6.0
 """Shorter films just fade out."""
 
@@ -247,19 +250,17 @@ def _draw(
 ) -> tuple[list[_Drawn], list[str]]:
     """Candidates for `plan`, in rounds until one is without faults, and a remark a re-draw."""
     regressor = load_regressor()
+    coming = promising(checkpoint, plan, settings, regressor, cancel, advance)
     drawn: list[_Drawn] = []
     remarks: list[str] = []
     for number in range(settings.redraws + 1):
-        seeds = [plan.seed + SEED_STEP * (len(drawn) + i) for i in range(settings.candidates)]
-        plans = [replace(plan, seed=seed) for seed in seeds]
         done = number / (number + 1)
-        pieces = generate(
-            checkpoint.model,
-            plans,
-            settings,
-            cancel,
-            lambda share, done=done: advance(done + share * (1 - done)),  # type: ignore[misc]
-        )
+
+        def told(share: float, done: float = done) -> None:
+            advance(done + share * (1 - done))
+
+        plans, coming = coming[: settings.candidates], coming[settings.candidates :]
+        pieces = generate(checkpoint.model, plans, settings, cancel, told)
         drawn += [
             _judged(own_plan, piece, curve, regressor, settings)
             for own_plan, piece in zip(plans, pieces, strict=True)
@@ -273,6 +274,35 @@ def _draw(
                 f"{settings.candidates} more were drawn."
             )
     return drawn, remarks
+
+
+def promising(
+    checkpoint: Checkpoint,
+    plan: Plan,
+    settings: MusicSettings,
+    regressor: EmotionRegressor,
+    cancel: CancelToken,
+    advance: Callable[[float], None],
+) -> list[Plan]:
+    """`plan` with other seeds, enough for all rounds; those that begin most like its mood first.
+
+    A seed gives the same tokens again, so a piece begins with the opening that was heard. Where
+    there is nothing to choose, or the film is short, no opening is drawn.
+    """
+    needed = settings.candidates * (settings.redraws + 1)
+    chooses = settings.openings > settings.candidates and plan.seconds >= 2 * OPENING_SECONDS
+    count = max(settings.openings, needed) if chooses else needed
+    plans = [replace(plan, seed=plan.seed + SEED_STEP * number) for number in range(count)]
+    if not chooses:
+        return plans
+    openings = [replace(one, seconds=OPENING_SECONDS) for one in plans[: settings.openings]]
+    distances = [math.inf] * count
+    for number, piece in enumerate(generate(checkpoint.model, openings, settings, cancel, advance)):
+        decoded = decode(piece.tokens)
+        heard = regressor.hear(decoded.notes, decoded.bars)
+        distance = abs(heard.valence - plan.valence) + abs(heard.arousal - plan.arousal)
+        distances[number] = math.inf if math.isnan(distance) else distance
+    return [plans[number] for number in sorted(range(count), key=lambda i: (distances[i], i))]
 
 
 def ending_of(cuts: Sequence[float], seconds: float) -> float | None:
