@@ -14,6 +14,7 @@ from emsync.music import vocabulary as v
 from emsync.music.checkpoint import load, save
 from emsync.music.decoding import (
     LONGEST_NOTES,
+    TOKENS_REMEMBERED,
     DecodedPiece,
     MoodChange,
     Plan,
@@ -159,7 +160,7 @@ def test_a_new_mood_changes_what_follows_and_nothing_before() -> None:
     assert draw(model, at_once) == [steady]
 
 
-def test_a_new_mood_is_read_with_all_that_is_in_the_context(
+def test_a_new_mood_is_read_with_the_last_tokens_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read: list[tuple[int, tuple[float, float]]] = []
@@ -175,8 +176,8 @@ def test_a_new_mood_is_read_with_all_that_is_in_the_context(
     plan = Plan(0.8, 0.8, (), 9.0, 3, changes)
     (piece,) = draw(small(context=1216), plan)
     ticks = np.cumsum([v.shift_ticks(token) for token in piece.tokens]) * v.TICK_SECONDS
-    # One more than the tokens drawn so far: the instrument count.
-    at = [int((ticks < change.seconds).sum()) + 2 for change in changes[1:]]
+    # The tokens so far and the BAR before them, or the last of them, and the instrument count.
+    at = [min(int((ticks < one.seconds).sum()) + 1, TOKENS_REMEMBERED) + 1 for one in changes[1:]]
     assert [length for length, _ in read] == [2, *at]
     assert [mood for _, mood in read] == [(0.8, 0.8), (0.1, NAN), (0.2, 0.2)]
 
