@@ -332,6 +332,7 @@ def test_a_moving_average_is_a_mean_of_the_weights() -> None:
         torch.testing.assert_close(average.model.head.bias, torch.full((v.SIZE,), expected))
 
 
+@pytest.mark.slow  # it looks at a clock, so it wants a quiet machine
 def test_a_command_keeps_to_its_budget(
     split_shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

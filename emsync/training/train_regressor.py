@@ -206,7 +206,7 @@ def main(arguments: list[str] | None = None) -> None:
         "held_out": correlations(regressor(held_out.inputs), held_out),
         "cross_validated": correlations(aside, training),
         "valence_with_arousal": round(float(np.corrcoef(aside.T)[0, 1]), 3),
-        "tier": "research",
+        "tiers": ["research"],
     }
     save_regressor(regressor, options.out, card)
     print(card)
