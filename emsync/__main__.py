@@ -159,7 +159,7 @@ def parser() -> argparse.ArgumentParser:
         type=_number(0, 5),
         default=standard.music.guidance,
         metavar="W",
-        help="how much mood and cuts are insisted on; 1 is the model as it is, more takes twice "
+        help="how much the mood is insisted on; 1 is the model as it is, more takes twice "
         "as long (default: %(default)s)",
     )
     music.add_argument("--weights", type=Path, help="folder of another generator")
@@ -234,6 +234,8 @@ def _check_moods(made: argparse.ArgumentParser, options: argparse.Namespace) -> 
         made.error("argument --mood-at: two moods for the same moment")
     if options.mood_curve == "scenes" and (options.mood or options.mood_at):
         made.error("argument --mood-curve: scenes are not followed where --mood or --mood-at tell")
+    if options.mood and 0 in moments:
+        made.error("argument --mood-at: 0 seconds is where --mood already says what to begin with")
 
 
 class _Teller:
@@ -333,7 +335,7 @@ def run(options: argparse.Namespace) -> None:
         print(
             f"{options.output}: {float(analysis.film.duration):.2f} s, valence "
             f"{result.mood.valence:+.2f}, arousal {result.mood.arousal:+.2f}, "
-            f"{hit.chord_tokens} of {hit.boundaries} cuts met by a strong chord.",
+            f"{hit.strong_chords} of {hit.boundaries} cuts met by a strong chord.",
             file=sys.stderr,
         )
 

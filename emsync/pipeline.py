@@ -73,7 +73,7 @@ class Result:
     mood: Mood
     """Of the whole film, or the first of the caller's in its place."""
     mood_given: bool
-    """The caller said what to compose for, be it throughout or from some moment on."""
+    """The caller said what to compose for, at least to begin with."""
     curve: MoodCurve
     """What was composed for: `mood` throughout, unless scenes or the caller changed it."""
     composition: "Composition"
@@ -249,7 +249,7 @@ def score(
     soundfont = find_soundfont()
     generator = checkpoint or load()
     midi, wav, video = folder / "music.mid", folder / "music.wav", folder / "scored.mp4"
-    given = mood is not None or bool(changes)
+    given = mood is not None or bool(changes and changes[0][0] == 0)
     with clock.stage("compose") as advance:
         curve = draw_curve(analysis, settings, mood, changes)
         composition = compose(

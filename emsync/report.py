@@ -75,6 +75,7 @@ def report_of(result: Result) -> dict[str, Any]:
             "seed": piece.seed,
             "weights": piece.weights,
             "weights_sha256": piece.weights_sha256,
+            "regressor_sha256": piece.regressor_sha256,
             "weights_tiers": list(piece.weights_tiers),
             "tokens": len(piece.tokens),
             "notes": len(piece.notes),

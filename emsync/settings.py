@@ -113,9 +113,9 @@ class MusicSettings:
     compare_untold: bool = False
     """Also compose the piece that the same seed gives without boundaries, to compare."""
     guidance: float = 1.0
-    """Weight w >= 0 of the conditions: logits are taken as unconditional + w (conditional -
-    unconditional), so 1 is the model as it is and more exaggerates (classifier-free guidance, Ho &
-    Salimans 2022). Other than 1 it costs a second pass per token."""
+    """Weight w >= 0 of the mood: logits are taken as without mood + w (with mood - without), so 1
+    is the model as it is and more exaggerates (classifier-free guidance, Ho & Salimans 2022). The
+    cuts are told either way. Other than 1 it costs a second pass per token."""
 
 
 @dataclass(frozen=True)

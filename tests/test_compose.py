@@ -416,7 +416,7 @@ def test_the_opening_nearest_to_the_mood_is_continued(shipped: Checkpoint) -> No
     plan = Plan(0.5, -0.5, (), seconds, 3)
     music = MusicSettings(openings=openings, redraws=0)
     regressor = load_regressor()
-    (chosen,) = promising(shipped, plan, music, regressor, cancel, silent_share)[:1]
+    (chosen, *_), _ = promising(shipped, plan, music, regressor, cancel, silent_share)
     alone = [replace(plan, seed=3 + SEED_STEP * i, seconds=OPENING_SECONDS) for i in range(3)]
     pieces = generate(shipped.model, alone, music, cancel, silent_share)
     distances = {}
@@ -425,7 +425,9 @@ def test_the_opening_nearest_to_the_mood_is_continued(shipped: Checkpoint) -> No
         heard = regressor.hear(decoded.notes, decoded.bars)
         distances[one.seed] = abs(heard.valence - 0.5) + abs(heard.arousal + 0.5)
     assert chosen.seed == min(distances, key=lambda seed: distances[seed])
-    whole = compose(shipped, Mood(0.5, -0.5), (), seconds, music, 3, cancel, silent_share)
+    shares: list[float] = []
+    whole = compose(shipped, Mood(0.5, -0.5), (), seconds, music, 3, cancel, shares.append)
+    assert shares == sorted(shares) and shares[-1] <= 1, "without a re-draw progress never falls"
     assert whole.candidates[0].seed == chosen.seed
     opening = pieces[[one.seed for one in alone].index(chosen.seed)].tokens
     untold = generate(shipped.model, [chosen], music, cancel, silent_share)[0]
@@ -442,10 +444,10 @@ def test_faults_are_drawn_anew_a_few_times_and_then_admitted(shipped: Checkpoint
     assert len(piece.candidates) == 3
     assert len({candidate.seed for candidate in piece.candidates}) == 3
     assert piece.faults and all(candidate.faults for candidate in piece.candidates)
-    assert sum("more were drawn" in remark for remark in piece.remarks) == 2
+    assert sum("another was drawn" in remark for remark in piece.remarks) == 2
     assert any("A fault stayed: a note is held" in remark for remark in piece.remarks)
     once = composed(shipped, (), 5.0, quality=never, candidates=1, redraws=0)
-    assert len(once.candidates) == 1 and not any("more were" in remark for remark in once.remarks)
+    assert len(once.candidates) == 1 and not any("another was" in remark for remark in once.remarks)
 
 
 def test_a_redraw_stops_as_soon_as_a_piece_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -482,12 +484,12 @@ def test_a_curve_is_composed_for_and_listened_for_stretch_by_stretch(shipped: Ch
     calm, wild = Mood(0.3, -0.6), Mood(0.3, 0.9)
     music = MusicSettings(candidates=1, redraws=0)
     changing, constant = (
-        compose(shipped, mood, (5.0,), 10.0, music, 3, CancelToken(), silent_share)
-        for mood in (MoodCurve((0.0, 5.0), (calm, wild)), calm)
+        compose(shipped, mood, (8.0,), 16.0, music, 3, CancelToken(), silent_share)
+        for mood in (MoodCurve((0.0, 8.0), (calm, wild)), calm)
     )
     assert changing.curve.moods == (calm, wild) and constant.curve.moods == (calm,)
-    before = [note for note in changing.notes if note.end < 5]
-    assert before and before == [note for note in constant.notes if note.end < 5]
+    before = [note for note in changing.notes if note.end < 8]
+    assert before and before == [note for note in constant.notes if note.end < 8]
     assert changing.notes != constant.notes
     (candidate,) = changing.candidates
     first, second = candidate.heard

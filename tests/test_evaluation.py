@@ -527,7 +527,7 @@ def test_the_command_writes_a_table_and_figures(
     options += ["--films", "2", "--pieces", "1", "--piece-seconds", "5", "--statistics-pieces", "4"]
     assert evaluation.main([*options, "-o", str(tmp_path / "out")]) == 0
     figures = json.loads((tmp_path / "out" / "evaluation.json").read_text())
-    assert figures["boundaries"]["films"] == 2 and figures["emotion"]["chosen"]["pieces"] == 25
+    assert figures["boundaries"]["films"] == 2 and figures["emotion"]["single"]["pieces"] == 25
     assert figures["likelihood"][0]["tier"] == "free"
     assert figures["likelihood"][0]["quality"]["nll"] > 1
     assert figures["statistics"]["generated"] == 4 and figures["statistics"]["pieces"] == 3

@@ -12,10 +12,10 @@ Sections, each with what it needs:
 
 Without --only every section runs whose input is given. Time goes into composing: by default
 20 films of a minute three times over (boundaries), 100 pieces of half a minute (emotion), each once
-as it comes and once with the best of eight openings, and 64
-(statistics), 190 minutes of music in all. With the shipped weights that takes about a quarter of
-an hour on one free core, 5 s a minute of music, and the likelihood a minute or two more; AV-Align
-takes 20 s a minute of film. The files are written anew after each section.
+as it comes and once with the best of eight openings of ten seconds, and 64 (statistics), five hours
+and a half of music in all. With the shipped weights that takes about 20 minutes on one free core,
+3 s a minute of music and the likelihood some minutes more; AV-Align takes 20 s a minute of film.
+The files are written anew after each section.
 """
 
 import argparse
@@ -43,6 +43,7 @@ from emsync.evaluation.statistics import musical_statistics
 from emsync.evaluation.table import markdown
 from emsync.evaluation.tags import load_tagger, tag_distance
 from emsync.music.checkpoint import Checkpoint, load
+from emsync.music.compose import OPENING_SECONDS
 from emsync.music.emotion_regressor import load_regressor
 from emsync.settings import MusicSettings
 from emsync.training.corpus import Piece, read_shard
@@ -84,7 +85,9 @@ def _emotion(on: Measurement, advance: Advance) -> Any:
     """Of single draws, and of pieces whose openings were chosen, as they are when composing."""
     options = on.options
     listener = load_regressor()
-    ways = {"single": on.settings, "chosen": replace(on.settings, openings=MusicSettings.openings)}
+    ways = {"single": on.settings}
+    if options.piece_seconds >= 2 * OPENING_SECONDS:  # openings of shorter pieces are not chosen
+        ways["chosen"] = replace(on.settings, openings=MusicSettings.openings)
 
     def share_of(way: int) -> Advance:
         return lambda share: advance((way + share) / len(ways))

@@ -20,7 +20,7 @@ def compose_plans(
     advance: Callable[[float], None],
 ) -> list[DecodedPiece]:
     """One piece a plan, in their order; `advance` is told the share that is done, in [0, 1]."""
-    if settings.openings > settings.candidates:
+    if settings.openings > settings.candidates:  # the caller sees to it that pieces are long enough
         plans = _chosen(checkpoint, plans, settings, lambda share: advance(share / 2))
     pieces: list[DecodedPiece] = []
     for first in range(0, len(plans), ROWS):
@@ -43,7 +43,7 @@ def _chosen(
     """Each plan with the seed whose opening is nearest to its mood, as in `compose`."""
     regressor, chosen = load_regressor(), []
     for number, plan in enumerate(plans):
-        ordered = promising(checkpoint, plan, settings, regressor, CancelToken(), silent_share)
+        ordered, _ = promising(checkpoint, plan, settings, regressor, CancelToken(), silent_share)
         chosen.append(ordered[0])
         advance((number + 1) / len(plans))
     return chosen

@@ -26,11 +26,11 @@ def likelihood(
 ) -> list[TierLikelihood]:
     """Negative log-likelihood (nats a token), top-1 and top-5 on test pieces, tier by tier.
 
-    Crops are drawn as in training (conditions dropped, transposed), always the same ones, four
-    of at most `length` tokens a batch.
+    Crops are drawn as in training (transposed) but at their own tempo and with all conditions
+    told, always the same ones, four of at most `length` tokens a batch.
     """
     length = min(length, model.settings.context - 4)
-    settings = TrainingSettings(batch=4, length=length)
+    settings = TrainingSettings(batch=4, length=length, retimed=0.0)
     device = model.head.weight.device
     found = []
     for tier in sorted({piece.tier for piece in pieces}):
@@ -38,7 +38,9 @@ def likelihood(
         if not of_tier:
             continue
         with torch.no_grad():
-            quality = evaluate(model, Crops(of_tier, settings), batches, device)
+            quality = evaluate(
+                model, Crops(of_tier, settings, condition_dropped=0.0), batches, device
+            )
         found.append(TierLikelihood(tier, len(of_tier), quality))
     model.eval()
     return found

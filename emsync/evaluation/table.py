@@ -70,7 +70,12 @@ def _boundaries(found: dict[str, Any]) -> Iterator[Row]:
 
 def _emotion(found: dict[str, Any]) -> Iterator[Row]:
     """Single draws as the value; pieces whose openings were chosen beside it."""
-    for way, label in (("single", "single draws"), ("chosen", "openings chosen by the regressor")):
+    for way, label in (
+        ("single", "single draws"),
+        ("chosen", "openings chosen, and judged, by the regressor"),
+    ):
+        if way not in found:
+            continue
         control, steps = found[way], found[way]["monotonicity"]
         yield (
             f"mood, {label} ({control['pieces']} pieces): normalised L1 error",

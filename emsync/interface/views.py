@@ -74,7 +74,7 @@ def done(result: "Result", seconds: float) -> str:
     """What came of it, in two sentences."""
     told = result.composition.score
     met = (
-        f"It meets {told.chord_tokens} of {told.boundaries} kept cuts."
+        f"It meets {told.strong_chords} of {told.boundaries} kept cuts."
         if told.boundaries
         else "The film has no cuts to meet."
     )
@@ -140,7 +140,7 @@ def _mood(result: "Result") -> str:
     path = [mood for _, _, mood in stretches]
     picture = plots.as_picture(plots.circumplex(mood, scaled_categories(settings), path), words)
     if settings.curve == "scenes" and len(stretches) == 1:
-        words += " Its scenes hardly differ, so that one mood holds throughout."
+        words += " Its scenes are too short or too alike: one mood holds throughout."
     return _section("Mood", html.escape(words), picture)
 
 
@@ -194,6 +194,7 @@ def _making(result: "Result") -> str:
         ("Seed", str(piece.seed)),
         ("Weights", f"{piece.weights} ({piece.weights_sha256[:12]})"),
         ("Trained on", terms(piece.weights_tiers)),
+        ("Opening chosen by", f"emotion-regressor ({piece.regressor_sha256[:12]})"),
         ("SoundFont", result.soundfont),
         ("Picture", result.mux.note),
         ("Valence–arousal range", f"{settings.mood.valence_arousal_range:g}"),
@@ -215,7 +216,7 @@ def _making(result: "Result") -> str:
 
 def terms(tiers: Sequence[str]) -> str:
     """What the licence tiers of the training music allow, in a line."""
-    if not tiers:
+    if not tiers or "unknown" in tiers:
         return "music of unknown terms: the weights do not say"
     music = f"{plots.and_(sorted(tiers))} music"
     if set(tiers) <= {"free", "synthetic"}:

@@ -37,10 +37,10 @@ ENDING_SECONDS = 3.0
 """The last chord is asked for this long before the end: it dies away with the fade-out."""
 SHORTEST_ENDING = 1.5
 """A last chord is not asked for later than this before the end: there would be nothing to hold."""
-LONGEST_ENDING = 4.0
-"""A chord on a cut in these last seconds is the last one as well."""
 ENDING_GAP = 4.0
 """Seconds between the last cut and the chord to end on, as between kept cuts."""
+LONGEST_ENDING = ENDING_GAP + SHORTEST_ENDING
+"""A chord on a cut in these last seconds is the last one as well: none fits in after it."""
 ENDING_SENSITIVITY = 1.0
 """A chord further than this from where the end was asked does not end the piece."""
 OPENING_SECONDS = 10.0
@@ -129,6 +129,8 @@ class Composition:
     weights_sha256: str
     weights_tiers: tuple[str, ...]
     """Licence tiers of the music they were trained on; empty if their card does not say."""
+    regressor_sha256: str
+    """Of the emotion regressor, which chose the opening and the candidate."""
     compose_seconds: float
     tokens_per_second: float
     """Tokens drawn, over all pieces, per second."""
@@ -177,7 +179,7 @@ def compose(
         settings: sampling, sensitivity, instrument count, candidates.
         seed: the same seed, weights and settings give the same piece on the same device.
         cancel: stops within a token.
-        advance: told the share that is done, in [0, 1]; it falls back when a re-draw begins.
+        advance: told the share that is done, in [0, 1]; it falls back only when a re-draw begins.
 
     Raises:
         WeightsError: the emotion regressor is missing or damaged.
@@ -189,13 +191,15 @@ def compose(
     asked = cuts if ending is None else (*cuts, ending)
     curve = mood if isinstance(mood, MoodCurve) else MoodCurve.constant(mood)
     plan = _plan(curve, asked, seconds, seed)
-    drawn, remarks = _draw(checkpoint, plan, curve, settings, cancel, advance)
+    regressor = load_regressor()
+    meter = _Meter(advance, settings, plan, twin=settings.compare_untold and bool(cuts))
+    drawn, remarks, tokens = _draw(checkpoint, plan, curve, settings, regressor, cancel, meter)
     kept = min(range(len(drawn)), key=lambda i: drawn[i].rank)
-    best, tokens = drawn[kept], sum(len(one.piece.tokens) for one in drawn)
+    best = drawn[kept]
     untold = None
     if settings.compare_untold and cuts:
         alone = replace(plan, boundaries=(), seed=best.candidate.seed)
-        (twin,) = generate(checkpoint.model, [alone], settings, cancel, advance)
+        (twin,) = generate(checkpoint.model, [alone], settings, cancel, meter.part(seconds))
         untold = score_of(decode(twin.tokens), cuts, settings.sensitivity)
         tokens += len(twin.tokens)
     elapsed = time.monotonic() - began
@@ -223,9 +227,10 @@ def compose(
         weights=checkpoint.name,
         weights_sha256=checkpoint.sha256,
         weights_tiers=_tiers(checkpoint),
+        regressor_sha256=regressor.sha256,
         compose_seconds=elapsed,
         tokens_per_second=tokens / elapsed,
-        remarks=(*remarks, *_remarks(drawn, kept)),
+        remarks=(*remarks, *_remarks(drawn, kept, wanted_ending=settings.end_on_chord)),
     )
 
 
@@ -240,27 +245,54 @@ def _plan(curve: MoodCurve, asked: tuple[float, ...], seconds: float, seed: int)
     return Plan(mood.valence, mood.arousal, asked, seconds, seed, changes=changes)
 
 
+class _Meter:
+    """How much is done, where the work is counted in seconds of music to be drawn."""
+
+    def __init__(
+        self, advance: Callable[[float], None], settings: MusicSettings, plan: Plan, twin: bool
+    ) -> None:
+        self._advance = advance
+        self._done = 0.0
+        self._planned = plan.seconds * (settings.candidates + twin)
+        if _chooses(settings, plan):
+            self._planned += settings.openings * _opening_seconds(plan)
+
+    def more(self, seconds: float) -> None:
+        """So much more has to be drawn than was planned."""
+        self._planned += seconds
+
+    def part(self, seconds: float) -> Callable[[float], None]:
+        """To be told the share that is done of the next `seconds` of the work."""
+        before, self._done = self._done, self._done + seconds
+        return lambda share: self._advance(
+            min((before + share * seconds) / max(self._planned, self._done), 1.0)
+        )
+
+
 def _draw(
     checkpoint: Checkpoint,
     plan: Plan,
     curve: MoodCurve,
     settings: MusicSettings,
+    regressor: EmotionRegressor,
     cancel: CancelToken,
-    advance: Callable[[float], None],
-) -> tuple[list[_Drawn], list[str]]:
-    """Candidates for `plan`, in rounds until one is without faults, and a remark a re-draw."""
-    regressor = load_regressor()
-    coming = promising(checkpoint, plan, settings, regressor, cancel, advance)
+    meter: _Meter,
+) -> tuple[list[_Drawn], list[str], int]:
+    """Candidates for `plan`, in rounds until one is without faults; a remark for each re-draw; and
+    the number of tokens that were drawn, those of the openings included."""
+    coming, tokens = list(planned(plan, settings)), 0
+    if _chooses(settings, plan):
+        told = meter.part(settings.openings * _opening_seconds(plan))
+        coming, tokens = promising(checkpoint, plan, settings, regressor, cancel, told)
     drawn: list[_Drawn] = []
     remarks: list[str] = []
+    round_seconds = settings.candidates * plan.seconds
     for number in range(settings.redraws + 1):
-        done = number / (number + 1)
-
-        def told(share: float, done: float = done) -> None:
-            advance(done + share * (1 - done))
-
+        if number:
+            meter.more(round_seconds)
         plans, coming = coming[: settings.candidates], coming[settings.candidates :]
-        pieces = generate(checkpoint.model, plans, settings, cancel, told)
+        pieces = generate(checkpoint.model, plans, settings, cancel, meter.part(round_seconds))
+        tokens += sum(len(piece.tokens) for piece in pieces)
         drawn += [
             _judged(own_plan, piece, curve, regressor, settings)
             for own_plan, piece in zip(plans, pieces, strict=True)
@@ -271,9 +303,30 @@ def _draw(
         if number < settings.redraws:
             remarks.append(
                 f"Every candidate so far had a fault (the best: {_and(wrong)}), so "
-                f"{settings.candidates} more were drawn."
+                + (f"{settings.candidates} more were" if settings.candidates > 1 else "another was")
+                + " drawn."
             )
-    return drawn, remarks
+    return drawn, remarks, tokens
+
+
+def planned(plan: Plan, settings: MusicSettings) -> list[Plan]:
+    """`plan` with as many seeds as all rounds and all openings may need."""
+    count = settings.candidates * (settings.redraws + 1)
+    if _chooses(settings, plan):
+        count = max(count, settings.openings)
+    return [replace(plan, seed=plan.seed + SEED_STEP * number) for number in range(count)]
+
+
+def _chooses(settings: MusicSettings, plan: Plan) -> bool:
+    """Whether openings are drawn: not for a short film, nor where there is nothing to choose."""
+    return settings.openings > settings.candidates and plan.seconds >= 2 * OPENING_SECONDS
+
+
+def _opening_seconds(plan: Plan) -> float:
+    """An opening ends where the mood changes."""
+    return min(
+        [OPENING_SECONDS, *(change.seconds for change in plan.changes if change.seconds > 0)]
+    )
 
 
 def promising(
@@ -283,26 +336,25 @@ def promising(
     regressor: EmotionRegressor,
     cancel: CancelToken,
     advance: Callable[[float], None],
-) -> list[Plan]:
-    """`plan` with other seeds, enough for all rounds; those that begin most like its mood first.
+) -> tuple[list[Plan], int]:
+    """The `planned` pieces, those that begin most like their mood first, and the tokens it took.
 
-    A seed gives the same tokens again, so a piece begins with the opening that was heard. Where
-    there is nothing to choose, or the film is short, no opening is drawn.
+    A seed gives the same tokens again, so a piece begins with the opening that was heard.
     """
-    needed = settings.candidates * (settings.redraws + 1)
-    chooses = settings.openings > settings.candidates and plan.seconds >= 2 * OPENING_SECONDS
-    count = max(settings.openings, needed) if chooses else needed
-    plans = [replace(plan, seed=plan.seed + SEED_STEP * number) for number in range(count)]
-    if not chooses:
-        return plans
-    openings = [replace(one, seconds=OPENING_SECONDS) for one in plans[: settings.openings]]
-    distances = [math.inf] * count
-    for number, piece in enumerate(generate(checkpoint.model, openings, settings, cancel, advance)):
+    plans = planned(plan, settings)
+    openings = [
+        replace(one, seconds=_opening_seconds(plan), changes=())
+        for one in plans[: settings.openings]
+    ]
+    pieces = generate(checkpoint.model, openings, settings, cancel, advance)
+    distances = [math.inf] * len(plans)
+    for number, piece in enumerate(pieces):
         decoded = decode(piece.tokens)
         heard = regressor.hear(decoded.notes, decoded.bars)
         distance = abs(heard.valence - plan.valence) + abs(heard.arousal - plan.arousal)
         distances[number] = math.inf if math.isnan(distance) else distance
-    return [plans[number] for number in sorted(range(count), key=lambda i: (distances[i], i))]
+    order = sorted(range(len(plans)), key=lambda number: (distances[number], number))
+    return [plans[number] for number in order], sum(len(piece.tokens) for piece in pieces)
 
 
 def ending_of(cuts: Sequence[float], seconds: float) -> float | None:
@@ -395,7 +447,7 @@ def _final_chord(plan: Plan, piece: DecodedPiece) -> float | None:
     return near[0] if near else None
 
 
-def _remarks(drawn: Sequence[_Drawn], kept: int) -> list[str]:
+def _remarks(drawn: Sequence[_Drawn], kept: int, wanted_ending: bool) -> list[str]:
     """What was decided, and which rules had to step in."""
     best, remarks = drawn[kept], []
     if len(drawn) > 1:
@@ -404,6 +456,8 @@ def _remarks(drawn: Sequence[_Drawn], kept: int) -> list[str]:
         remarks.append(
             f"A fault stayed: {_and(best.candidate.faults)}. Another seed may do better."
         )
+    if wanted_ending and best.ending is None:
+        remarks.append("There is no chord to end on, so the music fades out.")
     if best.piece.forced:
         remarks.append(
             f"In {best.piece.forced} of {len(best.piece.tokens)} draws a rule against stuck "

@@ -166,6 +166,8 @@ class EmotionRegressor:
     """(features, 2) for valence and arousal."""
     bias: np.ndarray
     """(2,)."""
+    sha256: str = ""
+    """Of the file it was loaded from."""
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """(pieces, features) → (pieces, 2) valence and arousal in [-1, 1].
@@ -204,7 +206,8 @@ def load_regressor(folder: Path = SHIPPED) -> EmotionRegressor:
         content = (folder / FILE).read_bytes()
         if hashlib.sha256(content).hexdigest() != config["sha256"]:
             raise ValueError(f"{FILE} is not the file that was saved")
-        return EmotionRegressor(names=tuple(config["features"]), **load(content))
+        names, digest = tuple(config["features"]), str(config["sha256"])
+        return EmotionRegressor(names=names, sha256=digest, **load(content))
     except (OSError, KeyError, TypeError, ValueError) as problem:
         raise WeightsError(
             f"The emotion regressor in {folder} is missing or damaged: {problem}. Fetch the whole "

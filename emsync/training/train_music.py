@@ -707,7 +707,7 @@ def main(arguments: list[str] | None = None) -> None:
     pieces = _only(pieces, "tier", list(settings.share))
     training = Crops([piece for piece in pieces if piece.split == "train"], settings)
     valid = [piece for piece in pieces if piece.split == "valid"]
-    held_out = Crops(valid, settings, condition_dropped=0.0)
+    held_out = Crops(valid, replace(settings, retimed=0.0), condition_dropped=0.0)
     options.out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(
         architecture, settings, training, held_out, options.out, options.compile, began_from
