@@ -80,7 +80,10 @@ def main(arguments: list[str] | None = None) -> None:
     logs: dict[str, list[Row]] = {}
     for path in options.logs:
         try:
-            logs[path.resolve().parent.name] = read_log(path)
+            name = path.resolve().parent.name
+            if name in logs:
+                name = f"{name}/{path.stem}"
+            logs[name] = read_log(path)
         except (OSError, ValueError, KeyError, TypeError) as problem:
             sys.exit(f"{path} is no log of a training: {problem!r}.")
     learning_curves(logs).savefig(options.out, dpi=120)
