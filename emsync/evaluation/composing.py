@@ -20,14 +20,16 @@ def compose_plans(
     advance: Callable[[float], None],
 ) -> list[DecodedPiece]:
     """One piece a plan, in their order; `advance` is told the share that is done, in [0, 1]."""
+    before = 0.0
     if settings.openings > settings.candidates:  # the caller sees to it that pieces are long enough
-        plans = _chosen(checkpoint, plans, settings, lambda share: advance(share / 2))
+        before = 0.5
+        plans = _chosen(checkpoint, plans, settings, lambda share: advance(before * share))
     pieces: list[DecodedPiece] = []
     for first in range(0, len(plans), ROWS):
         some = plans[first : first + ROWS]
 
         def told(share: float, first: int = first, rows: int = len(some)) -> None:
-            advance((first + share * rows) / len(plans))
+            advance(before + (1 - before) * (first + share * rows) / len(plans))
 
         pieces += generate(checkpoint.model, some, settings, CancelToken(), told)
     advance(1.0)

@@ -23,6 +23,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 from emsync.emotion.mapping import CategoryGaussian, Mood
 from emsync.emotion.reading import EMOTIONS
+from emsync.wording import listed
 
 if TYPE_CHECKING:
     from emsync.film.scenes import Cut
@@ -205,7 +206,7 @@ def _describe_path(stretches: Sequence[tuple[float, float, Mood]]) -> str:
         f"({mood.valence:+.2f}, {mood.arousal:+.2f}) from {start:.0f} s"
         for start, _, mood in stretches
     ]
-    return f" The music follows {len(stretches)} moods: {and_(points)}."
+    return f" The music follows {len(stretches)} moods: {listed(points)}."
 
 
 # Music --------------------------------------------------------------------------------------
@@ -280,7 +281,7 @@ def describe_music(
 ) -> str:
     """`piano_roll` in words."""
     groups = [group for group in GROUP_COLOURS if any(note.group == group for note in notes)]
-    played = f" on {and_(groups)}" if groups else ""
+    played = f" on {listed(groups)}" if groups else ""
     text = f"{_count(len(notes), 'note')}{played}, {_count(len(chords), 'strong chord')}."
     cuts = [boundary for boundary in boundaries if boundary.kind == "cut"]
     ends = "".join(
@@ -536,8 +537,3 @@ def _legend(
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def and_(words: Sequence[str]) -> str:
-    """Words as people list them: a, b and c."""
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from emsync.emotion.mapping import nearest_category, scaled_categories
 from emsync.interface import plots
 from emsync.progress import Progress
+from emsync.wording import listed
 
 if TYPE_CHECKING:
     from emsync.pipeline import Result
@@ -218,7 +219,7 @@ def terms(tiers: Sequence[str]) -> str:
     """What the licence tiers of the training music allow, in a line."""
     if not tiers or "unknown" in tiers:
         return "music of unknown terms: the weights do not say"
-    music = f"{plots.and_(sorted(tiers))} music"
+    music = f"{listed(sorted(tiers))} music"
     if set(tiers) <= {"free", "synthetic"}:
         return f"{music}: use the result as you like"
     if set(tiers) <= {"free", "synthetic", "copyleft"}:

@@ -27,6 +27,7 @@ from emsync.music.quality import PieceQuality, faults, quality_of
 from emsync.music.tokens import DecodedTokens, Note, NoteTable, decode
 from emsync.progress import CancelToken
 from emsync.settings import MusicSettings
+from emsync.wording import listed
 
 VELOCITY = 80
 CHORD_VELOCITY = 120
@@ -302,7 +303,7 @@ def _draw(
             break
         if number < settings.redraws:
             remarks.append(
-                f"Every candidate so far had a fault (the best: {_and(wrong)}), so "
+                f"Every candidate so far had a fault (the best: {listed(wrong)}), so "
                 + (f"{settings.candidates} more were" if settings.candidates > 1 else "another was")
                 + " drawn."
             )
@@ -454,20 +455,16 @@ def _remarks(drawn: Sequence[_Drawn], kept: int, wanted_ending: bool) -> list[st
         remarks.append(f"Candidate {kept + 1} of {len(drawn)} was kept: none is better.")
     if best.candidate.faults:
         remarks.append(
-            f"A fault stayed: {_and(best.candidate.faults)}. Another seed may do better."
+            f"A fault stayed: {listed(best.candidate.faults)}. Another seed may do better."
         )
     if wanted_ending and best.ending is None:
-        remarks.append("There is no chord to end on, so the music fades out.")
+        remarks.append("The piece does not end on a chord.")
     if best.piece.forced:
         remarks.append(
             f"In {best.piece.forced} of {len(best.piece.tokens)} draws a rule against stuck "
             "notes, silence or standing still narrowed the model's choice."
         )
     return remarks
-
-
-def _and(phrases: Sequence[str]) -> str:
-    return phrases[0] if len(phrases) == 1 else ", ".join(phrases[:-1]) + " and " + phrases[-1]
 
 
 def notes_of(decoded: DecodedTokens, seconds: float) -> tuple[Note, ...]:
