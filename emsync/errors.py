@@ -17,6 +17,10 @@ class WeightsError(EmsyncError):
     """Model weights are missing, damaged, or of another format."""
 
 
+class WeightsNotInstalled(WeightsError):
+    """Weights that can be installed are not on this machine; the text says how."""
+
+
 class ToolError(EmsyncError):
     """A program that the pipeline needs, such as FFmpeg, is missing or failed."""
 

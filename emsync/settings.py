@@ -12,6 +12,7 @@ OriginalSound = Literal["replace", "keep"]
 InstrumentCount = Literal["fewer", "more"]
 MoodMode = Literal["mean", "draw"]
 CurveMode = Literal["constant", "scenes"]
+Device = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,37 @@ class CutSettings:
     """FFmpeg scene score above which a frame starts a new scene, in [0, 1]."""
     minimum_gap: Fraction = Fraction(4)
     """Seconds between two kept cuts, greedy from the first."""
+
+
+@dataclass(frozen=True)
+class ExpertSettings:
+    """What the experts get to see of a film (thesis 5.2.1), and for how long."""
+
+    names: tuple[str, ...] = ("clip", "beats", "face", "asr", "ocr")
+    """Modalities to consult, where their weights are installed; the cues always are."""
+    device: Device = "auto"
+    """"auto": the GPU if there is one."""
+    frames: int = 16
+    """Equidistant frames over the whole film, and the longest sequence that VEMOCLAP takes."""
+    per_scene: int = 3
+    """Frames of each scene at least. Ours: so that every scene can be read by itself."""
+    most_frames: int = 64
+    """Frames that an expert looks at in all. Ours."""
+    still_seconds: float = 1.0
+    """Between the stills out of which frames are chosen, in films not too long for it; VEMOCLAP
+    looks at one frame a second."""
+    most_stills: int = 240
+    """Stills kept of a film. Ours: some 30 MB."""
+    still_side: int = 960
+    """Pixels of the longer side of a still. Ours: what text detection works on."""
+    chunk_seconds: float = 3.0
+    """Of sound, for BEATs; half of it overlaps with the next."""
+    most_chunks: int = 128
+    """Chunks of sound listened to; longer films are sampled evenly. Ours."""
+    patience: float = 60.0
+    """Seconds that one expert may take, and `patience_per_second` more per second of film; after
+    that the film is read without it. Ours."""
+    patience_per_second: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -137,6 +169,7 @@ class Settings:
 
     limits: FilmLimits = field(default_factory=FilmLimits)
     cuts: CutSettings = field(default_factory=CutSettings)
+    experts: ExpertSettings = field(default_factory=ExpertSettings)
     mood: MoodSettings = field(default_factory=MoodSettings)
     music: MusicSettings = field(default_factory=MusicSettings)
     sound: SoundSettings = field(default_factory=SoundSettings)

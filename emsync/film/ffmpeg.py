@@ -31,7 +31,7 @@ there so that a song is refused as a song.
 OLDEST_VERSION = (5, 1)
 """`-fps_mode` came with FFmpeg 5.1, and later versions dropped the option that it replaced."""
 
-Source = Literal["out", "side"]
+Source = Literal["out", "side", "stills"]
 
 _LOOK_SECONDS = 0.2
 _CHUNK_BYTES = 1 << 20
@@ -91,7 +91,7 @@ class FFmpegRun:
     def __init__(self, cancel: CancelToken) -> None:
         self._cancel = cancel
         self._process: subprocess.Popen[bytes] | None = None
-        self._side: tuple[int, int] | None = None
+        self._sides: dict[Source, tuple[int, int]] = {}
         self._stderr = bytearray()
 
     def __enter__(self) -> Self:
@@ -113,15 +113,19 @@ class FFmpegRun:
             for pipe in (process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
-        if self._side is not None:
-            for descriptor in self._side:
+        for ends in self._sides.values():
+            for descriptor in ends:
                 with suppress(OSError):
                     os.close(descriptor)
 
-    def open_side_pipe(self) -> int:
-        """A second pipe out of FFmpeg; returns the number that ``pipe:N`` needs. Before `start`."""
-        self._side = os.pipe()
-        return self._side[1]
+    def open_side_pipe(self, source: Source = "side") -> int:
+        """Another pipe out of FFmpeg, which `read` calls `source`; before `start`.
+
+        Returns:
+            The number that ``pipe:N`` needs.
+        """
+        self._sides[source] = os.pipe()
+        return self._sides[source][1]
 
     def start(self, arguments: Sequence[str], executable: str | None = None) -> None:
         """Start FFmpeg with `arguments` (without the program's name and the quiet options)."""
@@ -135,15 +139,15 @@ class FFmpegRun:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                pass_fds=() if self._side is None else (self._side[1],),
+                pass_fds=[written for _, written in self._sides.values()],
                 start_new_session=True,
             )
         except OSError as error:
             raise ToolError(f"FFmpeg could not be started: {error.strerror}.") from error
-        if self._side is not None:
+        for source, (ours, theirs) in self._sides.items():
             # Ours must go, or the pipe would never report its end.
-            os.close(self._side[1])
-            self._side = (self._side[0], self._side[0])
+            os.close(theirs)
+            self._sides[source] = (ours, ours)
 
     def read(self) -> Iterator[tuple[Source, bytes]]:
         """Yield what FFmpeg writes, in pieces, until it has closed all its outputs.
@@ -156,8 +160,8 @@ class FFmpegRun:
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout.fileno(), selectors.EVENT_READ, "out")
             selector.register(process.stderr.fileno(), selectors.EVENT_READ, "err")
-            if self._side is not None:
-                selector.register(self._side[0], selectors.EVENT_READ, "side")
+            for source, (ours, _) in self._sides.items():
+                selector.register(ours, selectors.EVENT_READ, source)
             while selector.get_map():
                 self._cancel.check()
                 for key, _ in selector.select(_LOOK_SECONDS):
@@ -167,10 +171,8 @@ class FFmpegRun:
                     elif key.data == "err":
                         self._stderr += chunk
                         del self._stderr[:-_STDERR_BYTES]
-                    elif key.data == "side":
-                        yield "side", chunk
                     else:
-                        yield "out", chunk
+                        yield key.data, chunk
 
     def finish(self) -> int:
         """Wait for the end after `read` is exhausted; the exit status, negative for a signal."""

@@ -13,7 +13,14 @@ from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments
 from emsync.film.probe import Film
 from emsync.progress import CancelToken
 
-__all__ = ["Frame", "ffmpeg_executable", "iter_audio", "read_audio", "stream_frames"]
+__all__ = [
+    "Frame",
+    "StillRequest",
+    "ffmpeg_executable",
+    "iter_audio",
+    "read_audio",
+    "stream_frames",
+]
 
 _AUDIO_BLOCK_SECONDS = 1
 _SCORED_FRAME = re.compile(rb"frame:\d+ +pts:(-?\d+|NOPTS)[^\n]*\nlavfi\.scene_score=([0-9.]+)\n")
@@ -27,14 +34,31 @@ class Frame:
         time: seconds since the first frame, exact.
         scene_score: FFmpeg's `scene` score against the frame before, in [0, 1]; 0 for the first.
         pixels: (height, width, 3) uint8, RGB, upright, square pixels, downscaled.
+        still: the same, larger, for the frames that were asked for at that size; else None.
     """
 
     time: Fraction
     scene_score: float
     pixels: np.ndarray
+    still: np.ndarray | None = None
 
 
-def stream_frames(film: Film, cancel: CancelToken, width: int = 320) -> Iterator[Frame]:
+@dataclass(frozen=True)
+class StillRequest:
+    """Which frames are wanted larger as well: one in `every`, from the first.
+
+    Attributes:
+        every: frames, at least 1.
+        side: pixels of the longer side at most; never more than the film has.
+    """
+
+    every: int
+    side: int
+
+
+def stream_frames(
+    film: Film, cancel: CancelToken, width: int = 320, stills: StillRequest | None = None
+) -> Iterator[Frame]:
     """Decode the film once and yield its frames, in order, in constant memory.
 
     The scene score is what FFmpeg's ``select='gt(scene,...)'`` compares, computed on the picture
@@ -45,6 +69,7 @@ def stream_frames(film: Film, cancel: CancelToken, width: int = 320) -> Iterator
         film: the film, probed.
         cancel: looked at at least five times a second; FFmpeg dies with the generator.
         width: of the yielded pictures, in pixels; never more than the film has.
+        stills: frames that also come larger, out of the same decoding.
 
     Raises:
         FilmError: not one frame decodes.
@@ -53,12 +78,14 @@ def stream_frames(film: Film, cancel: CancelToken, width: int = 320) -> Iterator
     """
     columns = max(1, min(width, film.width))
     rows = max(1, round(columns * film.height / film.width))
-    size = columns * rows * 3
     base = f"{film.time_base.numerator}/{film.time_base.denominator}"
     scored: deque[tuple[Fraction, float]] = deque()
-    pictures: deque[bytearray] = deque()
+    pictures = _Pictures(columns, rows)
+    every, side_limit = (stills.every, stills.side) if stills else (0, 1)
+    shrink = min(1.0, side_limit / max(film.width, film.height))
+    large = _Pictures(max(1, round(film.width * shrink)), max(1, round(film.height * shrink)))
     lines = bytearray()
-    picture = bytearray()
+    number = 0
     time: Fraction | None = None
     origin: Fraction | None = None
     decoded = 0
@@ -69,17 +96,23 @@ def stream_frames(film: Film, cancel: CancelToken, width: int = 320) -> Iterator
             f"settb={base}",
             "select='gte(scene,0)'",
             f"metadata=mode=print:key=lavfi.scene_score:direct=1:file='pipe\\:{side}'",
-            f"scale={columns}:{rows}:flags=area",
-            "format=rgb24",
         ]
-        run.start(
-            [
-                "-copyts", *input_arguments(film.path),
-                "-map", f"0:{film.video_stream}", "-an", "-sn", "-dn",
-                "-vf", ",".join(filters), "-fps_mode", "passthrough", "-enc_time_base", base,
-                "-f", "rawvideo", "pipe:1",
-            ]
-        )  # fmt: skip
+        raw = ["-fps_mode", "passthrough", "-enc_time_base", base, "-f", "rawvideo"]
+        small = f"scale={columns}:{rows}:flags=area,format=rgb24[small]"
+        if stills is None:
+            graph = f"[0:{film.video_stream}]{','.join(filters)},{small}"
+            outputs = ["-map", "[small]", *raw, "pipe:1"]
+        else:
+            graph = (
+                f"[0:{film.video_stream}]{','.join(filters)},split[a][b];[a]{small};"
+                f"[b]select='not(mod(n,{every}))',"
+                f"scale={large.columns}:{large.rows}:flags=area,format=rgb24[large]"
+            )
+            outputs = [
+                "-map", "[small]", *raw, "pipe:1",
+                "-map", "[large]", *raw, f"pipe:{run.open_side_pipe('stills')}",
+            ]  # fmt: skip
+        run.start(["-copyts", *input_arguments(film.path), "-filter_complex", graph, *outputs])
         for source, chunk in run.read():
             if source == "side":
                 lines += chunk
@@ -97,25 +130,25 @@ def stream_frames(film: Film, cancel: CancelToken, width: int = 320) -> Iterator
                         time = film.start
                     scored.append((time, float(found[2])))
                 del lines[:consumed]
+            elif source == "stills":
+                large.take(chunk)
             else:
-                rest = memoryview(chunk)
-                while rest:
-                    taken = rest[: size - len(picture)]
-                    picture += taken
-                    rest = rest[len(taken) :]
-                    if len(picture) == size:
-                        pictures.append(picture)
-                        picture = bytearray()
-            while scored and pictures:
+                pictures.take(chunk)
+            while scored and pictures.whole:
+                wanted = stills is not None and number % every == 0
+                if wanted and not large.whole:
+                    break  # on its way
+                number += 1
                 now, score = scored.popleft()
-                pixels = np.frombuffer(pictures.popleft(), np.uint8).reshape(rows, columns, 3)
+                pixels = pictures.whole.popleft()
+                still = large.whole.popleft() if wanted else None
                 if now < film.start:
                     continue
                 origin = now if origin is None else origin
                 # Time stamps that stand still or run back belong to damaged films.
                 if reached is None or now - origin > reached:
                     reached = now - origin
-                    yield Frame(reached, score, pixels)
+                    yield Frame(reached, score, pixels, still)
         status = run.finish()
         if reached is None and status >= 0:
             raise FilmError(
@@ -128,6 +161,27 @@ def stream_frames(film: Film, cancel: CancelToken, width: int = 320) -> Iterator
                 f"FFmpeg stopped while it decoded “{film.path.name}” (status {status}). "
                 f"{run.complaint or 'Perhaps the machine ran out of memory; try again.'}"
             )
+
+
+class _Pictures:
+    """Puts raw pictures together from the pieces in which they arrive."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self.columns, self.rows = columns, rows
+        self.whole: deque[np.ndarray] = deque()
+        self._begun = bytearray()
+
+    def take(self, chunk: bytes) -> None:
+        size = self.columns * self.rows * 3
+        rest = memoryview(chunk)
+        while rest:
+            taken = rest[: size - len(self._begun)]
+            self._begun += taken
+            rest = rest[len(taken) :]
+            if len(self._begun) == size:
+                pixels = np.frombuffer(self._begun, np.uint8)
+                self.whole.append(pixels.reshape(self.rows, self.columns, 3))
+                self._begun = bytearray()
 
 
 def read_audio(film: Film, sample_rate: int, cancel: CancelToken) -> np.ndarray:

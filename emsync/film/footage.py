@@ -1,0 +1,131 @@
+"""What the experts look at and listen to: stills and sound, out of one decoding of the film."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from emsync.film.frames import Frame, StillRequest
+from emsync.film.probe import Film
+from emsync.settings import ExpertSettings
+
+SOUND_RATE = 16_000
+"""Hz: what speech and audio models are trained on."""
+
+_JPEG_QUALITY = 95  # with full colour resolution nothing that a model was trained to see is lost
+
+Stretch = tuple[float, float]
+"""Start and end in seconds from the first frame."""
+
+
+@dataclass(frozen=True)
+class Still:
+    """One frame of the film, kept as a JPEG so that hundreds fit in memory.
+
+    Attributes:
+        time: seconds from the first frame.
+        jpeg: the picture, upright, square pixels.
+    """
+
+    time: float
+    jpeg: bytes
+
+    def pixels(self) -> np.ndarray:
+        """(height, width, 3) uint8, RGB."""
+        from PIL import Image
+
+        return np.asarray(Image.open(io.BytesIO(self.jpeg)).convert("RGB"))
+
+
+@dataclass(frozen=True)
+class Footage:
+    """The film as the experts get it; all of them share one.
+
+    Attributes:
+        seconds: length of the film.
+        scenes: stretches between kept cuts; they tile the film.
+        stills: evenly spaced over the film, in order; never empty.
+        sound: (samples,) float32 mono at `SOUND_RATE`, from the first frame on; empty if the film
+            has none.
+    """
+
+    seconds: float
+    scenes: tuple[Stretch, ...]
+    stills: tuple[Still, ...]
+    sound: np.ndarray
+
+    def equidistant(self, count: int, stretch: Stretch | None = None) -> tuple[Still, ...]:
+        """The stills nearest to `count` moments evenly spaced over a stretch, ends included.
+
+        Args:
+            count: at least 1; fewer come back where the stretch has fewer stills.
+            stretch: the whole film if None. A stretch without a still gets the one nearest to it.
+        """
+        start, end = stretch or (0.0, self.seconds)
+        inside = [still for still in self.stills if start <= still.time < end]
+        inside = inside or [min(self.stills, key=lambda still: abs(still.time - start))]
+        times = [still.time for still in inside]
+        return tuple(inside[index] for index in nearest_equidistant(times, count))
+
+    def sampled(self, count: int, per_scene: int, most: int) -> tuple[Still, ...]:
+        """`count` stills over the film and `per_scene` in each scene, without repeats, in order.
+
+        Args:
+            count: over the whole film (the classifier's 16).
+            per_scene: so that each scene can be read by itself.
+            most: in all; of more, an even choice is kept beside the `count`.
+        """
+        chosen = {still.time: still for still in self.equidistant(count)}
+        extra = {
+            still.time: still
+            for scene in self.scenes
+            for still in self.equidistant(per_scene, scene)
+            if still.time not in chosen
+        }
+        room = max(0, most - len(chosen))
+        times = sorted(extra)
+        if len(times) > room:
+            picked = np.linspace(0, len(times) - 1, room).round().astype(int)
+            times = [times[index] for index in picked]
+        chosen |= {time: extra[time] for time in times}
+        return tuple(chosen[time] for time in sorted(chosen))
+
+
+def nearest_equidistant(times: Sequence[float], count: int) -> list[int]:
+    """Indices into ascending `times` nearest to `count` moments from its first to its last.
+
+    Ascending, without repeats: at most `count`, and all of them if there are no more than that.
+    """
+    if len(times) <= count:
+        return list(range(len(times)))
+    array = np.asarray(times)
+    wanted = np.linspace(array[0], array[-1], count)
+    return sorted({int(np.abs(array - moment).argmin()) for moment in wanted})
+
+
+class StillCollector:
+    """Watches the frames go by and keeps the stills among them."""
+
+    def __init__(self, film: Film, settings: ExpertSettings) -> None:
+        step = float(film.duration) / settings.frames
+        step = min(step, settings.still_seconds)
+        step = max(step, float(film.duration) / settings.most_stills)
+        self.request = StillRequest(max(1, int(step * film.frame_rate)), settings.still_side)
+        """For `emsync.film.frames.stream_frames`."""
+        self._stills: list[Still] = []
+
+    def see(self, frame: Frame) -> None:
+        """Look at the next frame of the film."""
+        if frame.still is None:
+            return
+        from PIL import Image
+
+        written = io.BytesIO()
+        Image.fromarray(frame.still).save(written, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+        self._stills.append(Still(float(frame.time), written.getvalue()))
+
+    @property
+    def stills(self) -> tuple[Still, ...]:
+        """All so far."""
+        return tuple(self._stills)
