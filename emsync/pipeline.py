@@ -6,17 +6,22 @@
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
 
 from emsync.emotion.curve import MoodCurve, scene_curve
 from emsync.emotion.features.cues import CueAccumulator
 from emsync.emotion.mapping import Mood, mood_of
+from emsync.emotion.panel import Panel
+from emsync.emotion.reader import read_emotion
 from emsync.emotion.reading import EmotionReading
 from emsync.errors import EmsyncError
+from emsync.film.footage import SOUND_RATE, Footage, StillCollector
 from emsync.film.frames import iter_audio, stream_frames
 from emsync.film.probe import Film, probe
 from emsync.film.scenes import Cut, CutDetector
@@ -43,7 +48,6 @@ EXPECTED_SECONDS = {
 """Seconds a stage takes: a fixed part, and a part per second of film. Round figures from
 `make bench` on two cores; they serve the first estimate only, later ones follow the pace."""
 
-CUE_SAMPLE_RATE = 16_000
 PICTURE_WIDTH = 160
 """Pixels: enough for brightness, saturation and motion."""
 
@@ -87,24 +91,32 @@ class Result:
     """Wall time of each stage, those of the analysis included."""
 
 
+class Advance(Protocol):
+    """Told the share done of a stage, in [0, 1], and what of it is under way."""
+
+    def __call__(self, fraction: float, detail: str = "") -> None: ...
+
+
 class _Clock:
     """Times the stages and estimates what is left."""
 
     def __init__(self, tell: ProgressCallback, stages: tuple[str, ...]) -> None:
         self.seconds: dict[str, float] = {}
         self.film_seconds: float | None = None
+        self.extra: dict[str, float] = {}
+        """Seconds that a stage is expected to take beside `EXPECTED_SECONDS`."""
         self._tell = tell
         self._stages = stages
         self._pace = 1.0
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Callable[[float], None]]:
+    def stage(self, name: str) -> Iterator["Advance"]:
         """Time a stage; yields the function to which it tells its share done."""
         began = time.monotonic()
 
-        def advance(fraction: float) -> None:
+        def advance(fraction: float, detail: str = "") -> None:
             left = self._left(name, fraction, time.monotonic() - began)
-            self._tell(Progress(name, fraction, left))
+            self._tell(Progress(name, fraction, left, detail))
 
         advance(0.0)
         yield advance
@@ -120,7 +132,7 @@ class _Clock:
 
     def _expected(self, stage: str) -> float:
         fixed, per_second = EXPECTED_SECONDS[stage]
-        return fixed + per_second * (self.film_seconds or 0.0)
+        return fixed + per_second * (self.film_seconds or 0.0) + self.extra.get(stage, 0.0)
 
     def _left(self, stage: str, fraction: float, elapsed: float) -> float | None:
         if self.film_seconds is None:
@@ -133,34 +145,60 @@ class _Clock:
 
 
 def analyse(
-    path: Path, settings: Settings, tell: ProgressCallback, cancel: CancelToken
+    path: Path,
+    settings: Settings,
+    tell: ProgressCallback,
+    cancel: CancelToken,
+    panel: Panel | None = None,
 ) -> Analysis:
     """Probe the film, find its cuts and read its emotion; it is decoded once.
+
+    Args:
+        path: of the film.
+        settings: limits, cuts, and what the experts get to see.
+        tell: receives the progress.
+        cancel: stops every stage within a second or so.
+        panel: the experts; without them the film is read by its cues alone.
 
     Raises:
         FilmError: the film cannot be read or is outside the limits.
         ToolError: FFmpeg is missing or died.
+        EmsyncError: the experts shall run on a GPU that is not there.
         Cancelled: the owner asked to stop.
     """
     clock = _Clock(tell, STAGES)
     with clock.stage("probe"):
         film = probe(path, settings.limits)
     clock.film_seconds = float(film.duration)
+    if panel is not None:
+        clock.extra["emotion"] = panel.expected_seconds(clock.film_seconds, settings.experts)
     detector = CutDetector(settings.cuts)
     cues = CueAccumulator(settings.cuts.threshold)
+    stills = StillCollector(film, settings.experts)
     with clock.stage("scenes") as advance:
-        for number, frame in enumerate(stream_frames(film, cancel, PICTURE_WIDTH)):
+        for number, frame in enumerate(stream_frames(film, cancel, PICTURE_WIDTH, stills.request)):
             detector.see(frame)
             cues.add_frame(frame)
+            stills.see(frame)
             if number % 25 == 0:
                 advance(min(float(frame.time / film.duration), 1.0))
     with clock.stage("emotion") as advance:
-        heard = 0
-        for block in iter_audio(film, CUE_SAMPLE_RATE, cancel):
-            cues.add_audio(block, CUE_SAMPLE_RATE)
-            heard += len(block)
-            advance(min(heard / CUE_SAMPLE_RATE / float(film.duration), 1.0))
+        sound = []
+        for block in iter_audio(film, SOUND_RATE, cancel):
+            cues.add_audio(block, SOUND_RATE)
+            sound.append(block)
         reading = cues.reading(detector.cuts, film.duration)
+        if panel is not None:
+            footage = Footage(
+                seconds=float(film.duration),
+                scenes=tuple((float(scene.start), float(scene.end)) for scene in reading.scenes),
+                stills=stills.stills,
+                sound=np.concatenate(sound) if sound else np.zeros(0, np.float32),
+            )
+            reports = panel.consult(
+                footage, settings.experts, lambda title, share: advance(share, title), cancel
+            )
+            reading = read_emotion(reading, reports, footage, settings.experts)
     return Analysis(film, detector.cuts, reading, clock.seconds)
 
 

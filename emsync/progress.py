@@ -15,11 +15,13 @@ class Progress:
         stage: name of the stage, as in `emsync.pipeline.STAGES`.
         fraction: share of this stage that is done, in [0, 1].
         seconds_left: estimate for this and all later stages; None where there is no telling yet.
+        detail: what of the stage is under way, in a word or two; may be empty.
     """
 
     stage: str
     fraction: float
     seconds_left: float | None = None
+    detail: str = ""
 
 
 ProgressCallback = Callable[[Progress], None]

@@ -49,6 +49,21 @@ class SceneReading:
 
 
 @dataclass(frozen=True)
+class Voice:
+    """What one modality said of a stretch of film, when there was no trained fusion to ask.
+
+    Attributes:
+        modality: its name.
+        probabilities: six, averaged over its opinions.
+        reliability: how much of that was believed, in [0, 1]; 0 if it had nothing to say.
+    """
+
+    modality: str
+    probabilities: tuple[float, ...]
+    reliability: float
+
+
+@dataclass(frozen=True)
 class EmotionReading:
     """The emotion of a film.
 
@@ -57,12 +72,14 @@ class EmotionReading:
         source: who read it, as shown on the page and in the report.
         scenes: the same for every stretch between kept cuts; they tile the film.
         reports: what each modality saw.
+        voices: what each modality said of the whole film; empty where a trained fusion read it.
     """
 
     probabilities: tuple[float, ...]
     source: str
     scenes: tuple[SceneReading, ...]
     reports: tuple[FeatureReport, ...]
+    voices: tuple[Voice, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "probabilities", checked_probabilities(self.probabilities))

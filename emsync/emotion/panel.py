@@ -1,0 +1,206 @@
+"""The experts together: loaded once, shared by requests, and none of them able to fail a film."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from emsync.emotion.features.expert import Expert, ShareCallback
+from emsync.emotion.features.report import FeatureReport, Status
+from emsync.errors import EmsyncError, WeightsNotInstalled
+from emsync.film.footage import Footage
+from emsync.progress import CancelToken
+from emsync.settings import Device, ExpertSettings
+
+_LOOK_SECONDS = 0.1
+_GRACE_SECONDS = 5.0
+"""What an expert whose time is up gets to stop by itself."""
+
+log = logging.getLogger(__name__)
+
+TellExpert = Callable[[str, float], None]
+"""Receives the title of the expert at work and the share done of all, in [0, 1]."""
+
+
+class Panel:
+    """Experts with their models. One request at a time consults an expert; others wait for it."""
+
+    def __init__(self, experts: Sequence[Expert], keep: bool = True) -> None:
+        """
+        Args:
+            experts: in the order in which they report.
+            keep: whether models stay loaded for the next request; else each expert lets go of them
+                as soon as it has looked, so that no two are in memory at once.
+        """
+        self.experts = tuple(experts)
+        self._keep = keep
+        self._locks = {expert.modality: threading.Lock() for expert in experts}
+
+    def expected_seconds(self, film_seconds: float, settings: ExpertSettings) -> float:
+        """About how long `consult` will take here."""
+        device = device_of(settings.device)
+        return sum(
+            expert.expected_seconds(film_seconds, device) for expert in self._asked(settings)
+        )
+
+    def consult(
+        self, footage: Footage, settings: ExpertSettings, tell: TellExpert, cancel: CancelToken
+    ) -> tuple[FeatureReport, ...]:
+        """Show the film to every expert that `settings` names.
+
+        An expert without weights, that fails, or that takes longer than its time, says so in its
+        report; the others go on.
+
+        Raises:
+            Cancelled: the request was cancelled.
+        """
+        device = device_of(settings.device)
+        asked = self._asked(settings)
+        shares = [max(expert.expected_seconds(footage.seconds, device), 1e-3) for expert in asked]
+        reports = []
+        for number, expert in enumerate(asked):
+            before = sum(shares[:number]) / sum(shares)
+            share = shares[number] / sum(shares)
+
+            def advance(
+                fraction: float, title: str = expert.title, low: float = before, part: float = share
+            ) -> None:
+                tell(title, low + part * fraction)
+
+            advance(0.0)
+            reports.append(self._ask(expert, footage, settings, device, advance, cancel))
+        return tuple(reports)
+
+    def release(self) -> None:
+        """Let go of all models that no request is using."""
+        for expert in self.experts:
+            lock = self._locks[expert.modality]
+            if lock.acquire(blocking=False):
+                try:
+                    expert.release()
+                finally:
+                    lock.release()
+
+    def _asked(self, settings: ExpertSettings) -> list[Expert]:
+        return [expert for expert in self.experts if expert.modality in settings.names]
+
+    def _ask(
+        self,
+        expert: Expert,
+        footage: Footage,
+        settings: ExpertSettings,
+        device: str,
+        tell: ShareCallback,
+        cancel: CancelToken,
+    ) -> FeatureReport:
+        patience = settings.patience + settings.patience_per_second * footage.seconds
+        began = time.monotonic()
+        work = _Work(expert, footage, settings, device, tell, self._keep)
+        lock = self._locks[expert.modality]
+
+        def failed(status: Status, detail: str) -> FeatureReport:
+            return FeatureReport(
+                expert.modality, status, detail, None, (), time.monotonic() - began, device
+            )
+
+        while not lock.acquire(timeout=_LOOK_SECONDS):
+            cancel.check()
+            if time.monotonic() - began > patience:
+                return failed("failed", f"{expert.title}: still busy with another film.")
+        thread = threading.Thread(target=work.run, args=(lock,), daemon=True)
+        thread.start()
+        while thread.is_alive():
+            thread.join(_LOOK_SECONDS)
+            elapsed = time.monotonic() - began
+            if cancel.cancelled or elapsed > patience:
+                work.cancel.cancel()
+                thread.join(_GRACE_SECONDS)
+                cancel.check()
+                if work.report is None:
+                    return failed(
+                        "failed",
+                        f"{expert.title}: stopped after {elapsed:.0f} s, longer than it may take "
+                        "for a film of this length.",
+                    )
+        cancel.check()
+        if isinstance(work.error, WeightsNotInstalled):
+            return failed("weights not installed", str(work.error))
+        if isinstance(work.error, EmsyncError):
+            return failed("failed", f"{expert.title}: {work.error}")
+        if work.report is None:
+            log.error("the expert %s failed", expert.modality, exc_info=work.error)
+            return failed(
+                "failed",
+                f"{expert.title}: went wrong ({type(work.error).__name__}). The film was read "
+                "without it.",
+            )
+        return work.report
+
+
+class _Work:
+    """One expert's look at one film, in a thread of its own that can be left behind."""
+
+    def __init__(
+        self,
+        expert: Expert,
+        footage: Footage,
+        settings: ExpertSettings,
+        device: str,
+        tell: ShareCallback,
+        keep: bool,
+    ) -> None:
+        self.expert, self.footage, self.settings = expert, footage, settings
+        self.device, self.tell, self.keep = device, tell, keep
+        self.cancel = CancelToken()
+        self.report: FeatureReport | None = None
+        self.error: BaseException | None = None
+
+    def run(self, lock: threading.Lock) -> None:
+        """Look, and give `lock` back, however long it takes."""
+        try:
+            self.expert.prepare(self.device)
+            self.cancel.check()
+            self.report = self.expert.run(self.footage, self.settings, self._tell, self.cancel)
+        except BaseException as error:
+            self.error = error
+        finally:
+            if not self.keep:
+                with suppress(Exception):
+                    self.expert.release()
+            lock.release()
+
+    def _tell(self, fraction: float) -> None:
+        if not self.cancel.cancelled:
+            self.tell(fraction)
+
+
+def device_of(wanted: Device) -> str:
+    """The device that `wanted` means on this machine: "cpu" or "cuda".
+
+    Raises:
+        EmsyncError: a GPU is asked for, and there is none.
+    """
+    if wanted == "cpu":
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if wanted == "cuda":
+        raise EmsyncError(
+            "The experts were asked to run on a GPU, but PyTorch finds none here. Leave the device "
+            "on “auto”, or install a PyTorch that knows this GPU."
+        )
+    return "cpu"
+
+
+def standard_experts() -> tuple[Expert, ...]:
+    """All experts of this project; nothing is loaded yet."""
+    from emsync.emotion.features.asr import AsrExpert
+    from emsync.emotion.features.beats import BeatsExpert
+    from emsync.emotion.features.clip import ClipExpert
+    from emsync.emotion.features.face import FaceExpert
+    from emsync.emotion.features.ocr import OcrExpert
+
+    return (ClipExpert(), BeatsExpert(), FaceExpert(), AsrExpert(), OcrExpert())
