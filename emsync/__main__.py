@@ -15,6 +15,7 @@ from emsync import __version__
 from emsync.errors import Cancelled, EmsyncError
 from emsync.progress import CancelToken, Progress
 from emsync.settings import Settings
+from emsync.wording import listed
 
 INTERRUPTED = 130
 STAGE_WORDS = {
@@ -92,6 +93,21 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         metavar=("SECONDS", "VALENCE", "AROUSAL"),
         help="from this moment on, this mood; may be given several times",
+    )
+    experts = made.add_argument_group("experts")
+    experts.add_argument(
+        "--experts",
+        type=_experts,
+        default=standard.experts.names,
+        metavar="NAMES",
+        help="who looks at the film, where their weights are installed: 'none', or some of "
+        f"{','.join(standard.experts.names)} (default: all)",
+    )
+    experts.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default=standard.experts.device,
+        help="where the experts run (default: %(default)s, the GPU if there is one)",
     )
     music = made.add_argument_group("music")
     music.add_argument(
@@ -185,6 +201,18 @@ def _seed(text: str) -> int:
 _seed.__name__ = "seed"
 
 
+def _experts(text: str) -> tuple[str, ...]:
+    """An argparse type: names of experts between commas, or "none"."""
+    known = Settings().experts.names
+    wanted = () if text == "none" else tuple(name.strip() for name in text.split(","))
+    for name in wanted:
+        if name not in known:
+            raise argparse.ArgumentTypeError(
+                f"there is no expert {name!r}; there are {listed(known)}"
+            )
+    return wanted
+
+
 def _tolerance(text: str) -> float | None:
     return None if text == "none" else _number(0, 1)(text)
 
@@ -198,6 +226,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return replace(
         standard,
         seed=options.seed,
+        experts=replace(standard.experts, names=options.experts, device=options.device),
         mood=replace(
             standard.mood,
             valence_arousal_range=options.range,
@@ -247,6 +276,8 @@ class _Teller:
 
     def __call__(self, progress: Progress) -> None:
         words = STAGE_WORDS[progress.stage]
+        if progress.detail:
+            words += f" ({progress.detail.lower()})"
         if self.stream.isatty():
             left = (
                 ""
@@ -307,6 +338,7 @@ def run(options: argparse.Namespace) -> None:
     """
     targets = _targets(options)
     from emsync.emotion.mapping import Mood
+    from emsync.emotion.panel import Panel, standard_experts
     from emsync.music.checkpoint import load
     from emsync.pipeline import analyse, score
     from emsync.sound.synth import load_library
@@ -321,7 +353,9 @@ def run(options: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory(prefix="emsync-") as folder:
             load_library()
             checkpoint = load(options.weights)
-            analysis = analyse(options.film, settings, tell, cancel)
+            # One film, one look: an expert's models go as soon as it has looked.
+            panel = Panel(standard_experts(), keep=False) if options.experts else None
+            analysis = analyse(options.film, settings, tell, cancel, panel)
             result = score(
                 analysis, Path(folder), settings, tell, cancel, checkpoint, mood, changes
             )
@@ -332,6 +366,7 @@ def run(options: argparse.Namespace) -> None:
             teller.finish()
     if not options.quiet:
         hit = result.composition.score
+        print(f"Emotion read by: {analysis.reading.source}.", file=sys.stderr)
         print(
             f"{options.output}: {float(analysis.film.duration):.2f} s, valence "
             f"{result.mood.valence:+.2f}, arousal {result.mood.arousal:+.2f}, "

@@ -93,6 +93,10 @@ def table(name: str, result: "Result", wall_seconds: float, memory: int) -> str:
     staged = sum(result.seconds.values())
     rows = [(stage, f"{seconds:.1f} s") for stage, seconds in result.seconds.items()]
     rows += [
+        (f"  expert {report.modality}", f"{report.seconds:.1f} s, {report.status}")
+        for report in result.analysis.reading.reports
+    ]
+    rows += [
         ("loading libraries", f"{wall_seconds - staged:.1f} s"),
         ("all, from a cold process", f"{wall_seconds:.1f} s"),
         ("real-time factor", f"{wall_seconds / film_seconds:.2f} (below 1: faster than the film)"),
@@ -137,12 +141,15 @@ def _resident(process: str) -> int:
 
 
 def _score(film: Path, folder: Path) -> "Result":
+    from emsync.emotion.panel import Panel, standard_experts
     from emsync.pipeline import analyse, score
     from emsync.progress import CancelToken, silent
     from emsync.settings import Settings
 
     settings, cancel = Settings(), CancelToken()
-    return score(analyse(film, settings, silent, cancel), folder, settings, silent, cancel)
+    panel = Panel(standard_experts(), keep=False)
+    analysis = analyse(film, settings, silent, cancel, panel)
+    return score(analysis, folder, settings, silent, cancel)
 
 
 if __name__ == "__main__":

@@ -53,10 +53,23 @@ def report_of(result: Result) -> dict[str, Any]:
                     "status": report.status,
                     "detail": report.detail,
                     "findings": dict(report.findings),
+                    "transcript": [
+                        {"start": start, "end": end, "text": text}
+                        for (start, end), text in report.transcript
+                    ],
+                    "pictures": [picture.caption for picture in report.pictures],
                     "seconds": report.seconds,
                     "device": report.device,
                 }
                 for report in analysis.reading.reports
+            ],
+            "pooled_from": [
+                {
+                    "modality": voice.modality,
+                    "reliability": voice.reliability,
+                    **dict(zip(EMOTIONS, voice.probabilities, strict=True)),
+                }
+                for voice in analysis.reading.voices
             ],
         },
         "mood": {

@@ -15,6 +15,14 @@ from emsync.sound.mix import write_wav
 from emsync.sound.synth import Sound
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests see none of the pretrained weights that this machine's user has installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMSYNC_WEIGHTS", str(tmp_path_factory.mktemp("weights")))
+        yield
+
+
 class Films:
     """Renders films with FFmpeg, each once in a test run."""
 

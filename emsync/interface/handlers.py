@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from emsync.emotion.panel import Panel, standard_experts
 from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import views
 from emsync.progress import CancelToken, Progress
@@ -168,6 +169,8 @@ class Studio:
         self._lock = threading.Lock()
         self._sessions: dict[str, _Session] = {}
         self._checkpoint: Checkpoint | None = None
+        self.panel = Panel(standard_experts())
+        """Its models stay loaded, and are shared by all requests."""
         self._workers: set[threading.Thread] = set()
         self._closed = threading.Event()
 
@@ -248,6 +251,7 @@ class Studio:
                 session.cancel.cancel()
         for worker in workers:
             worker.join(_CLOSE_SECONDS)
+        self.panel.release()
 
     # One request ------------------------------------------------------------------------------
 
@@ -321,7 +325,9 @@ class Studio:
             load_library()
             source = job.source
             if source.analysis is None:
-                source.analysis = analyse(source.film, job.settings, job.hear, job.cancel)
+                source.analysis = analyse(
+                    source.film, job.settings, job.hear, job.cancel, self.panel
+                )
             if self._checkpoint is None:
                 self._checkpoint = load()
             job.cancel.check()

@@ -66,6 +66,12 @@ _CSS = """
 .em-report th, .em-report td { text-align: left; padding: 0.25em 0.6em 0.25em 0 !important;
   border-bottom: 1px solid var(--border-color-primary) !important; vertical-align: top; }
 .em-report th { font-weight: 500; width: 42%; }
+.em-report h3 { margin: 1em 0 0.2em; font-size: 1.05em; }
+.em-report figure { margin: 0.4em 0 1em; }
+.em-report figure img { max-width: 100%; border-radius: 6px; }
+.em-report figcaption { font-size: 0.9em; opacity: 0.85; }
+.em-transcript { list-style: none; padding: 0; margin: 0.4em 0 1em; font-size: 0.92em; }
+.em-transcript time { opacity: 0.75; margin-right: 0.6em; font-variant-numeric: tabular-nums; }
 .em-report summary { cursor: pointer; padding: 0.4em 0; }
 """
 

@@ -3,16 +3,20 @@
 Whatever comes from a film or its name is escaped here.
 """
 
+import base64
 import html
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from emsync.emotion.mapping import nearest_category, scaled_categories
+from emsync.emotion.reader import NAMES
+from emsync.emotion.reading import EMOTIONS
 from emsync.interface import plots
 from emsync.progress import Progress
 from emsync.wording import listed
 
 if TYPE_CHECKING:
+    from emsync.emotion.features.report import FeatureReport
     from emsync.pipeline import Result
 
 STAGE_NAMES = {
@@ -59,7 +63,10 @@ def progress(now: Progress, share: float, past: Mapping[str, float]) -> str:
     for stage, name in STAGE_NAMES.items():
         if stage == now.stage:
             percent = f"{now.fraction:.0%}" if now.fraction > 0 else ""
-            items.append(f'<li class="now" aria-current="step">{name}<span>{percent}</span></li>')
+            detail = f" <small>{html.escape(now.detail)}</small>" if now.detail else ""
+            items.append(
+                f'<li class="now" aria-current="step">{name}{detail}<span>{percent}</span></li>'
+            )
         elif stage in past:
             items.append(f'<li class="done">{name}<span>{past[stage]:.1f} s</span></li>')
         else:
@@ -119,10 +126,10 @@ def _cuts(result: "Result") -> str:
 
 def _emotion(result: "Result") -> str:
     reading = result.analysis.reading
-    seen = "".join(
-        f"<p>{html.escape(report.detail)}</p>" + _table(report.findings)
-        for report in reading.reports
-    )
+    absent = [report for report in reading.reports if report.status != "ran"]
+    looked = [report for report in reading.reports if report.status == "ran"]
+    seen = "".join(map(_seen, looked))
+    missing = _table([(_name(report.modality), report.detail) for report in absent])
     return _section(
         "Emotion",
         f"Source: {html.escape(reading.source)}.",
@@ -130,8 +137,54 @@ def _emotion(result: "Result") -> str:
             plots.emotion_bars(reading.probabilities),
             plots.describe_emotions(reading.probabilities),
         )
-        + f"<details><summary>What was seen</summary>{seen}</details>",
+        + _voices(result)
+        + f"<details><summary>What was seen, heard and read</summary>{seen}</details>"
+        + (f"<details><summary>Who did not look</summary>{missing}</details>" if absent else ""),
     )
+
+
+def _name(modality: str) -> str:
+    words = NAMES.get(modality, modality)
+    return words[0].upper() + words[1:]
+
+
+def _seen(report: "FeatureReport") -> str:
+    """What one modality saw: findings, pictures, and what was said or read."""
+    pictures = "".join(
+        f'<figure><img src="data:image/jpeg;base64,{base64.b64encode(picture.jpeg).decode()}" '
+        f'alt="{html.escape(picture.caption)}"><figcaption>{html.escape(picture.caption)}'
+        "</figcaption></figure>"
+        for picture in report.pictures
+    )
+    spoken = "".join(
+        f"<li><time>{_clock(start)}</time> {html.escape(text)}</li>"
+        for (start, _), text in report.transcript
+    )
+    return (
+        f"<h3>{html.escape(_name(report.modality))}</h3><p>{html.escape(report.detail)}</p>"
+        + _table(report.findings)
+        + pictures
+        + (f'<ol class="em-transcript">{spoken}</ol>' if spoken else "")
+    )
+
+
+def _voices(result: "Result") -> str:
+    """What each modality said by itself, where they were pooled."""
+    rows = []
+    for voice in result.analysis.reading.voices:
+        best = max(zip(voice.probabilities, EMOTIONS, strict=True))
+        said = (
+            "nothing to say"
+            if voice.reliability == 0
+            else f"{best[1]} ({best[0]:.0%}), believed by {voice.reliability:.0%}"
+        )
+        rows.append((_name(voice.modality), said))
+    return _table(rows) if len(rows) > 1 else ""
+
+
+def _clock(seconds: float) -> str:
+    """Minutes and seconds, as players show them."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def _mood(result: "Result") -> str:
@@ -234,6 +287,8 @@ def _section(title: str, words: str, body: str, wide: bool = False) -> str:
 
 def _table(rows: Sequence[tuple[str, str]]) -> str:
     """Two columns: names and values, plain text."""
+    if not rows:
+        return ""
     lines = "".join(
         f'<tr><th scope="row">{html.escape(name)}</th><td>{html.escape(value)}</td></tr>'
         for name, value in rows
