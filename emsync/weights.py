@@ -4,6 +4,7 @@
 """
 
 import os
+import shutil
 from pathlib import Path
 
 from emsync.errors import WeightsNotInstalled
@@ -26,3 +27,21 @@ def find(name: str) -> Path:
             f"The weights {name} are not installed. Run: python -m emsync weights pull {name}"
         )
     return path
+
+
+def add(name: str, source: Path, *, other: bool = False) -> Path:
+    """Install weights that somebody fetched by hand: a file or a folder of files.
+
+    Args:
+        name: as in the registry.
+        source: the one file, or a folder laid out as the published one is.
+        other: they are not the published ones but some of the same kind (fine-tuned, converted,
+            made by a test), so they are not compared with them.
+    """
+    target = folder() / name
+    target.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copy2(source, target / source.name)
+    return target
