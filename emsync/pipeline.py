@@ -271,7 +271,8 @@ def score(
     from emsync.report import write_report
     from emsync.sound.mix import master, mix_with_original, write_wav
     from emsync.sound.mux import mux
-    from emsync.sound.synth import find_soundfont, load_library, render
+    from emsync.sound.stems import render_music
+    from emsync.sound.synth import find_soundfont, load_library
 
     film = analysis.film
     if changes and changes[-1][0] >= film.duration:
@@ -300,10 +301,22 @@ def score(
             cancel,
             advance,
         )
-        write_midi(composition.notes, midi, film.duration, composition.beats_per_minute)
+        write_midi(
+            composition.notes,
+            midi,
+            film.duration,
+            composition.beats_per_minute,
+            settings.sound.programs,
+        )
     with clock.stage("render") as advance:
-        sound = render(midi, film.duration, settings.sound, soundfont.path, cancel)
-        advance(0.8)
+        sound = render_music(
+            midi,
+            film.duration,
+            settings.sound,
+            soundfont.path,
+            cancel,
+            lambda share: advance(0.8 * share),
+        )
         sound = mix_with_original(master(sound, settings.sound), film, settings.sound, cancel)
         write_wav(sound, wav)
     with clock.stage("mux") as advance:

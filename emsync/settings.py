@@ -6,9 +6,11 @@ authors released. All classes are frozen: a request carries its own settings and
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import Literal
 
-OriginalSound = Literal["replace", "keep"]
+OriginalSound = Literal["replace", "keep", "duck"]
+Loudness = Literal["peak", "lufs"]
 InstrumentCount = Literal["fewer", "more"]
 MoodMode = Literal["mean", "draw"]
 CurveMode = Literal["constant", "scenes"]
@@ -158,9 +160,26 @@ class SoundSettings:
     peak_decibels: float = -3.0
     fade_seconds: float = 3.0
     """Fade-out at the end; films shorter than this have none."""
+    loudness: Loudness = "peak"
+    """"peak": the thesis's -3 dB; "lufs": integrated loudness after EBU R 128."""
+    lufs: float = -14.0
+    """Loudness units of full scale that video sites play at."""
+    true_peak_decibels: float = -1.0
+    """With "lufs" no sample exceeds this; music too peaky for it stays quieter (EBU R 128)."""
     original_sound: OriginalSound = "replace"
+    """"replace": the film's own sound goes; "keep": it stays under the music; "duck": it stays as
+    it is, and the music steps back while somebody speaks."""
     original_gain_decibels: float = -6.0
     """Level of the original sound under the music when it is kept. Ours."""
+    duck_decibels: float = -14.0
+    """How far the music steps back under speech. Ours; broadcasters ask for 7 to 12 LU between
+    speech and what lies under it, and music starts out about as loud."""
+    balance_decibels: float = 0.0
+    """Of the music against the original sound, beyond the above; where both sound."""
+    programs: tuple[tuple[str, int], ...] = ()
+    """(group, General MIDI program from 0) in place of the published code's; drums have kits."""
+    soundfont: Path | None = None
+    """SF2 file; None for the one that is installed."""
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,20 @@ from hypothesis import strategies as st
 
 from emsync.errors import Cancelled, SoundError
 from emsync.film.probe import probe
+from emsync.music.midi import write_midi
+from emsync.music.tokens import Note
 from emsync.progress import CancelToken
 from emsync.settings import SoundSettings
-from emsync.sound.mix import amplitude, master, mix_with_original, write_wav
+from emsync.sound.mix import (
+    DUCK_SECONDS,
+    amplitude,
+    ducked,
+    loudness,
+    master,
+    mix_with_original,
+    write_wav,
+)
+from emsync.sound.stems import render_music, stem_names, write_stems
 from emsync.sound.synth import Sound, SoundFont, find_soundfont, render
 
 RATE = 44_100
@@ -323,3 +334,94 @@ def test_wav_holds_what_was_written(tmp_path: Path, frames: int, seed: int) -> N
 def test_wav_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(SoundError, match="cannot be written: No such file"):
         write_wav(sine(0.1, 0.5), tmp_path / "nowhere" / "song.wav")
+
+
+# Stems, loudness, ducking ---------------------------------------------------------------------
+
+
+def band(path: Path, seconds: float = 4.0) -> Path:
+    """A bar of each group, over and over, through the product's own writer."""
+    pitches = {"piano": 60, "guitar": 64, "bass": 36, "strings": 67, "drums": 38}
+    notes = [
+        Note(group, pitch, beat / 2, beat / 2 + 0.4, 80)
+        for group, pitch in pitches.items()
+        for beat in range(int(2 * seconds))
+    ]
+    write_midi(notes, path, Fraction(seconds))
+    return path
+
+
+def test_stems_add_up_to_the_music(tmp_path: Path, small_font: Path, cancel: CancelToken) -> None:
+    song, settings = band(tmp_path / "band.mid"), SoundSettings()
+    assert set(stem_names(song)) == {"piano", "guitar", "bass", "strings", "drums"}
+    whole = master(render_music(song, Fraction(4), settings, small_font, cancel), settings)
+    written = write_stems(song, Fraction(4), settings, small_font, tmp_path, cancel)
+    total = np.zeros_like(whole.samples)
+    for path in written.values():
+        with wave.open(str(path)) as file:
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        assert np.abs(samples).max() > 100
+        total += samples.reshape(-1, 2).astype(np.float32) / 32767
+    assert np.abs(total - whole.samples).max() < len(written) / 32767
+
+
+def test_a_group_can_have_another_sound(tmp_path: Path, small_font: Path) -> None:
+    note = [Note("piano", 60, 0.0, 1.0, 80)]
+    rendered = []
+    for number, programs in enumerate([(), (("piano", 4),)]):
+        song = tmp_path / f"{number}.mid"
+        write_midi(note, song, Fraction(1), programs=programs)
+        played = render(song, Fraction(1), SoundSettings(), small_font, CancelToken())
+        rendered.append(played.samples)
+    assert np.abs(rendered[0] - rendered[1]).max() > 0.01
+
+
+def test_music_is_brought_to_the_loudness_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    quiet = Sound((0.02 * rng.standard_normal((6 * RATE, 2))).astype(np.float32), RATE)
+    loud = master(quiet, SoundSettings(loudness="lufs", fade_seconds=0))
+    measured = loudness(loud)
+    assert measured is not None
+    assert measured == pytest.approx(-14, abs=0.1)
+    peaky = quiet.samples.copy()
+    peaky[RATE] = 1.0
+    kept = master(Sound(peaky, RATE), SoundSettings(loudness="lufs", fade_seconds=0))
+    assert np.abs(kept.samples).max() == pytest.approx(amplitude(-1), abs=1e-4)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 9), st.floats(0.05, 4)), max_size=4),
+    st.floats(-30, -1),
+)
+def test_music_steps_back_exactly_while_somebody_speaks(
+    starts: list[tuple[float, float]], decibels: float
+) -> None:
+    rate = 1000
+    speech = [(start, start + length) for start, length in starts]
+    gains = ducked(10 * rate, rate, speech, decibels)[:, 0]
+    assert gains.min() >= amplitude(decibels) * 0.999 and gains.max() <= 1.0
+    at = np.arange(len(gains)) / rate
+    far = np.ones(len(gains), bool)
+    for start, end in speech:
+        inside = (at >= start) & (at < end)
+        assert np.allclose(gains[inside], amplitude(decibels), rtol=0.02)
+        far &= (at < start - DUCK_SECONDS[0] - 0.01) | (at > end + DUCK_SECONDS[1] + 0.01)
+    assert np.allclose(gains[far], 1)
+
+
+def test_the_original_stays_as_loud_where_the_music_ducks(
+    films: Films, cancel: CancelToken
+) -> None:
+    film = probe(films.beep("beep-0-0.mkv"))
+    music = master(sine(3, 0.5, 440), SoundSettings(fade_seconds=0))
+    settings = SoundSettings(original_sound="duck", fade_seconds=0)
+    mixed = mix_with_original(music, film, settings, cancel, [(1.0, 1.2)]).samples[:, 0]
+
+    def level(start: float, end: float, frequency: float) -> float:
+        part = mixed[round(start * RATE) : round(end * RATE)]
+        turn = np.exp(-2j * np.pi * frequency * np.arange(len(part)) / RATE)
+        return float(2 * abs(part @ turn) / len(part))
+
+    before, during = level(0.1, 0.6, 440), level(1.0, 1.2, 440)
+    assert 20 * np.log10(during / before) == pytest.approx(settings.duck_decibels, abs=1)
+    assert level(1.0, 1.2, 1000) > 2 * during

@@ -11,7 +11,11 @@ PROGRAMS = {"piano": 0, "guitar": 25, "bass": 32, "strings": 48, "drums": 0}
 
 
 def write_midi(
-    notes: Sequence[Note], path: Path, duration: Fraction, beats_per_minute: float = 120.0
+    notes: Sequence[Note],
+    path: Path,
+    duration: Fraction,
+    beats_per_minute: float = 120.0,
+    programs: Sequence[tuple[str, int]] = (),
 ) -> None:
     """Write `notes`, cut at `duration` seconds, with tracks in a fixed order.
 
@@ -20,12 +24,13 @@ def write_midi(
         path: appears whole or not at all.
         duration: seconds.
         beats_per_minute: written into the file, so that a sequencer's grid fits the music.
+        programs: (group, program) in place of those of `PROGRAMS`.
     """
     import pretty_midi
 
     end = float(duration)
     music = pretty_midi.PrettyMIDI(resolution=480, initial_tempo=beats_per_minute)
-    for group, program in PROGRAMS.items():
+    for group, program in (PROGRAMS | dict(programs)).items():
         track = pretty_midi.Instrument(program, is_drum=group == "drums", name=group)
         track.notes = [
             pretty_midi.Note(note.velocity, note.pitch, note.start, min(note.end, end))

@@ -1,6 +1,7 @@
 """Level, fade, and the film's own sound under the music."""
 
 import wave
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,32 +13,76 @@ from emsync.progress import CancelToken
 from emsync.settings import SoundSettings
 from emsync.sound.synth import Sound
 
+Stretch = tuple[float, float]
+"""Start and end in seconds."""
+
+DUCK_SECONDS = (0.3, 0.8)
+"""How long the music takes to step back before speech, and to come back after it. Ours: no pumping
+between sentences."""
+
 _BLOCK_FRAMES = 1 << 16
 _SILENCE = 1e-6
 
 
 def master(sound: Sound, settings: SoundSettings) -> Sound:
-    """Fade the end out and set the peak (thesis 6.2: -3 dB, 3 s).
+    """Fade the end out and set the level (thesis 6.2: 3 s, peak -3 dB; or loudness).
 
     The fade is linear in amplitude and ends in 0. Sound shorter than the fade has none. Silence
     stays silence.
     """
-    samples = sound.samples.astype(np.float32, copy=True)
+    return Sound(sound.samples * envelope(sound, settings), sound.sample_rate)
+
+
+def envelope(sound: Sound, settings: SoundSettings) -> np.ndarray:
+    """(frames, 1) float32: what `master` multiplies by, the same for every stem of the sound."""
+    gains = np.ones((len(sound.samples), 1), np.float32)
     fade = round(settings.fade_seconds * sound.sample_rate)
-    if 0 < fade <= len(samples):
-        samples[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)[:, None]
-    _scale_to(samples, _peak(samples), amplitude(settings.peak_decibels))
-    return Sound(samples, sound.sample_rate)
+    if 0 < fade <= len(gains):
+        gains[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)[:, None]
+    return gains * np.float32(_level(sound.samples * gains, sound.sample_rate, settings))
+
+
+def _level(samples: np.ndarray, rate: int, settings: SoundSettings) -> float:
+    """The factor that gives samples the level asked for; 1 for silence."""
+    peak = _peak(samples)
+    if peak <= _SILENCE:
+        return 1.0
+    if settings.loudness == "peak":
+        return amplitude(settings.peak_decibels) / peak
+    most = amplitude(settings.true_peak_decibels) / peak
+    measured = loudness(Sound(samples, rate))
+    return most if measured is None else min(most, amplitude(settings.lufs - measured))
+
+
+def loudness(sound: Sound) -> float | None:
+    """Integrated loudness in LUFS (ITU-R BS.1770); None for silence and less than 0.4 s."""
+    import pyloudnorm
+
+    if len(sound.samples) < 0.4 * sound.sample_rate:
+        return None
+    measured = pyloudnorm.Meter(sound.sample_rate).integrated_loudness(sound.samples)
+    return float(measured) if np.isfinite(measured) else None
 
 
 def mix_with_original(
-    sound: Sound, film: Film, settings: SoundSettings, cancel: CancelToken
+    sound: Sound,
+    film: Film,
+    settings: SoundSettings,
+    cancel: CancelToken,
+    speech: Sequence[Stretch] = (),
 ) -> Sound:
     """Put the film's own sound under the music, lined up with the picture.
 
-    The original is turned down by `settings.original_gain_decibels` and added; then all is scaled
-    to the peak that the music had. Films without sound, and the setting "replace", leave the
-    music as it is.
+    "keep": the original is turned down by `settings.original_gain_decibels` and added. "duck": the
+    original stays as it is, and the music steps back while somebody speaks. Then all is scaled to
+    the level that the music had. Films without sound, and "replace", leave the music as it is.
+
+    Args:
+        sound: the music, mastered.
+        film: whose sound is mixed in.
+        settings: which of the three, and the levels.
+        cancel: looked at at least five times a second.
+        speech: (start, end) in seconds, ascending: when somebody speaks.
 
     Raises:
         ToolError: FFmpeg is missing or was killed.
@@ -45,20 +90,44 @@ def mix_with_original(
     """
     if settings.original_sound == "replace" or not film.has_audio:
         return sound
-    mixed = sound.samples.astype(np.float32, copy=True)
-    gain = amplitude(settings.original_gain_decibels)
+    rate = sound.sample_rate
+    ducking = settings.original_sound == "duck"
+    mixed = sound.samples * np.float32(amplitude(settings.balance_decibels))
+    if ducking:
+        mixed *= ducked(len(mixed), rate, speech, settings.duck_decibels)
+    gain = 1.0 if ducking else amplitude(settings.original_gain_decibels)
     position = 0
-    for block in iter_audio(film, sound.sample_rate, cancel, channels=2):
+    for block in iter_audio(film, rate, cancel, channels=2):
         here = mixed[position : position + len(block)]
-        here += gain * block[: len(here)]
+        here += np.float32(gain) * block[: len(here)]
         position += len(block)
-    peak, wanted = _peak(mixed), _peak(sound.samples)
-    if wanted > _SILENCE:
-        _scale_to(mixed, peak, wanted)
-    elif peak > amplitude(settings.peak_decibels):
+    if _peak(sound.samples) > _SILENCE:
+        mixed *= np.float32(_level(mixed, rate, settings))
+    else:
         # No music to measure by: the original is only kept from clipping.
-        _scale_to(mixed, peak, amplitude(settings.peak_decibels))
-    return Sound(mixed, sound.sample_rate)
+        mixed *= np.float32(
+            min(1.0, amplitude(settings.peak_decibels) / max(_peak(mixed), _SILENCE))
+        )
+    return Sound(mixed, rate)
+
+
+def ducked(frames: int, sample_rate: int, speech: Sequence[Stretch], decibels: float) -> np.ndarray:
+    """(frames, 1) float32 gains: `decibels` under speech, 0 dB elsewhere, with ramps between.
+
+    The music has stepped back when a word begins and comes back after it (`DUCK_SECONDS`); pauses
+    too short for that do not bring it back.
+    """
+    down, up = (round(seconds * sample_rate) for seconds in DUCK_SECONDS)
+    depth = np.zeros(frames, np.float32)
+    for start, end in speech:
+        first, last = round(start * sample_rate), round(end * sample_rate)
+        begin, stop = max(0, first - down), min(frames, last + up)
+        if begin >= stop:
+            continue
+        at = np.arange(begin, stop)
+        ramp = np.minimum((at - (first - down)) / down, ((last + up) - at) / up)
+        depth[begin:stop] = np.maximum(depth[begin:stop], np.clip(ramp, 0, 1))
+    return (10 ** (depth * np.float32(decibels / 20)))[:, None].astype(np.float32)
 
 
 def write_wav(sound: Sound, path: Path) -> None:
@@ -87,9 +156,3 @@ def amplitude(decibels: float) -> float:
 def _peak(samples: np.ndarray) -> float:
     """Largest magnitude, without a copy of the whole."""
     return float(max(samples.max(initial=0), -samples.min(initial=0)))
-
-
-def _scale_to(samples: np.ndarray, peak: float, wanted: float) -> None:
-    """Scale in place from `peak` to `wanted`, unless there is only silence."""
-    if peak > _SILENCE:
-        samples *= np.float32(wanted / peak)

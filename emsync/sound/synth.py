@@ -100,6 +100,7 @@ def render(
     settings: SoundSettings,
     soundfont: Path | None,
     cancel: CancelToken,
+    only: str | None = None,
 ) -> Sound:
     """Play a MIDI file into memory; programs and drums are the file's own.
 
@@ -114,6 +115,7 @@ def render(
         settings: the sample rate.
         soundfont: SF2 file; None for `find_soundfont`.
         cancel: looked at every 0.4 s of sound.
+        only: name of the one track to play; a stem. All stems together are the whole.
 
     Returns:
         Exactly ``round(duration * sample_rate)`` frames, at FluidSynth's own level.
@@ -124,7 +126,7 @@ def render(
     """
     frames = round(duration * settings.sample_rate)
     blocks = -(-frames // _BLOCK)
-    events, end = _read_events(midi_path, settings.sample_rate)
+    events, end = _read_events(midi_path, settings.sample_rate, only)
     samples = np.zeros((blocks * _BLOCK, 2), np.float32)
     path = soundfont if soundfont is not None else find_soundfont().path
     with _synthesizer(path, settings.sample_rate) as (synth, write):
@@ -145,9 +147,14 @@ def render(
     return Sound(samples[:frames], settings.sample_rate)
 
 
-def _read_events(path: Path, sample_rate: int) -> tuple[list[tuple[int, Any]], int]:
-    """(sample, message) of every channel message in playing order, and the end in samples."""
-    import mido  # type: ignore[import-untyped]
+def _read_events(
+    path: Path, sample_rate: int, only: str | None = None
+) -> tuple[list[tuple[int, Any]], int]:
+    """(sample, message) of every channel message in playing order, and the end in samples.
+
+    Of the track `only` there are just the messages on its channels.
+    """
+    import mido
 
     try:
         file = mido.MidiFile(path)
@@ -156,12 +163,19 @@ def _read_events(path: Path, sample_rate: int) -> tuple[list[tuple[int, Any]], i
     except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
         raise SoundError(f"“{path.name}” is not a MIDI file that can be read.") from error
     events: list[tuple[int, int, int, Any]] = []
+    channels = {
+        message.channel
+        for track in file.tracks
+        if only is None or track.name == only
+        for message in track
+        if hasattr(message, "channel")
+    }
     tempo, seconds = 500_000, Fraction(0)  # microseconds a beat, until the file says otherwise
     for message in mido.merge_tracks(file.tracks):
         seconds += Fraction(message.time * tempo, 1_000_000 * file.ticks_per_beat)
         if message.type == "set_tempo":
             tempo = message.tempo
-        elif not message.is_meta and hasattr(message, "channel"):
+        elif not message.is_meta and getattr(message, "channel", None) in channels:
             kind = message.type
             if kind == "note_on" and message.velocity == 0:
                 kind = "note_off"
