@@ -1,4 +1,4 @@
-"""The command line: `python -m emsync film.mp4 -o scored.mp4`."""
+"""The command line: `python -m emsync film.mp4 -o scored.mp4`, and `python -m emsync weights`."""
 
 import argparse
 import os
@@ -49,7 +49,8 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m emsync",
         description="Compose music for a film: its mood follows the film's emotion, its strong "
         "chords fall on the film's cuts.",
-        epilog="Exit status: 0 done, 1 the film or this machine has a problem (see the message), "
+        epilog="To install what the experts need: python -m emsync weights --help. "
+        "Exit status: 0 done, 1 the film or this machine has a problem (see the message), "
         "2 wrong usage, 130 interrupted.",
     )
     made.add_argument("film", type=Path, help="any film that FFmpeg reads")
@@ -394,10 +395,16 @@ def _partial(target: Path) -> Path:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    made = parser()
-    options = made.parse_args(arguments)
-    _check_moods(made, options)
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
+        if arguments[:1] == ["weights"]:  # a film of that name is ./weights
+            from emsync.weights_command import run as run_weights
+
+            run_weights(arguments[1:])
+            return 0
+        made = parser()
+        options = made.parse_args(arguments)
+        _check_moods(made, options)
         run(options)
     except EmsyncError as problem:
         print(f"emsync: {problem}", file=sys.stderr)
