@@ -1,0 +1,1 @@
+"""BEATs, the model behind the sound expert: architecture, weights, names of what it hears."""
