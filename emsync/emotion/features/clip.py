@@ -1,0 +1,628 @@
+"""The pictures: CLIP ViT-B/32 looks at stills and compares them with descriptions in words.
+
+Model: Radford et al., "Learning transferable visual models from natural language supervision"
+(ICML 2021), OpenAI's weights, built by open_clip as `ViT-B-32-quickgelu`.
+
+Vectors: one item a still, (items, 512) float32: the image features as the model gives them, not
+normalised, for that is what VEMOCLAP takes (its published demo min–max normalises the plain output
+of `encode_image`). The picture is prepared as there too: shorter side to 224 by antialiased cubic
+interpolation of unclipped numbers, middle square. Stretches are the moments of the stills.
+
+Opinions: zero-shot, one a still. Every class is the mean of the embeddings of many descriptions,
+normalised again (prompt ensembles, section 3.1.4 of the paper). Beside the six emotions stand three
+classes of pictures that show none. The probabilities are those of the six, and the certainty is
+their share of all nine. Ours: the descriptions, the three classes and `SOFTENING`. None of it has
+been measured on labelled stills.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emsync import weights
+from emsync.emotion.features.expert import ShareCallback
+from emsync.emotion.features.report import FeatureReport, Opinion, Stretch
+from emsync.emotion.reading import EMOTIONS
+from emsync.errors import WeightsError
+from emsync.film.footage import Footage, Still
+from emsync.progress import CancelToken
+from emsync.settings import ExpertSettings
+
+if TYPE_CHECKING:
+    import torch
+    from open_clip import CLIP
+
+WEIGHTS = "clip-vit-b-32"
+ARCHITECTURE = "ViT-B-32-quickgelu"
+"""open_clip's name for what OpenAI trained: its activation is not the usual GELU."""
+SAFETENSORS = "open_clip_model.safetensors"
+"""open_clip's copy of the weights; preferred where both are there."""
+ARCHIVE = "ViT-B-32.pt"
+"""OpenAI's own file, a TorchScript archive: loading it unpickles no Python classes."""
+
+SIDE = 224
+"""Pixels of the square that the model looks at."""
+MEAN, SD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+"""Of red, green and blue in the model's training pictures; published with the model."""
+
+SOFTENING = 2.0
+"""The model's logit scale (100) is divided by this before emotions are compared. Ours, an
+assumption: at 100 a cosine that is higher by 0.01 makes a class 2.7 times as likely. That scale was
+learned for naming what a picture shows, where the words decide; between two moods the choice of
+words alone moves the cosine by about as much, so it should take twice the difference."""
+
+CLEAR = 0.5
+"""A scene phrase is shown if it is likelier than all the others together. Ours."""
+
+BATCH = {"cpu": 4, "cuda": 32}
+"""Stills at a time; on two slow cores four take less than a second, so that a request can be
+cancelled soon."""
+TEXT_BATCH = 32
+
+MOOD_TEMPLATES = ("a {} scene of a film.", "a film still with a {} mood.", "a {} photo.")
+CONTENT_TEMPLATES = ("a film still of {}.", "a photo of {}.")
+SCENE_TEMPLATE = "a photo of {}."
+"""The paper's template for what a picture shows."""
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """How a class is described; every class in as many words, so that none gains by its wording.
+
+    Attributes:
+        moods: adjectives, for `MOOD_TEMPLATES`.
+        contents: what such a picture may show, for `CONTENT_TEMPLATES`.
+    """
+
+    moods: tuple[str, ...]
+    contents: tuple[str, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All descriptions."""
+        return (
+            *(template.format(mood) for template in MOOD_TEMPLATES for mood in self.moods),
+            *(template.format(one) for template in CONTENT_TEMPLATES for one in self.contents),
+        )
+
+
+CLASSES: dict[str, Prompts] = {
+    "anger": Prompts(
+        ("angry", "furious", "aggressive"),
+        (
+            "an angry person shouting",
+            "people in a heated argument",
+            "a violent fight",
+            "a furious face with clenched teeth",
+            "an angry mob",
+            "someone smashing things in rage",
+        ),
+    ),
+    "disgust": Prompts(
+        ("disgusting", "gross", "repulsive"),
+        (
+            "a person wrinkling the nose in disgust",
+            "rotten food with mould",
+            "a filthy toilet",
+            "a heap of stinking garbage",
+            "someone vomiting",
+            "maggots and cockroaches",
+        ),
+    ),
+    "fear": Prompts(
+        ("frightening", "scary", "tense"),
+        (
+            "a terrified person screaming",
+            "someone hiding from danger in the dark",
+            "a monster in a horror film",
+            "a dark and threatening corridor",
+            "people fleeing in panic",
+            "a person being followed at night",
+        ),
+    ),
+    "joy": Prompts(
+        ("joyful", "happy", "cheerful"),
+        (
+            "people laughing together",
+            "a happy smiling face",
+            "people celebrating and dancing",
+            "a loving embrace",
+            "children playing happily",
+            "a happy dog with its family",
+        ),
+    ),
+    "sadness": Prompts(
+        ("sad", "sorrowful", "lonely"),
+        (
+            "a person crying",
+            "mourners at a funeral",
+            "a lonely person looking down",
+            "a sad face with tears",
+            "an abandoned animal behind bars",
+            "someone grieving beside a hospital bed",
+        ),
+    ),
+    "surprise": Prompts(
+        ("surprising", "astonishing", "unexpected"),
+        (
+            "a person with mouth and eyes wide open in surprise",
+            "an amazed crowd looking up",
+            "a surprised face with raised eyebrows",
+            "a surprise party",
+            "someone shocked by unexpected news",
+            "a magic trick that astonishes people",
+        ),
+    ),
+    "everyday life": Prompts(
+        ("ordinary", "neutral", "everyday"),
+        (
+            "people talking calmly",
+            "a person with a neutral face",
+            "a person at work at a desk",
+            "people walking along a street",
+            "someone doing household chores",
+            "a person speaking to the camera",
+        ),
+    ),
+    "places and things": Prompts(
+        ("plain", "static", "unremarkable"),
+        (
+            "a building seen from outside",
+            "an empty room with furniture",
+            "a landscape without people",
+            "a road with cars",
+            "an object on a table",
+            "a city from above",
+        ),
+    ),
+    "writing and graphics": Prompts(
+        ("blank", "abstract", "graphic"),
+        (
+            "a title card with text",
+            "the end credits of a film",
+            "a black screen",
+            "a company logo",
+            "a computer screen with a diagram",
+            "a white background",
+        ),
+    ),
+}
+"""The six of `EMOTIONS`, in that order, then those of pictures without emotion."""
+
+SCENES: tuple[str, ...] = (
+    # People
+    "a close-up of a face",
+    "two people talking",
+    "a person crying",
+    "a person laughing",
+    "a couple kissing",
+    "a couple embracing",
+    "a family with children",
+    "children playing",
+    "a baby",
+    "an old person",
+    "a person walking alone",
+    "a person running",
+    "people dancing at a party",
+    "people arguing",
+    "people fighting",
+    "a person looking out of a window",
+    "a person lying in bed",
+    "a person reading a book",
+    "a person talking on the telephone",
+    "a person working at a computer",
+    "people eating at a table",
+    "a person cooking in a kitchen",
+    "a crowd of people",
+    "people shaking hands",
+    # Events
+    "a wedding",
+    "a funeral",
+    "a birthday party",
+    "a concert on a stage",
+    "a theatre play",
+    "a sports match in a stadium",
+    "a demonstration in the street",
+    "a parade",
+    "a press conference",
+    "soldiers in a war",
+    "an explosion",
+    "a house on fire",
+    "a car chase",
+    "a car accident",
+    "a police arrest",
+    "fireworks in the night sky",
+    "a magic show",
+    # Indoors
+    "a living room",
+    "a bedroom",
+    "a bathroom",
+    "an office",
+    "a classroom",
+    "a hospital room",
+    "a courtroom",
+    "a prison cell",
+    "a church",
+    "a restaurant",
+    "a bar with people drinking",
+    "a shop",
+    "a factory",
+    "a laboratory",
+    "a library",
+    "a museum",
+    "a gym",
+    "an empty corridor",
+    "a staircase",
+    "a train station",
+    "the inside of a car",
+    "the inside of a train",
+    "the inside of an aeroplane",
+    # Outdoors
+    "a beach",
+    "the open sea",
+    "waves in a storm",
+    "underwater with fish",
+    "a river",
+    "a waterfall",
+    "a lake among mountains",
+    "snow-covered mountains",
+    "a forest",
+    "a meadow with flowers",
+    "a field on a farm",
+    "a desert",
+    "a garden",
+    "a park with trees",
+    "a sunset",
+    "a starry night sky",
+    "clouds in a blue sky",
+    "a thunderstorm with lightning",
+    "rain on a window",
+    "a snowy street in winter",
+    "a city street by day",
+    "a city street at night",
+    "a city skyline from above",
+    "a village",
+    "a castle",
+    "a ruined building",
+    "a cemetery",
+    "a playground",
+    "a bridge",
+    "a motorway with traffic",
+    # Animals and things
+    "a dog in a shelter cage",
+    "a dog running outdoors",
+    "a person holding a dog",
+    "a cat",
+    "a horse",
+    "birds flying",
+    "wild animals in the savanna",
+    "an insect seen from very near",
+    "a parked car",
+    "a motorcycle",
+    "a bicycle ride",
+    "a boat on the water",
+    "an aeroplane in flight",
+    "a rocket launch",
+    "a spaceship in outer space",
+    "a robot",
+    "a monster",
+    "a person with a gun",
+    "a plate of food",
+    "a cup of coffee on a table",
+    "a book on a table",
+    "a musical instrument being played",
+    "an old photograph",
+    # Pictures that are not filmed
+    "a cartoon",
+    "a video game",
+    "a map",
+    "a computer screen",
+    "a title card with text",
+    "a black screen",
+)
+"""One of these is the caption. None contains another, or they would share their probability."""
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What stays loaded: half of CLIP, and what the other half made of the words.
+
+    Attributes:
+        path: the file that it came from.
+        device: "cpu" or "cuda".
+        visual: pictures (n, 3, 224, 224) to features (n, 512).
+        classes: (9, 512) unit vectors, order of `CLASSES`.
+        scenes: (phrases, 512) unit vectors, order of `SCENES`.
+        scale: by which the model multiplies cosines to get logits.
+    """
+
+    path: Path
+    device: str
+    visual: "torch.nn.Module"
+    classes: np.ndarray
+    scenes: np.ndarray
+    scale: float
+
+
+class ClipExpert:
+    """What the pictures show and how they feel, by CLIP; see the module."""
+
+    modality = "clip"
+    title = "Pictures"
+    weights: tuple[str, ...] = (WEIGHTS,)
+
+    def __init__(self) -> None:
+        self._model: _Model | None = None
+
+    def expected_seconds(self, film_seconds: float, device: str) -> float:
+        """As `Expert` says. On the CPU as measured on one slow core; on a GPU an estimate."""
+        stills = min(ExpertSettings().most_frames, ExpertSettings().frames + film_seconds / 2)
+        loaded = self._model is not None and self._model.device == device
+        load, still = {"cpu": (9.0, 0.12), "cuda": (7.0, 0.05)}[device]
+        return (0.0 if loaded else load) + stills * still
+
+    def prepare(self, device: str) -> None:
+        """As `Expert` says; the words are embedded once, and the half that did it let go of."""
+        if self._model is not None and self._model.device == device:
+            return
+        self.release()
+        import torch
+
+        path = _file(weights.find(WEIGHTS))
+        clip, scale = _clip(path, torch.float16 if device == "cuda" else torch.float32)
+        clip.to(device)
+        texts = [text for prompts in CLASSES.values() for text in prompts.texts]
+        texts += [SCENE_TEMPLATE.format(phrase) for phrase in SCENES]
+        embedded = _finite(_embedded_texts(clip, texts, device), path)
+        ends = np.cumsum([len(prompts.texts) for prompts in CLASSES.values()])
+        *classes, scenes = np.split(_unit(embedded), ends)
+        self._model = _Model(
+            path,
+            device,
+            clip.visual,
+            _unit(np.stack([one.mean(axis=0) for one in classes])),
+            scenes,
+            scale,
+        )
+
+    def run(
+        self, footage: Footage, settings: ExpertSettings, tell: ShareCallback, cancel: CancelToken
+    ) -> FeatureReport:
+        """As `Expert` says."""
+        began = time.perf_counter()
+        model = self._model
+        if model is None:
+            raise RuntimeError("prepare comes first")
+        stills = footage.sampled(settings.frames, settings.per_scene, settings.most_frames)
+        size = BATCH[model.device]
+        features = []
+        for start in range(0, len(stills), size):
+            cancel.check()
+            features.append(_seen(model, stills[start : start + size]))
+            tell(min(start + size, len(stills)) / len(stills))
+        vectors = _finite(np.concatenate(features), model.path)
+        seen = _unit(vectors)
+        moments = np.array([still.time for still in stills])
+        opinions = _opinions(model, seen, moments)
+        return FeatureReport(
+            modality=self.modality,
+            status="ran",
+            detail=f"Compared {len(stills)} frames with descriptions in words; what fits best is "
+            "taken for what they show and for how they feel.",
+            vectors=vectors,
+            findings=(*_feeling(opinions), *_captions(model, seen, moments, footage)),
+            seconds=time.perf_counter() - began,
+            device=model.device,
+            stretches=tuple(opinion.stretch for opinion in opinions),
+            opinions=opinions,
+        )
+
+    def release(self) -> None:
+        """As `Expert` says."""
+        if self._model is None:
+            return
+        on_gpu = self._model.device == "cuda"
+        self._model = None
+        if on_gpu:
+            import torch
+
+            torch.cuda.empty_cache()
+
+
+# The model -------------------------------------------------------------------------------------
+
+
+_AGAIN = (
+    f"Run: python -m emsync weights remove {WEIGHTS}, then: python -m emsync weights pull {WEIGHTS}"
+)
+
+
+def _damaged(path: Path) -> WeightsError:
+    return WeightsError(f"The file {path.name} is damaged. {_AGAIN}")
+
+
+def _file(folder: Path) -> Path:
+    for name in (SAFETENSORS, ARCHIVE):
+        if (folder / name).is_file():
+            return folder / name
+    raise WeightsError(f"The weights {WEIGHTS} have neither {SAFETENSORS} nor {ARCHIVE}. {_AGAIN}")
+
+
+def _state(path: Path) -> dict[str, "torch.Tensor"]:
+    """The weights by open_clip's names, on the CPU; OpenAI's file has the same names."""
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.name == SAFETENSORS:
+            return load_file(path)
+        # Deprecated for programs, but nothing else reads the weights in such an archive.
+        state = dict(torch.jit.load(str(path), map_location="cpu").state_dict())
+    except (SafetensorError, RuntimeError, OSError) as problem:
+        raise _damaged(path) from problem
+    for number in ("input_resolution", "context_length", "vocab_size"):
+        state.pop(number, None)
+    return state
+
+
+def _clip(path: Path, dtype: "torch.dtype") -> tuple["CLIP", float]:
+    """The model in `dtype` on the CPU, ready to be used, and its logit scale.
+
+    open_clip's own loading functions draw random weights first and take names to download by; the
+    class itself does neither.
+    """
+    import open_clip
+    import torch
+
+    state = _state(path)
+    with torch.device("meta"):  # shapes without numbers: those of the file take their place
+        clip = open_clip.CLIP(**open_clip.get_model_config(ARCHITECTURE))
+    try:
+        clip.load_state_dict(state, assign=True)
+    except RuntimeError as problem:
+        raise WeightsError(
+            f"The file {path.name} holds another model than CLIP ViT-B/32. {_AGAIN}"
+        ) from problem
+    scale = float(clip.logit_scale.detach().float().exp())
+    # The one thing that the file does not have: words do not look at those after them.
+    length = clip.context_length
+    clip.attn_mask = torch.full((length, length), -torch.inf).triu(1)
+    return clip.to(dtype).eval().requires_grad_(False), scale
+
+
+def _embedded_texts(clip: "CLIP", texts: Sequence[str], device: str) -> np.ndarray:
+    """(texts, 512) float32, as the model gives them. The model is of no use for texts afterwards.
+
+    A text ends with a mark at which it is read out, and no word looks at those after it, so the
+    padding can be cut off: six times faster, with the same result.
+    """
+    import torch
+    from open_clip import tokenize
+
+    tokens = tokenize(list(texts))
+    lengths = (tokens != 0).sum(dim=1)
+    positions, mask = clip.positional_embedding, clip.attn_mask
+    embedded = np.empty((len(texts), positions.shape[1]), dtype=np.float32)
+    for batch in lengths.argsort(stable=True).split(TEXT_BATCH):
+        length = int(lengths[batch].max())
+        clip.positional_embedding = torch.nn.Parameter(positions[:length], requires_grad=False)
+        clip.attn_mask = mask[:length, :length]
+        with torch.inference_mode():
+            found = clip.encode_text(tokens[batch, :length].to(device))
+        embedded[batch.numpy()] = found.float().cpu().numpy()
+    return embedded
+
+
+def _seen(model: _Model, stills: Sequence[Still]) -> np.ndarray:
+    """(stills, 512) float32, as the model gives them."""
+    import torch
+
+    dtype = next(model.visual.parameters()).dtype
+    with torch.inference_mode():
+        pictures = torch.stack([_picture(still.pixels()) for still in stills])
+        return model.visual(pictures.to(model.device, dtype)).float().cpu().numpy()
+
+
+def _picture(pixels: np.ndarray) -> "torch.Tensor":
+    """The middle square of a picture (height, width, 3) uint8 as the model wants it, (3, 224, 224).
+
+    To the letter as VEMOCLAP's published demo prepares it: overshoots of the interpolation stay.
+    """
+    import torch
+
+    picture = torch.tensor(pixels).permute(2, 0, 1).float() / 255
+    shorter = min(picture.shape[1:])
+    size = [int(SIDE * side / shorter) for side in picture.shape[1:]]
+    picture = torch.nn.functional.interpolate(
+        picture[None], size, mode="bicubic", align_corners=False, antialias=True
+    )[0]
+    top, left = (round((side - SIDE) / 2) for side in size)
+    square = picture[:, top : top + SIDE, left : left + SIDE]
+    return (square - torch.tensor(MEAN)[:, None, None]) / torch.tensor(SD)[:, None, None]
+
+
+def _finite(features: np.ndarray, path: Path) -> np.ndarray:
+    """Damage inside a file of the right length shows only here."""
+    if np.isfinite(features).all():
+        return features
+    raise _damaged(path)
+
+
+# What it makes of the film ---------------------------------------------------------------------
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    """Over the last axis, in float64."""
+    powers = np.exp(logits.astype(float) - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def _opinions(model: _Model, seen: np.ndarray, moments: np.ndarray) -> tuple[Opinion, ...]:
+    """Of every still.
+
+    Args:
+        model: for its words.
+        seen: (stills, 512) unit vectors.
+        moments: (stills,) seconds.
+    """
+    shares = _softmax(model.scale / SOFTENING * seen @ model.classes.T)[:, : len(EMOTIONS)]
+    certainty = shares.sum(axis=1)
+    return tuple(
+        Opinion((at, at), tuple(probabilities), certain)
+        for at, probabilities, certain in zip(
+            moments.tolist(),
+            (shares / certainty[:, None]).tolist(),
+            certainty.tolist(),
+            strict=True,
+        )
+    )
+
+
+def _feeling(opinions: Sequence[Opinion]) -> tuple[tuple[str, str], ...]:
+    """Findings on the emotion of all stills, each counting as much as it is certain."""
+    certainty = np.array([opinion.certainty for opinion in opinions])
+    mean = np.average([opinion.probabilities for opinion in opinions], axis=0, weights=certainty)
+    best = np.argsort(-mean, kind="stable")[:3]
+    return (
+        ("Emotion of the frames", ", ".join(f"{EMOTIONS[i]} {mean[i]:.0%}" for i in best)),
+        ("Everyday life, places, writing", f"{1 - certainty.mean():.0%} (no emotion of their own)"),
+    )
+
+
+def _captions(
+    model: _Model, seen: np.ndarray, moments: np.ndarray, footage: Footage
+) -> tuple[tuple[str, str], ...]:
+    """Findings on what the film and each scene shows, as far as that is clear.
+
+    Cosines are averaged over stills, so that a phrase has to fit most of them.
+    """
+
+    def caption(stretch: Stretch) -> str | None:
+        inside = seen[(stretch[0] <= moments) & (moments < stretch[1])]
+        if not len(inside):
+            return None
+        shares = _softmax(model.scale * inside.mean(axis=0) @ model.scenes.T)
+        best = int(shares.argmax())
+        return f"{SCENES[best]} ({shares[best]:.0%})" if shares[best] > CLEAR else None
+
+    film = caption((0.0, np.inf))
+    findings = [("Film as a whole", film or "no clear match")]
+    clear = [(scene, text) for scene in footage.scenes if (text := caption(scene))]
+    findings += [(f"{_clock(start)} to {_clock(end)}", text) for (start, end), text in clear]
+    unclear = len(footage.scenes) - len(clear)
+    if unclear:
+        findings.append(("Scenes without a clear match", f"{unclear} of {len(footage.scenes)}"))
+    return tuple(findings)
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
