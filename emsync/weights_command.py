@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 from emsync import weights
@@ -120,19 +121,24 @@ def _pull(options: argparse.Namespace) -> None:
         if offline or not answers(url, PATIENCE):
             why = "EMSYNC works offline" if offline else "their host does not answer"
             print(f"{listed(missing)}: not installed, because {why}.", file=sys.stderr)
+            print(
+                f"Later: python -m emsync weights pull {' '.join(options.names)}", file=sys.stderr
+            )
             return
     teller = _Teller(options.quiet)
     failed = []
     for name in names:
+        problem = None
         try:
             weights.pull(name, teller, CancelToken(), offline)
-        except EmsyncError as problem:
+        except EmsyncError as caught:
+            problem = caught
+        finally:
             teller.finish()
+        if problem:
             failed.append(name)
             print(f"emsync: {problem}", file=sys.stderr)
-            continue
-        teller.finish()
-        if not options.quiet:
+        elif not options.quiet:
             _tell_pins(name)
     if failed:
         others = len(names) - len(failed)
@@ -160,19 +166,23 @@ class _Teller:
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
         self.told = ""
+        self.next = 0.0
 
     def __call__(self, pulling: weights.Pulling) -> None:
         if self.quiet:
             return
         line = f"{pulling.name}: {pulling.step}"
-        if sys.stderr.isatty():
+        if not sys.stderr.isatty():
+            if line != self.told:
+                print(line, file=sys.stderr, flush=True)
+        elif time.monotonic() >= self.next:
+            self.next = time.monotonic() + 0.1
             share = f"{size_of(pulling.received)} of {size_of(pulling.total)}"
             print(f"\r\033[K{line}, {share}", end="", file=sys.stderr, flush=True)
-        elif line != self.told:
-            print(line, file=sys.stderr, flush=True)
         self.told = line
 
     def finish(self) -> None:
+        """Leave nothing on the line."""
         if sys.stderr.isatty() and self.told:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
         self.told = ""

@@ -8,6 +8,7 @@
 #
 #   PYTHON=python3.12   the Python that .venv is made with
 #   APT=no              leave the system alone
+#   WEIGHTS=no          fetch no weights for the experts; EMSYNC_OFFLINE=1 does as much
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
@@ -103,6 +104,22 @@ has_browser() {
   return 1
 }
 
+# OpenCV reads pictures for two of the experts. It needs libraries that servers often lack, and
+# names one at a time.
+need_opencv() {
+  local problem package seen=
+  while ! problem=$("$venv_python" -c 'import cv2' 2>&1); do
+    case $problem in
+      *libGL.so*) package=libgl1 ;;
+      *libgthread*|*libglib*) package=libglib2.0-0 ;;
+      *) say "OpenCV cannot be used: ${problem##*$'\n'}"; return 1 ;;
+    esac
+    [ "$package" != "$seen" ] || { say "OpenCV still does not find it."; return 1; }
+    seen=$package
+    have_package "A library that OpenCV needs is missing" "$package" || return 1
+  done
+}
+
 make_venv() {
   local python
   python=$(find_python)
@@ -151,5 +168,17 @@ if ! cat "${sources[@]}" | cmp -s - "$stamp"; then
   "$venv_python" -m pip install --requirement "$wanted" ||
     fail "pip could not install everything; its reason stands above." \
       "Often that is the network, or the disk: up to 7 GB are needed."
+  need_opencv || say "Until then faces and text in the picture are not read."
   cat "${sources[@]}" >"$stamp"
+fi
+
+# Offered once; broken off with Ctrl-C, the next time again. The tests bring weights of their own.
+if [ "$profile" = app ] && [ "${WEIGHTS:-yes}" != no ] && [ "${EMSYNC_OFFLINE:-0}" = 0 ] &&
+  ! has_file .venv/emsync-weights.offered; then
+  say "Fetching what the experts need to see, hear and read a film: 1.7 GB, once. WEIGHTS=no does without."
+  status=0
+  "$venv_python" -m emsync weights pull standard --if-reachable || status=$?
+  [ $status -eq 0 ] || say "Films are scored without what is missing." \
+    "To go on with it: $venv_python -m emsync weights pull standard"
+  [ $status -eq 130 ] || touch .venv/emsync-weights.offered
 fi

@@ -28,6 +28,10 @@ TOOLS = (
     "uname",
 )
 
+OPENCV = ("libgl1", "libglib2.0-0")
+"""Packages with the libraries that OpenCV loads."""
+PULL = "python -m emsync weights pull standard --if-reachable"
+
 PYTHON = """#!/bin/bash
 echo "python $*" >>"$MACHINE/log"
 case "$*" in
@@ -39,6 +43,13 @@ case "$*" in
   "-m venv "*) rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
   "-m pip --version") true ;;
   "-m pip install "*) [ ! -e "$MACHINE/offline" ] ;;
+  "-c import cv2")
+    for library in libGL.so.1:libgl1 libgthread-2.0.so.0:libglib2.0-0; do
+      [ -e "$MACHINE/${library#*:}" ] && continue
+      echo "ImportError: ${library%:*}: cannot open shared object file" >&2
+      exit 1
+    done ;;
+  "-m emsync weights pull "*) exit "$(cat "$MACHINE/pull" 2>/dev/null || echo 0)" ;;
   *) false ;;
 esac
 """
@@ -105,7 +116,7 @@ def machine(tmp_path: Path) -> Machine:
     made.program("apt-get", APT)
     made.program("id", "#!/bin/bash\necho 1000\n")
     made.program("sudo", "#!/bin/bash\nexit 1\n")
-    made.has("python3.12-venv")
+    made.has("python3.12-venv", *OPENCV)
     return made
 
 
@@ -225,3 +236,44 @@ def test_a_broken_venv_is_made_anew(machine: Machine) -> None:
     status, told, log = machine.setup()
     assert status == 0, told
     assert "python -m venv --clear .venv" in log
+
+
+def test_libraries_of_opencv_are_named_or_installed(machine: Machine) -> None:
+    for package in OPENCV:
+        (machine.root / package).unlink()
+    status, told, _ = machine.setup()
+    assert status == 0, told
+    assert "sudo apt-get install -y libgl1" in told and "not read" in told
+    (machine.tree / ".venv" / "emsync-app.installed").unlink()
+    root(machine)
+    status, told, log = machine.setup()
+    assert status == 0, told
+    assert "not read" not in told
+    assert [line.split()[-1] for line in log if " install " in line and "lib" in line][-2:] == [
+        *OPENCV
+    ]
+
+
+def test_weights_are_fetched_once_and_only_for_the_app(machine: Machine) -> None:
+    assert PULL not in machine.setup("tests")[2]
+    status, told, log = machine.setup()
+    assert (status, log[-1]) == (0, PULL), told
+    assert PULL not in machine.setup()[2]
+
+
+@pytest.mark.parametrize("variable", [("WEIGHTS", "no"), ("EMSYNC_OFFLINE", "1")])
+def test_weights_are_not_fetched_against_ones_will(
+    machine: Machine, variable: tuple[str, str]
+) -> None:
+    assert PULL not in machine.setup(**dict([variable]))[2]
+    assert PULL in machine.setup()[2]
+
+
+def test_weights_that_cannot_be_had_stop_nothing(machine: Machine) -> None:
+    (machine.root / "pull").write_text("130")  # Ctrl-C
+    status, told, _ = machine.setup()
+    assert status == 0 and "weights pull standard" in told
+    (machine.root / "pull").write_text("1")
+    status, told, log = machine.setup()
+    assert status == 0 and PULL in log and "without what is missing" in told
+    assert PULL not in machine.setup()[2]
