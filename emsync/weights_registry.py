@@ -100,7 +100,7 @@ def _ocr(
 
 _CLIP = "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
 _BEATS = "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2.pt"
-_YOLO = "yolov8n-face-lindevs.pt"
+_YOLO = "yolov11m-face.pt"
 _FACE = ("trpakov/vit-face-expression", "ef0bc6fc34241b6587e7e009e7711357be28c024")
 _ROBERTA = (
     "cardiffnlp/twitter-roberta-base-sentiment-latest",
@@ -153,23 +153,22 @@ _ALL = (
     ),
     Weights(
         "yolo-face",
-        "YOLOv8n-Face (Lindevs)",
+        "YOLO11m-face",
         "where faces are",
-        "https://github.com/lindevs/yolov8-face",
-        "MIT by its publisher; made with and loaded by Ultralytics YOLOv8, which is AGPL-3.0",
+        "https://github.com/akanametov/yolo-face",
+        "GPL-3.0 by its publisher; made with Ultralytics YOLO11, which is AGPL-3.0",
         (
             File(
                 _YOLO,
                 tuple(
-                    f"https://github.com/lindevs/yolov8-face/releases/{release}/{_YOLO}"
-                    for release in ("download/1.0.1", "latest/download")
+                    f"https://github.com/{owner}/yolo-face/releases/download/1.0.0/{_YOLO}"
+                    for owner in ("akanametov", "YapaLab")  # moved from the one to the other
                 ),
-                None,
-                "a72e65818b9d61b15d6b5f58996b2391c827f4508c5725706cf61d05a9a70e49",
+                40_499_429,
+                "6ccbe920c1fac95ed84de570519e89fbe24d326d466a7aae297960b3ecc6c661",
             ),
         ),
         ("standard",),
-        about=6_300_000,
     ),
     Weights(
         "face-expression",

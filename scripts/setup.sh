@@ -175,7 +175,7 @@ fi
 # Offered once; broken off with Ctrl-C, the next time again. The tests bring weights of their own.
 if [ "$profile" = app ] && [ "${WEIGHTS:-yes}" != no ] && [ "${EMSYNC_OFFLINE:-0}" = 0 ] &&
   ! has_file .venv/emsync-weights.offered; then
-  say "Fetching what the experts need to see, hear and read a film: 1.7 GB, once. WEIGHTS=no does without."
+  say "Fetching what the experts need to see, hear and read a film: 1.8 GB, once. WEIGHTS=no does without."
   status=0
   "$venv_python" -m emsync weights pull standard --if-reachable || status=$?
   [ $status -eq 0 ] || say "Films are scored without what is missing." \
