@@ -119,6 +119,12 @@ class MusicSettings:
     """xi, seconds: a CHORD this close to a boundary ticks that boundary off."""
     instruments: InstrumentCount = "more"
     """Instrument-count token: FEWER or MORE of the five groups."""
+    groups: tuple[str, ...] = ("bass", "drums", "guitar", "piano", "strings")
+    """Groups that may play; at least one. Without guitar and piano there are no strong chords."""
+    primer: Path | None = None
+    """MIDI file whose last seconds the piece goes on from. Ours."""
+    primer_seconds: float = 15.0
+    """Of the primer, at most."""
     temperature: float = 1.35
     """Published code; the thesis reports 1.2."""
     top_p: float = 0.6

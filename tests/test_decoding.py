@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from emsync.errors import EmsyncError
 from emsync.evaluation.speed import markdown, speed
 from emsync.music import stepping
 from emsync.music import vocabulary as v
@@ -21,7 +23,9 @@ from emsync.music.decoding import (
     _Row,
     generate,
 )
+from emsync.music.midi import read_primer, write_midi
 from emsync.music.stepping import RowStepper, SlotStepper, Stepper
+from emsync.music.tokens import Note
 from emsync.music.transformer import (
     Conditioning,
     MusicTransformer,
@@ -284,3 +288,61 @@ def test_speed_is_measured_at_the_contexts_that_the_model_has() -> None:
     assert all(one.ratio == pytest.approx(one.naive / one.cached) for one in found)
     table = markdown(found).splitlines()
     assert len(table) == 4 and f"| {found[1].ratio:.0f} × |" in table[3]
+
+
+# Groups and primers ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "groups", [("piano",), ("drums", "bass"), ("strings",), ("guitar", "drums")]
+)
+def test_only_the_groups_that_may_play_are_heard(groups: tuple[str, ...]) -> None:
+    (piece,) = draw(small(), Plan(0.2, 0.1, (2.0, 5.0), 8.0, 3), groups=groups)
+    heard = {v.note_of(token)[0] for token in piece.tokens if v.is_note(token)}
+    assert heard and heard <= set(groups)
+    if not {"piano", "guitar"} & set(groups):
+        assert v.CHORD not in piece.tokens
+
+
+@pytest.mark.parametrize("groups", [(), ("kazoo",)])
+def test_somebody_has_to_play(groups: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError):
+        draw(small(), Plan(0.0, 0.0, (), 2.0, 0), groups=groups)
+
+
+def test_a_primer_is_gone_on_from_and_is_no_part_of_the_piece() -> None:
+    model = small()
+    primer = (v.BAR, v.note_token("piano", 60, True), v.shift_token(60),
+              v.note_token("piano", 60, False), v.shift_token(60))  # fmt: skip
+    plain, primed = (
+        draw(model, Plan(0.0, 0.0, (1.0,), 6.0, 0, primer=before))[0] for before in ((), primer)
+    )
+    assert plain.tokens != primed.tokens
+    assert primed.tokens[0] == v.BAR
+    assert sum(map(v.shift_ticks, primed.tokens)) * v.TICK_SECONDS < 8
+
+
+@pytest.mark.parametrize("length", [4, 30, 34])
+def test_a_primer_may_fill_half_the_context(length: int) -> None:
+    model = small()  # a context of 72
+    primer = tuple([v.BAR, v.shift_token(20)] * (length // 2))
+    (piece,) = draw(model, Plan(0.0, 0.0, (1.0, 4.0), 10.0, 0, primer=primer))
+    assert sum(map(v.shift_ticks, piece.tokens)) * v.TICK_SECONDS >= 10
+
+
+def test_a_midi_file_becomes_a_primer(tmp_path: Path) -> None:
+    notes = [Note("piano", 60 + n % 5, n / 2, n / 2 + 0.4, 80) for n in range(80)]
+    notes += [Note("drums", 38, n / 2, n / 2 + 0.1, 80) for n in range(80)]
+    write_midi(notes, tmp_path / "song.mid", Fraction(40), 120.0)
+    primer = read_primer(tmp_path / "song.mid", 500, 10.0)
+    seconds = sum(map(v.shift_ticks, primer)) * v.TICK_SECONDS
+    assert primer[0] == v.BAR and primer.count(v.BAR) == 5
+    assert seconds == pytest.approx(10.0, abs=0.02)
+    assert len(read_primer(tmp_path / "song.mid", 20, 10.0)) == 20
+    for name, content in (("words.mid", b"no music"), ("empty.mid", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(EmsyncError, match=name):
+            read_primer(tmp_path / name, 500, 10.0)
+    write_midi([], tmp_path / "silent.mid", Fraction(4))
+    with pytest.raises(EmsyncError, match="no notes"):
+        read_primer(tmp_path / "silent.mid", 500, 10.0)

@@ -115,7 +115,7 @@ def test_notes_start_on_time(tmp_path: Path, small_font: Path) -> None:
 
 
 def test_tempo_changes_move_notes(tmp_path: Path, small_font: Path) -> None:
-    import mido  # type: ignore[import-untyped]
+    import mido
 
     file = mido.MidiFile(ticks_per_beat=100)
     track = mido.MidiTrack()

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import load
+from emsync.music.midi import group_of
 from emsync.music.tokens import NoteTable, decode, tick_of_tokens
 from emsync.music.transformer import (
     Conditioning,
@@ -24,7 +25,7 @@ from emsync.music.transformer import (
     Positions,
     TransformerSettings,
 )
-from emsync.training import corpus, plot, train_music
+from emsync.training import plot, train_music
 from emsync.training.corpus import Piece, UnusableFile, build, read_shard, tokenise
 from emsync.training.labels import arousal_of_tempo, majorness
 from emsync.training.train_music import (
@@ -401,10 +402,10 @@ def test_pieces_without_pitch_are_not_trained_on() -> None:
 
 
 def test_groups_follow_lpd5() -> None:
-    groups = [corpus.group_of(program, False) for program in (0, 25, 33, 48, 98, 120)]
+    groups = [group_of(program, False) for program in (0, 25, 33, 48, 98, 120)]
     names = ["piano", "guitar", "bass", "strings"]
     assert groups == [*(v.GROUPS.index(name) for name in names), None, None]
-    assert corpus.group_of(0, True) == v.GROUPS.index("drums")
+    assert group_of(0, True) == v.GROUPS.index("drums")
 
 
 def test_learning_curves_are_drawn(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from emsync.music.checkpoint import Checkpoint
 from emsync.music.chords import CHORD_GROUPS, strong_chords
 from emsync.music.decoding import DecodedPiece, Hit, MoodChange, Plan, generate, tick_off
 from emsync.music.emotion_regressor import EmotionRegressor, load_regressor
+from emsync.music.midi import read_primer
 from emsync.music.quality import PieceQuality, faults, quality_of
 from emsync.music.tokens import DecodedTokens, Note, NoteTable, decode
 from emsync.progress import CancelToken
@@ -184,6 +185,7 @@ def compose(
 
     Raises:
         WeightsError: the emotion regressor is missing or damaged.
+        EmsyncError: the primer cannot be read.
         Cancelled: the owner asked to stop.
     """
     began = time.monotonic()
@@ -192,6 +194,9 @@ def compose(
     asked = cuts if ending is None else (*cuts, ending)
     curve = mood if isinstance(mood, MoodCurve) else MoodCurve.constant(mood)
     plan = _plan(curve, asked, seconds, seed)
+    if settings.primer is not None:
+        context = checkpoint.model.settings.context // 2
+        plan = replace(plan, primer=read_primer(settings.primer, context, settings.primer_seconds))
     regressor = load_regressor()
     meter = _Meter(advance, settings, plan, twin=settings.compare_untold and bool(cuts))
     drawn, remarks, tokens = _draw(checkpoint, plan, curve, settings, regressor, cancel, meter)

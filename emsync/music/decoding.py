@@ -69,6 +69,8 @@ class Plan:
     seed: int
     changes: tuple[MoodChange, ...] = ()
     """Later moods, their seconds ascending."""
+    primer: tuple[int, ...] = ()
+    """Tokens that the model takes for the music before second 0; not part of the piece."""
 
     def __post_init__(self) -> None:
         if any(a.seconds >= b.seconds for a, b in pairwise(self.changes)):
@@ -114,6 +116,20 @@ _MOST_VOICES = np.array([MOST_VOICES.get(group, 1) for group in v.GROUPS])
 _CHORD_GROUPS = frozenset(v.GROUPS.index(group) for group in CHORD_GROUPS)
 
 
+def _muted(settings: MusicSettings) -> np.ndarray:
+    """Mask (groups,) of those that may not play.
+
+    Raises:
+        ValueError: nobody may play, or there is no such group.
+    """
+    playing = [v.GROUPS.index(group) for group in settings.groups]
+    if not playing:
+        raise ValueError("one group at least has to play")
+    muted = np.ones(len(v.GROUPS), dtype=bool)
+    muted[playing] = False
+    return muted
+
+
 class _Row:
     """Clock, boundaries and rules of one piece."""
 
@@ -121,6 +137,7 @@ class _Row:
         self.plan = plan
         self.settings = settings
         self.generator = torch.Generator().manual_seed(plan.seed)
+        self.muted = _muted(settings)
         self.tokens = list(start)
         self.ticks = 0
         self.last_note_on = 0
@@ -180,12 +197,14 @@ class _Row:
         no[[v.PAD, v.START, v.FEWER_INSTRUMENTS, v.MORE_INSTRUMENTS]] = True
         for mark in self.marks_now:
             no[mark] = True
+        no[v.CHORD] |= all(self.muted[group] for group in _CHORD_GROUPS)
         notes = no[v.FIRST_NOTE : v.FEWER_INSTRUMENTS].reshape(len(v.GROUPS), 2, v.PITCHES)
         offs, ons = notes[:, 0], notes[:, 1]
         sounding = self.began >= 0
         fresh = self.began == self.ticks
         held = sounding & (self.held_until > self.ticks)
         np.logical_or(fresh, held, out=ons)
+        ons[self.muted] = True
         np.logical_or(~sounding, np.where(fresh, ~self.restarted, held), out=offs)
         offs[_DRUMS] = False
         overdue = sounding & ~held & (self.ticks - self.began >= _LONGEST_TICKS)
@@ -370,6 +389,8 @@ class _Reading:
 
     def __init__(self, plan: Plan, settings: MusicSettings, places: Sequence[int]) -> None:
         self.row = _Row(plan, settings, (v.BAR,))
+        self.before = plan.primer
+        """What the model reads before the piece, until the context is full or the mood changes."""
         self.places = places
         """Rows of the stepper: the piece with its mood and, for guidance, without."""
         count = v.MORE_INSTRUMENTS if settings.instruments == "more" else v.FEWER_INSTRUMENTS
@@ -405,11 +426,15 @@ class _Reading:
         changes = plan.changes_by(self.row.seconds)
         if self.changes is not None and stepper.pasts[self.places[0]].room == 0:
             context = stepper.settings
-            self.first = written - (context.context - context.prefix - 1) // 2
+            self.before = ()
+            self.first = max(0, written - (context.context - context.prefix - 1) // 2)
         if self.changes is not None and self.changes != changes:
+            self.before = ()
             self.first = max(self.first, written - TOKENS_REMEMBERED)
         self.changes = changes
         tokens, offsets = self.row.tokens[self.first :], self.offsets[self.first :]
+        tokens = [*self.before, *tokens]
+        offsets = [self.row.settings.maximum_offset] * len(self.before) + offsets
         moods = (plan.mood_after(self.changes), (math.nan, math.nan))
         return torch.stack(
             [

@@ -1,10 +1,12 @@
-"""Notes to a MIDI file that any sequencer opens: five tracks, one per instrument group."""
+"""Notes to a MIDI file that any sequencer opens, five tracks, one per group; and back."""
 
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from emsync.music.tokens import Note
+from emsync.errors import EmsyncError
+from emsync.music import vocabulary as v
+from emsync.music.tokens import Note, encode, table_of
 
 PROGRAMS = {"piano": 0, "guitar": 25, "bass": 32, "strings": 48, "drums": 0}
 """General MIDI programs, counted from 0 (published code)."""
@@ -42,3 +44,84 @@ def write_midi(
     partial = path.with_name(path.name + ".partial")
     music.write(str(partial))
     partial.replace(path)
+
+
+LARGEST_PRIMER = 1_000_000
+"""Bytes of a MIDI file to continue from. Ours: hours of music."""
+
+
+def group_of(program: int, is_drum: bool) -> int | None:
+    """Index into `vocabulary.GROUPS` as in LPD-5; None for effects, which are dropped."""
+    if is_drum:
+        return v.GROUPS.index("drums")
+    if program <= 7:
+        return v.GROUPS.index("piano")
+    if 24 <= program <= 31:
+        return v.GROUPS.index("guitar")
+    if 32 <= program <= 39:
+        return v.GROUPS.index("bass")
+    if 96 <= program <= 103 or program >= 112:
+        return None
+    return v.GROUPS.index("strings")
+
+
+def read_primer(path: Path, most: int, seconds: float) -> tuple[int, ...]:
+    """The last tokens of a MIDI file, for a piece to go on from; it ends on a bar line.
+
+    Args:
+        path: a standard MIDI file.
+        most: tokens at most.
+        seconds: of music at most.
+
+    Returns:
+        At most `most` tokens. All notes have ended.
+
+    Raises:
+        EmsyncError: with a sentence, if it is no MIDI file, too large, or has no notes in it that
+            the generator knows.
+    """
+    import pretty_midi
+
+    sentence = (
+        f"“{path.name}” is not a MIDI file that can be read. Choose another to continue from."
+    )
+    try:
+        if path.stat().st_size > LARGEST_PRIMER:
+            raise EmsyncError(
+                f"“{path.name}” is too large to continue from: at most {LARGEST_PRIMER / 1e6:g} MB."
+            )
+        song = pretty_midi.PrettyMIDI(str(path))
+        bars = [float(at) for at in song.get_downbeats()]
+    except EmsyncError:
+        raise
+    except Exception as error:  # its parsers raise nearly anything
+        raise EmsyncError(sentence) from error
+    notes = []
+    for track in song.instruments:
+        group = group_of(track.program, track.is_drum)
+        if group is not None:
+            notes += [
+                Note(v.GROUPS[group], note.pitch, note.start, note.end, note.velocity)
+                for note in track.notes
+                if v.LOWEST_PITCH <= note.pitch <= v.HIGHEST_PITCH
+            ]
+    if not notes:
+        raise EmsyncError(f"“{path.name}” has no notes that can be continued. Choose another.")
+    last = max(note.end for note in notes)
+    if len(bars) > 1:
+        bars.append(2 * bars[-1] - bars[-2])  # the bar line after the last bar
+    end = min((bar for bar in bars if bar >= last - 0.05), default=last)
+    first = max(0.0, end - seconds)
+    begin = min((bar for bar in bars if bar >= first - 1e-6), default=first)
+    kept = [
+        Note(note.group, note.pitch, note.start - begin, min(note.end, end) - begin, note.velocity)
+        for note in notes
+        if begin <= note.start < end
+    ]
+    ticks = [round((bar - begin) / v.TICK_SECONDS) for bar in bars if begin <= bar < end]
+    tokens = [int(token) for token in encode(table_of(kept), ticks, drum_offs=False)]
+    rest = round((end - begin) / v.TICK_SECONDS) - sum(map(v.shift_ticks, tokens))
+    tokens += [v.shift_token(v.MAXIMUM_SHIFT)] * (max(0, rest) // v.MAXIMUM_SHIFT)
+    if rest % v.MAXIMUM_SHIFT > 0 and rest > 0:
+        tokens.append(v.shift_token(rest % v.MAXIMUM_SHIFT))
+    return tuple(tokens[-most:])

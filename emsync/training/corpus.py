@@ -44,6 +44,7 @@ import numpy as np
 from emsync.music import vocabulary as v
 from emsync.music.chords import strong_chords
 from emsync.music.emotion_regressor import EmotionRegressor, load_regressor
+from emsync.music.midi import group_of
 from emsync.music.tokens import NoteTable, encode, one_voice_per_pitch
 from emsync.training.labels import arousal_of_tempo, bars_apart, majorness, windows_of
 
@@ -90,21 +91,6 @@ class Piece:
 
 class UnusableFile(Exception):
     """Why a MIDI file gave no piece."""
-
-
-def group_of(program: int, is_drum: bool) -> int | None:
-    """Index into `vocabulary.GROUPS` as in LPD-5; None for effects, which are dropped."""
-    if is_drum:
-        return v.GROUPS.index("drums")
-    if program <= 7:
-        return v.GROUPS.index("piano")
-    if 24 <= program <= 31:
-        return v.GROUPS.index("guitar")
-    if 32 <= program <= 39:
-        return v.GROUPS.index("bass")
-    if 96 <= program <= 103 or program >= 112:
-        return None
-    return v.GROUPS.index("strings")
 
 
 @dataclass(frozen=True)
