@@ -198,7 +198,8 @@ def analyse(
             reports = panel.consult(
                 footage, settings.experts, lambda title, share: advance(share, title), cancel
             )
-            reading = read_emotion(reading, reports, footage, settings.experts)
+            fusion = panel.fusion(settings.experts)
+            reading = read_emotion(reading, reports, footage, settings.experts, fusion)
     return Analysis(film, detector.cuts, reading, clock.seconds)
 
 

@@ -5,13 +5,17 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from emsync.emotion.features.expert import Expert, ShareCallback
 from emsync.emotion.features.report import FeatureReport, Status
-from emsync.errors import EmsyncError, WeightsNotInstalled
+from emsync.errors import EmsyncError, WeightsError, WeightsNotInstalled
 from emsync.film.footage import Footage
 from emsync.progress import CancelToken
 from emsync.settings import Device, ExpertSettings
+
+if TYPE_CHECKING:
+    from emsync.emotion.vemoclap import Vemoclap
 
 _LOOK_SECONDS = 0.1
 _GRACE_SECONDS = 5.0
@@ -35,6 +39,7 @@ class Panel:
         """
         self.experts = tuple(experts)
         self._keep = keep
+        self._fusion: Vemoclap | None = None
         self._locks = {expert.modality: threading.Lock() for expert in experts}
 
     def expected_seconds(self, film_seconds: float, settings: ExpertSettings) -> float:
@@ -71,6 +76,20 @@ class Panel:
             advance(0.0)
             reports.append(self._ask(expert, footage, settings, device, advance, cancel))
         return tuple(reports)
+
+    def fusion(self, settings: ExpertSettings) -> "Vemoclap | str":
+        """VEMOCLAP's trained fusion, or in a clause why it cannot be asked."""
+        from emsync.emotion.vemoclap import load
+
+        if self._fusion is None:
+            try:
+                self._fusion = load(device=device_of(settings.device))
+            except WeightsNotInstalled:
+                return "VEMOCLAP's trained fusion is not installed"
+            except WeightsError as error:
+                log.warning("%s", error)
+                return f"VEMOCLAP's trained fusion cannot be loaded: {error}"
+        return self._fusion
 
     def release(self) -> None:
         """Let go of all models that no request is using."""

@@ -6,13 +6,18 @@ trained on could look; otherwise what there is is pooled without training. The r
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from emsync.emotion.features.report import FeatureReport, Opinion, Stretch
 from emsync.emotion.pooling import pool, smoothed, voices
 from emsync.emotion.reading import EmotionReading, Voice
+from emsync.emotion.vemoclap import NothingToRead
 from emsync.film.footage import Footage
 from emsync.settings import ExpertSettings
 from emsync.wording import listed
+
+if TYPE_CHECKING:
+    from emsync.emotion.vemoclap import Vemoclap
 
 NAMES = {
     "cues": "colour, movement, cutting and loudness",
@@ -30,6 +35,7 @@ def read_emotion(
     reports: Sequence[FeatureReport],
     footage: Footage,
     settings: ExpertSettings,
+    fusion: "Vemoclap | str",
 ) -> EmotionReading:
     """The emotion of a film and of each scene.
 
@@ -38,13 +44,14 @@ def read_emotion(
         reports: of the experts.
         footage: what they were shown.
         settings: by which frames were chosen.
+        fusion: VEMOCLAP's, or in a clause why there is none.
     """
     scenes = [(float(scene.start), float(scene.end)) for scene in cues.scenes]
-    fused = _fused(reports, footage, scenes)
-    if isinstance(fused, str):
-        reading = _pooled(cues, reports, footage, scenes, settings, fused)
+    why_not = fusion if isinstance(fusion, str) else fusion.why_not(reports)
+    if why_not is None and not isinstance(fusion, str):
+        reading = _fused(fusion, cues, reports, footage, scenes)
     else:
-        reading = fused
+        reading = _pooled(cues, reports, footage, scenes, settings, why_not or "")
     return replace(
         reading,
         scenes=tuple(
@@ -96,7 +103,30 @@ def _pooled(
 
 
 def _fused(
-    reports: Sequence[FeatureReport], footage: Footage, scenes: Sequence[Stretch]
-) -> EmotionReading | str:
-    """VEMOCLAP's reading, or why there is none."""
-    return "VEMOCLAP's trained fusion is not installed"
+    fusion: "Vemoclap",
+    cues: EmotionReading,
+    reports: Sequence[FeatureReport],
+    footage: Footage,
+    scenes: Sequence[Stretch],
+) -> EmotionReading:
+    """VEMOCLAP's reading; a scene in which it finds nothing is read as the whole film is."""
+    film = fusion.read(reports, (0.0, footage.seconds))
+    parts, blank = [], 0
+    for stretch in scenes:
+        try:
+            parts.append(fusion.read(reports, stretch).probabilities)
+        except NothingToRead:
+            parts.append(film.probabilities)
+            blank += 1
+    source = f"VEMOCLAP's trained fusion ({fusion.sha256[:12]})"
+    if blank:
+        source += f"; {blank} of {len(scenes)} scenes, in which it finds nothing, as the whole film"
+    return EmotionReading(
+        probabilities=film.probabilities,
+        source=source,
+        scenes=tuple(
+            replace(scene, probabilities=probabilities)
+            for scene, probabilities in zip(cues.scenes, parts, strict=True)
+        ),
+        reports=(*cues.reports, *reports),
+    )

@@ -13,7 +13,7 @@ from emsync.emotion.reader import NAMES
 from emsync.emotion.reading import EMOTIONS
 from emsync.interface import plots
 from emsync.progress import Progress
-from emsync.wording import listed
+from emsync.wording import clock, listed
 
 if TYPE_CHECKING:
     from emsync.emotion.features.report import FeatureReport
@@ -157,7 +157,7 @@ def _seen(report: "FeatureReport") -> str:
         for picture in report.pictures
     )
     spoken = "".join(
-        f"<li><time>{_clock(start)}</time> {html.escape(text)}</li>"
+        f"<li><time>{clock(start)}</time> {html.escape(text)}</li>"
         for (start, _), text in report.transcript
     )
     return (
@@ -180,11 +180,6 @@ def _voices(result: "Result") -> str:
         )
         rows.append((_name(voice.modality), said))
     return _table(rows) if len(rows) > 1 else ""
-
-
-def _clock(seconds: float) -> str:
-    """Minutes and seconds, as players show them."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def _mood(result: "Result") -> str:

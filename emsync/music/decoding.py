@@ -206,7 +206,7 @@ class _Row:
         np.logical_or(fresh, held, out=ons)
         ons[self.muted] = True
         np.logical_or(~sounding, np.where(fresh, ~self.restarted, held), out=offs)
-        offs[_DRUMS] = False
+        offs[_DRUMS] = self.muted[_DRUMS]
         overdue = sounding & ~held & (self.ticks - self.began >= _LONGEST_TICKS)
         if overdue.any():
             oldest = np.where(overdue, self.began, self.ticks).argmin()

@@ -29,6 +29,7 @@ from emsync.errors import WeightsError
 from emsync.film.footage import SOUND_RATE, Footage
 from emsync.progress import CancelToken
 from emsync.settings import ExpertSettings
+from emsync.wording import clock
 
 if TYPE_CHECKING:
     from emsync.emotion.beats.encoder import BeatsEncoder
@@ -317,12 +318,8 @@ def _findings(
             inside = np.average(probabilities, axis=0, weights=shared)
             first = int(inside.argmax())
             findings.append(
-                (f"{_clock(start)} to {_clock(end)}", f"{names[first]} ({inside[first]:.0%})")
+                (f"{clock(start)} to {clock(end)}", f"{names[first]} ({inside[first]:.0%})")
             )
     if silent:
         findings.append(("Stretches of silence", f"{silent} of {silent + len(stretches)}"))
     return tuple(findings)
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -31,6 +31,7 @@ from emsync.errors import WeightsError
 from emsync.film.footage import Footage, Still
 from emsync.progress import CancelToken
 from emsync.settings import ExpertSettings
+from emsync.wording import clock
 
 if TYPE_CHECKING:
     import torch
@@ -617,12 +618,8 @@ def _captions(
     film = caption((0.0, np.inf))
     findings = [("Film as a whole", film or "no clear match")]
     clear = [(scene, text) for scene in footage.scenes if (text := caption(scene))]
-    findings += [(f"{_clock(start)} to {_clock(end)}", text) for (start, end), text in clear]
+    findings += [(f"{clock(start)} to {clock(end)}", text) for (start, end), text in clear]
     unclear = len(footage.scenes) - len(clear)
     if unclear:
         findings.append(("Scenes without a clear match", f"{unclear} of {len(footage.scenes)}"))
     return tuple(findings)
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
