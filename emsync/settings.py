@@ -14,6 +14,7 @@ Loudness = Literal["peak", "lufs"]
 InstrumentCount = Literal["fewer", "more"]
 MoodMode = Literal["mean", "draw"]
 CurveMode = Literal["constant", "scenes"]
+UndecidedMode = Literal["neutral", "mean"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -75,6 +76,10 @@ class MoodSettings:
     """r in (0, 1]: category means are scaled to span [-r, r] on both axes."""
     mode: MoodMode = "mean"
     """"mean": mean of the mixture; "draw": pick a category, then draw from its Gaussian."""
+    undecided: UndecidedMode = "neutral"
+    """What the evenly spread part of the probabilities means. "neutral": valence and arousal 0, for
+    whoever cannot tell says nothing. "mean": the mean of all six emotions as in the thesis, and
+    that is unpleasant and excited, since four of them are."""
     curve: CurveMode = "constant"
     """"constant": one mood for the whole film, as in the paper; "scenes": the mood follows the
     readings of the scenes (`emsync.emotion.curve`)."""

@@ -90,7 +90,7 @@ def test_mixture_mean_stays_inside_the_range(probabilities: tuple[float, ...], s
 def test_mixture_mean_is_linear(
     one: tuple[float, ...], other: tuple[float, ...], share: float
 ) -> None:
-    settings = MoodSettings()
+    settings = MoodSettings(undecided="mean")
     mixed = mood_of(
         [share * a + (1 - share) * b for a, b in zip(one, other, strict=True)], settings
     )
@@ -138,6 +138,32 @@ def test_draws_pick_categories_by_their_probability() -> None:
         mood_of(half_joy_half_sadness, settings, generator).valence > 0 for _ in range(1000)
     )
     assert pleasant == pytest.approx(250, abs=60)
+
+
+@given(distributions(), st.floats(min_value=0.0, max_value=1.0))
+def test_the_even_part_of_a_reading_is_neutral(
+    probabilities: tuple[float, ...], share: float
+) -> None:
+    settings = MoodSettings()
+    least = min(probabilities)
+    decided = mood_of(probabilities, settings)
+    mixed = mood_of([share * p + (1 - share) / 6 for p in probabilities], settings)
+    assert mixed.valence == pytest.approx(share * decided.valence, abs=1e-9)
+    assert mixed.arousal == pytest.approx(share * decided.arousal, abs=1e-9)
+    if least == 0:
+        assert decided == mood_of(probabilities, MoodSettings(undecided="mean"))
+
+
+def test_who_cannot_tell_is_neutral_and_in_the_thesis_is_not() -> None:
+    even = (1 / 6,) * 6
+    neutral = mood_of(even, MoodSettings())
+    assert (neutral.valence, neutral.arousal) == pytest.approx((0, 0), abs=1e-9)
+    thesis = mood_of(even, MoodSettings(undecided="mean"))
+    assert thesis.valence < -0.2 and thesis.arousal > 0.2
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        drawn = mood_of(even, MoodSettings(mode="draw"), generator)
+        assert (drawn.valence, drawn.arousal) == (0, 0)
 
 
 def test_a_draw_without_a_generator_is_refused() -> None:

@@ -3,6 +3,10 @@
 Each emotion is a Gaussian with independent axes in the valence-arousal plane (table 6.1). The
 film's mood is the mean of their mixture, or a draw from it. `valence_arousal_range` (r) stretches
 the plane so that the means of the categories fill [-r, r] on both axes.
+
+Ours: probabilities are taken apart into an even part, which says nothing about the film, and the
+rest. The even part counts as neutral; `MoodSettings.undecided` gives the thesis's reading, in which
+a film of which nothing is known is unpleasant and excited.
 """
 
 import math
@@ -99,8 +103,9 @@ def mood_of(
 
     Args:
         probabilities: six, order of `EMOTIONS`, sum 1.
-        settings: r, and "mean" (of the mixture) or "draw" (a category by its probability, then a
-            point from its Gaussian).
+        settings: r, what undecided means, and "mean" (of the mixture) or "draw" (a category by its
+            probability, then a point from its Gaussian; neutral by the probability of the even
+            part).
         generator: a generator on the CPU; needed by "draw", not touched by "mean".
 
     Returns:
@@ -111,6 +116,9 @@ def mood_of(
             no generator.
     """
     weights = checked_probabilities(probabilities)
+    if settings.undecided == "neutral":
+        least = min(weights)
+        weights = tuple(weight - least for weight in weights)
     categories = scaled_categories(settings)
     if settings.mode == "draw":
         if generator is None:
@@ -149,8 +157,11 @@ def _draw(
 ) -> Mood:
     import torch
 
-    index = int(torch.multinomial(torch.tensor(weights), 1, generator=generator))
+    neutral = max(0.0, 1 - math.fsum(weights))
+    index = int(torch.multinomial(torch.tensor([*weights, neutral]), 1, generator=generator))
     valence_step, arousal_step = torch.randn(2, generator=generator).tolist()
+    if index == len(categories):
+        return Mood(0.0, 0.0)
     chosen = categories[index]
     return Mood(
         _clip(chosen.valence_mean + chosen.valence_sd * valence_step),

@@ -23,6 +23,7 @@ import gradio as gr
 from emsync.emotion.panel import Panel, standard_experts
 from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import views
+from emsync.interface.experts import Installation
 from emsync.progress import CancelToken, Progress
 from emsync.settings import Settings
 
@@ -171,6 +172,7 @@ class Studio:
         self._checkpoint: Checkpoint | None = None
         self.panel = Panel(standard_experts())
         """Its models stay loaded, and are shared by all requests."""
+        self.installation = Installation()
         self._workers: set[threading.Thread] = set()
         self._closed = threading.Event()
 
@@ -244,6 +246,7 @@ class Studio:
     def close(self) -> None:
         """Cancel all requests and wait until their threads, and the FFmpegs in them, are gone."""
         self._closed.set()
+        self.installation.stop()
         with self._lock:
             sessions, workers = list(self._sessions.values()), list(self._workers)
         for session in sessions:

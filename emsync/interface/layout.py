@@ -1,12 +1,15 @@
 """What stands where on the page, and which handler listens to what."""
 
+import html
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
-from emsync.interface import views
+from emsync.emotion.panel import device_of
+from emsync.errors import EmsyncError
+from emsync.interface import experts, views
 from emsync.interface.handlers import KEEP_SECONDS, Studio, Update
 from emsync.settings import CurveMode, InstrumentCount, OriginalSound, Settings
 
@@ -72,6 +75,10 @@ _CSS = """
 .em-report figcaption { font-size: 0.9em; opacity: 0.85; }
 .em-transcript { list-style: none; padding: 0; margin: 0.4em 0 1em; font-size: 0.92em; }
 .em-transcript time { opacity: 0.75; margin-right: 0.6em; font-variant-numeric: tabular-nums; }
+#em-panel table { width: 100%; border-collapse: collapse; font-size: 0.92em; }
+#em-panel th, #em-panel td { text-align: left; padding: 0.25em 0.6em 0.25em 0; font-weight: 400;
+  border-bottom: 1px solid var(--border-color-primary); }
+#em-panel thead th { font-weight: 600; }
 .em-report summary { cursor: pointer; padding: 0.4em 0; }
 """
 
@@ -102,6 +109,12 @@ def build(studio: Studio) -> gr.Blocks:
                 gr.Accordion("Settings (the paper's numbers, if left alone)", open=True),
             ):
                 controls = _controls(defaults)
+                with gr.Accordion("Who looks at the film", open=False, elem_id="em-experts"):
+                    listing = gr.HTML(elem_id="em-panel")
+                    install = gr.Button("Install what is missing", size="sm", elem_id="em-install")
+                    stop = gr.Button("Stop", size="sm", visible=False, elem_id="em-stop")
+                    installing = gr.HTML(elem_id="em-installing")
+                    clock = gr.Timer(1.0, active=False)
             with gr.Column(scale=10, visible=False, elem_id="em-results") as results:
                 scored = gr.Video(
                     label="Your film, scored",
@@ -158,6 +171,42 @@ def build(studio: Studio) -> gr.Blocks:
         def close(request: gr.Request) -> None:
             studio.leave(str(request.session_hash))
 
+        def look_at_experts() -> dict[Any, Any]:
+            """What the list of experts shows now."""
+            running = studio.installation.running
+            missing, refusal = experts.to_install(), experts.may_install()
+            words = studio.installation.words or (refusal if missing else "") or ""
+            return {
+                listing: experts.table(studio.panel, device_of(defaults.experts.device)),
+                install: gr.Button(
+                    f"Install what is missing ({missing / 1e6:.0f} MB)",
+                    visible=bool(missing) and not running,
+                    interactive=refusal is None,
+                ),
+                stop: gr.Button(visible=running),
+                installing: views.note(words) if words else "",
+                clock: gr.Timer(active=running),
+            }
+
+        def press_install() -> dict[Any, Any]:
+            try:
+                studio.installation.start()
+            except EmsyncError as error:
+                raise gr.Error(html.escape(str(error)), print_exception=False) from None
+            return look_at_experts()
+
+        def press_stop() -> dict[Any, Any]:
+            studio.installation.stop()
+            return look_at_experts()
+
+        shelf = [listing, install, stop, installing, clock]
+        for event, handler in (
+            (page.load, look_at_experts),
+            (install.click, press_install),
+            (stop.click, press_stop),
+            (clock.tick, look_at_experts),
+        ):
+            event(handler, None, shelf, show_progress="hidden", api_visibility="private")
         compose.click(
             press,
             [film, *controls],

@@ -1,0 +1,147 @@
+"""The page's list of experts: who is installed, what each costs here, and installing the rest."""
+
+import html
+import logging
+import os
+import threading
+from collections.abc import Sequence
+
+from emsync import weights
+from emsync.emotion.panel import Panel
+from emsync.emotion.vemoclap import NAME as FUSION
+from emsync.errors import Cancelled, EmsyncError
+from emsync.progress import CancelToken
+from emsync.weights import Pulling
+from emsync.wording import listed
+
+PROFILE = "standard"
+"""What the button installs."""
+
+FILM_SECONDS = 60.0
+"""The film for which costs are told beforehand."""
+
+log = logging.getLogger(__name__)
+
+
+def may_install() -> str | None:
+    """Why the page's visitors may not install anything; None if they may.
+
+    On a Hugging Face Space everybody would use up the disk of one.
+    """
+    if os.environ.get("SPACE_ID"):
+        return "On a Space its owner chooses what is installed."
+    if weights.is_offline():
+        return "EMSYNC_OFFLINE is set: nothing is downloaded."
+    return None
+
+
+def table(panel: Panel, device: str) -> str:
+    """HTML: every expert, what it needs, whether that is here, and how long it takes."""
+    rows = []
+    for expert in panel.experts:
+        missing = [name for name in expert.weights if not _is_here(name)]
+        rows.append(
+            (
+                expert.title,
+                _here(expert.weights, missing),
+                _size(expert.weights),
+                f"{expert.expected_seconds(FILM_SECONDS, device):.0f} s",
+            )
+        )
+    missing = [] if weights.status_of(FUSION).installed else [FUSION]
+    rows.append(("VEMOCLAP, the fusion", _here((FUSION,), missing), _size((FUSION,)), "under 1 s"))
+    heads = ("Expert", "Weights", "Size", f"Time for {FILM_SECONDS:.0f} s of film here")
+    return (
+        "<table><thead><tr>"
+        + "".join(f'<th scope="col">{head}</th>' for head in heads)
+        + "</tr></thead><tbody>"
+        + "".join(
+            f'<tr><th scope="row">{html.escape(first)}</th>'
+            + "".join(f"<td>{html.escape(cell)}</td>" for cell in rest)
+            + "</tr>"
+            for first, *rest in rows
+        )
+        + "</tbody></table>"
+    )
+
+
+def to_install() -> int:
+    """Bytes that installing `PROFILE` would fetch."""
+    return sum(weights.status_of(name).to_download for name in weights.names_of(PROFILE))
+
+
+def _is_here(name: str) -> bool:
+    """Whether weights are installed, or others of the same model: any size of Whisper will do."""
+    model = name.split("-")[0]
+    alike = [other for other in weights.REGISTRY if other.split("-")[0] == model == "whisper"]
+    return any(weights.status_of(other).installed for other in (name, *alike))
+
+
+def _here(needed: Sequence[str], missing: Sequence[str]) -> str:
+    if not missing:
+        return "installed"
+    if len(missing) < len(needed):
+        return f"missing: {listed(missing)}"
+    return "not installed"
+
+
+def _size(needed: Sequence[str]) -> str:
+    total = sum(weights.REGISTRY[name].bytes for name in needed)
+    return f"{total / 1e6:.0f} MB"
+
+
+class Installation:
+    """At most one download for all pages. It goes on when its page is closed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._cancel = CancelToken()
+        self.words = ""
+        """How far it is, or how it ended."""
+
+    @property
+    def running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin, unless it is under way.
+
+        Raises:
+            EmsyncError: installing is not allowed here.
+        """
+        refusal = may_install()
+        if refusal:
+            raise EmsyncError(refusal)
+        with self._lock:
+            if self.running:
+                return
+            self.words = "Starting …"
+            self._cancel = CancelToken()
+            self._thread = threading.Thread(target=self._work, daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Stop; what was fetched stays for the next time."""
+        self._cancel.cancel()
+
+    def _work(self) -> None:
+        failed = []
+        for name in weights.names_of(PROFILE):
+            try:
+                weights.pull(name, self._tell, self._cancel)
+            except Cancelled:
+                self.words = "Stopped. What was fetched is kept for the next time."
+                return
+            except EmsyncError as error:
+                failed.append(str(error))
+            except Exception as error:
+                log.exception("installing %s failed", name)
+                failed.append(f"{name}: {type(error).__name__}")
+        self.words = " ".join(failed) or "All is installed. The next film is read with it."
+
+    def _tell(self, pulling: Pulling) -> None:
+        self.words = (
+            f"{pulling.name}: {pulling.received / 1e6:.0f} of {pulling.total / 1e6:.0f} MB "
+            f"({pulling.step})"
+        )
