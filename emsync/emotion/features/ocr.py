@@ -338,8 +338,11 @@ class OcrExpert:
         self._device = "cpu"
 
     def expected_seconds(self, film_seconds: float, device: str) -> float:
-        """Measured on two cores: the start, then 0.6 s a still; twice that where all has text."""
-        return 8.0 + 0.6 * most_looks(film_seconds, ExpertSettings())
+        """Measured on one core: 4 to 5 s for the start, 0.5 s a still; with much text, thrice that.
+
+        Translation is not in it: about 2 s for a card.
+        """
+        return 5.0 + 0.5 * most_looks(film_seconds, ExpertSettings())
 
     def prepare(self, device: str) -> None:
         """Start the reader and load the sentiment; a translation is loaded when one is needed.
