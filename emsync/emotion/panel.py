@@ -3,7 +3,9 @@
 import logging
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,9 @@ from emsync.settings import Device, ExpertSettings
 
 if TYPE_CHECKING:
     from emsync.emotion.vemoclap import Vemoclap
+
+AT_ONCE = 2
+"""Experts that look at the same time."""
 
 _LOOK_SECONDS = 0.1
 _GRACE_SECONDS = 5.0
@@ -40,6 +45,8 @@ class Panel:
         self.experts = tuple(experts)
         self._keep = keep
         self._fusion: Vemoclap | None = None
+        # Libraries that are imported by two threads at once trip over each other.
+        self._preparing = threading.Lock()
         self._locks = {expert.modality: threading.Lock() for expert in experts}
 
     def expected_seconds(self, film_seconds: float, settings: ExpertSettings) -> float:
@@ -62,20 +69,26 @@ class Panel:
         """
         device = device_of(settings.device)
         asked = self._asked(settings)
-        shares = [max(expert.expected_seconds(footage.seconds, device), 1e-3) for expert in asked]
-        reports = []
-        for number, expert in enumerate(asked):
-            before = sum(shares[:number]) / sum(shares)
-            share = shares[number] / sum(shares)
+        if not asked:
+            return ()
+        meter = _Meter([expert.expected_seconds(footage.seconds, device) for expert in asked], tell)
 
-            def advance(
-                fraction: float, title: str = expert.title, low: float = before, part: float = share
-            ) -> None:
-                tell(title, low + part * fraction)
+        def ask(number: int) -> FeatureReport:
+            expert = asked[number]
+
+            def advance(share: float) -> None:
+                meter.advance(number, expert.title, share)
 
             advance(0.0)
-            reports.append(self._ask(expert, footage, settings, device, advance, cancel))
-        return tuple(reports)
+            report = self._ask(expert, footage, settings, device, advance, cancel)
+            advance(1.0)
+            return report
+
+        # The longest first: so that nobody is left to work alone at the end.
+        order = sorted(range(len(asked)), key=lambda number: -meter.seconds[number])
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            reports = {number: pool.submit(ask, number) for number in order}
+            return tuple(reports[number].result() for number in range(len(asked)))
 
     def fusion(self, settings: ExpertSettings) -> "Vemoclap | str":
         """VEMOCLAP's trained fusion, or in a clause why it cannot be asked."""
@@ -115,7 +128,7 @@ class Panel:
     ) -> FeatureReport:
         patience = settings.patience + settings.patience_per_second * footage.seconds
         began = time.monotonic()
-        work = _Work(expert, footage, settings, device, tell, self._keep)
+        work = _Work(expert, footage, settings, device, tell, self._keep, self._preparing)
         lock = self._locks[expert.modality]
 
         def failed(status: Status, detail: str) -> FeatureReport:
@@ -157,6 +170,23 @@ class Panel:
         return work.report
 
 
+class _Meter:
+    """The share done of all experts, each counting by the time that it is expected to take."""
+
+    def __init__(self, seconds: Sequence[float], tell: TellExpert) -> None:
+        self.seconds = [max(one, 1e-3) for one in seconds]
+        self._tell = tell
+        self._done = [0.0] * len(seconds)
+        self._lock = threading.Lock()
+
+    def advance(self, number: int, title: str, share: float) -> None:
+        """Expert `number` has done `share` of its work."""
+        with self._lock:
+            self._done[number] = max(self._done[number], share)
+            done = sum(a * b for a, b in zip(self._done, self.seconds, strict=True))
+            self._tell(title, done / sum(self.seconds))
+
+
 class _Work:
     """One expert's look at one film, in a thread of its own that can be left behind."""
 
@@ -168,9 +198,10 @@ class _Work:
         device: str,
         tell: ShareCallback,
         keep: bool,
+        preparing: threading.Lock,
     ) -> None:
         self.expert, self.footage, self.settings = expert, footage, settings
-        self.device, self.tell, self.keep = device, tell, keep
+        self.device, self.tell, self.keep, self.preparing = device, tell, keep, preparing
         self.cancel = CancelToken()
         self.report: FeatureReport | None = None
         self.error: BaseException | None = None
@@ -178,7 +209,11 @@ class _Work:
     def run(self, lock: threading.Lock) -> None:
         """Look, and give `lock` back, however long it takes."""
         try:
-            self.expert.prepare(self.device)
+            with self.preparing, warnings.catch_warnings():
+                # Two experts bring TorchScript files, whose format is to be given up one day.
+                warnings.simplefilter("ignore", FutureWarning)
+                self.cancel.check()
+                self.expert.prepare(self.device)
             self.cancel.check()
             self.report = self.expert.run(self.footage, self.settings, self._tell, self.cancel)
         except BaseException as error:

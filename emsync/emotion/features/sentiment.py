@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from emsync import weights
+from emsync.emotion.features.loading import no_progress_bars
 from emsync.emotion.mapping import TABLE_6_1
 from emsync.errors import WeightsError
 
@@ -117,13 +118,16 @@ class _Roberta:
 
         load: Any = RobertaForSequenceClassification.from_pretrained  # its annotation is incomplete
         try:
-            self._tokenizer: Any = RobertaTokenizer.from_pretrained(folder, local_files_only=True)
-            self._model, loaded = load(
-                folder,
-                local_files_only=True,
-                dtype=torch.float16 if device == "cuda" else torch.float32,
-                output_loading_info=True,
-            )
+            with no_progress_bars():
+                self._tokenizer: Any = RobertaTokenizer.from_pretrained(
+                    folder, local_files_only=True
+                )
+                self._model, loaded = load(
+                    folder,
+                    local_files_only=True,
+                    dtype=torch.float16 if device == "cuda" else torch.float32,
+                    output_loading_info=True,
+                )
         except Exception as problem:  # a damaged file makes the library raise almost anything
             raise _damaged(folder, str(problem).strip().partition("\n")[0]) from problem
         config = self._model.config

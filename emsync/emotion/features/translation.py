@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from emsync import weights
+from emsync.emotion.features.loading import no_progress_bars
 from emsync.errors import WeightsError
 from emsync.progress import CancelToken
 
@@ -115,13 +116,14 @@ class Translator:
 
         load: Any = M2M100ForConditionalGeneration.from_pretrained  # its annotation is incomplete
         try:
-            tokenizer: Any = NllbTokenizer.from_pretrained(folder, local_files_only=True)
-            model, loaded = load(
-                folder,
-                local_files_only=True,
-                dtype=torch.float16 if device == "cuda" else torch.float32,
-                output_loading_info=True,
-            )
+            with no_progress_bars():
+                tokenizer: Any = NllbTokenizer.from_pretrained(folder, local_files_only=True)
+                model, loaded = load(
+                    folder,
+                    local_files_only=True,
+                    dtype=torch.float16 if device == "cuda" else torch.float32,
+                    output_loading_info=True,
+                )
         except Exception as problem:  # a damaged file makes the library raise almost anything
             raise _damaged(folder, str(problem).strip().partition("\n")[0]) from problem
         # The library fills what it does not find with random numbers and goes on.

@@ -1,0 +1,21 @@
+"""Loading models without noise on the terminal."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def no_progress_bars() -> Iterator[None]:
+    """While the `with` block runs, transformers draws no progress bars: ours is on the page.
+
+    Models are prepared one at a time (`emsync.emotion.panel`), so nobody else is silenced.
+    """
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
