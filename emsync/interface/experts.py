@@ -87,7 +87,7 @@ def _here(needed: Sequence[str], missing: Sequence[str]) -> str:
 
 def _size(needed: Sequence[str]) -> str:
     total = sum(weights.REGISTRY[name].bytes for name in needed)
-    return f"{total / 1e6:.0f} MB"
+    return f"{total / 1e6:.0f} MB" if total else "unknown"
 
 
 class Installation:

@@ -76,8 +76,9 @@ _CSS = """
 .em-transcript { list-style: none; padding: 0; margin: 0.4em 0 1em; font-size: 0.92em; }
 .em-transcript time { opacity: 0.75; margin-right: 0.6em; font-variant-numeric: tabular-nums; }
 #em-panel table { width: 100%; border-collapse: collapse; font-size: 0.92em; }
-#em-panel th, #em-panel td { text-align: left; padding: 0.25em 0.6em 0.25em 0; font-weight: 400;
-  border-bottom: 1px solid var(--border-color-primary); }
+#em-panel tr, #em-panel th, #em-panel td { border: none !important; background: none !important; }
+#em-panel th, #em-panel td { text-align: left; padding: 0.25em 0.6em 0.25em 0 !important;
+  font-weight: 400; border-bottom: 1px solid var(--border-color-primary) !important; }
 #em-panel thead th { font-weight: 600; }
 .em-report summary { cursor: pointer; padding: 0.4em 0; }
 """

@@ -139,7 +139,7 @@ def _emotion(result: "Result") -> str:
         )
         + _voices(result)
         + f"<details><summary>What was seen, heard and read</summary>{seen}</details>"
-        + (f"<details><summary>Who did not look</summary>{missing}</details>" if absent else ""),
+        + (f"<details><summary>Who found nothing, or did not look</summary>{missing}</details>" if absent else ""),
     )
 
 
