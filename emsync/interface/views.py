@@ -130,6 +130,10 @@ def _emotion(result: "Result") -> str:
     looked = [report for report in reading.reports if report.status == "ran"]
     seen = "".join(map(_seen, looked))
     missing = _table([(_name(report.modality), report.detail) for report in absent])
+    if missing:
+        missing = (
+            f"<details><summary>Who found nothing, or did not look</summary>{missing}</details>"
+        )
     return _section(
         "Emotion",
         f"Source: {html.escape(reading.source)}.",
@@ -139,7 +143,7 @@ def _emotion(result: "Result") -> str:
         )
         + _voices(result)
         + f"<details><summary>What was seen, heard and read</summary>{seen}</details>"
-        + (f"<details><summary>Who found nothing, or did not look</summary>{missing}</details>" if absent else ""),
+        + missing,
     )
 
 
