@@ -1,23 +1,31 @@
 """The command line as a shell sees it: exit status, the two streams, and the files that appear."""
 
+import copy
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import wave
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from conftest import Films
 
+from emsync.__main__ import _options, main, parser, settings_of
 from emsync.emotion.reading import EMOTIONS
+from emsync.errors import EmsyncError
 from emsync.pipeline import STAGES
+from emsync.presets import changed, read_preset, write_preset
+from emsync.report import read_report
+from emsync.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMMAND = (sys.executable, "-m", "emsync")
@@ -60,7 +68,7 @@ class Scored:
     film: Path
     run: Run
     folder: Path
-    report: dict[str, object]
+    report: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +113,6 @@ def test_a_film_comes_back_with_music(scored: Scored) -> None:
 
 
 def test_midi_and_wav_go_with_it(scored: Scored) -> None:
-    import wave
-
     import pretty_midi
 
     music = pretty_midi.PrettyMIDI(str(scored.folder / "music.mid"))
@@ -241,6 +247,14 @@ def test_weights_that_are_not_there(films: Films, tmp_path: Path) -> None:
         ["--top-p", "1.1"],
         ["--guidance", "-1"],
         ["--original-sound", "louder"],
+        ["--loudness", "loud"],
+        ["--balance", "25"],
+        ["--groups", "none"],
+        ["--groups", "bass,flute"],
+        ["--program", "piano"],
+        ["--program", "piano=128"],
+        ["--program", "flute=1"],
+        ["--program", "piano=1,guitar=2"],
     ],
     ids=" ".join,
 )
@@ -249,6 +263,317 @@ def test_wrong_values_are_wrong_usage(arguments: list[str], tmp_path: Path) -> N
     assert (run.status, run.out) == (2, "")
     assert f"argument {arguments[0]}" in run.err
     assert "Traceback" not in run.err
+
+
+def say(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Run:
+    """Run the command in this process, which is quicker."""
+    status = main([*map(str, arguments)])
+    told = capsys.readouterr()
+    return Run(status, told.out, told.err)
+
+
+# Presets and other options ----------------------------------------------------------------------
+
+
+def chosen(*arguments: str | Path) -> Settings:
+    """The settings that a command line asks for."""
+    options, standard, _ = _options(parser, ["film.mp4", "-o", "out.mp4", *map(str, arguments)])
+    return settings_of(options, standard)
+
+
+def test_options_are_settings(tmp_path: Path) -> None:
+    assert chosen() == Settings()
+    options = (
+        "--original-sound duck --loudness lufs --balance -3 --groups bass,drums "
+        "--program piano=4 --program guitar=24 --late-tolerance none --no-end-on-chord --seed 3"
+    )
+    expected = {
+        "sound.original_sound": "duck",
+        "sound.loudness": "lufs",
+        "sound.balance_decibels": -3.0,
+        "music.groups": ("bass", "drums"),
+        "sound.programs": (("piano", 4), ("guitar", 24)),
+        "music.late_tolerance": None,
+        "music.end_on_chord": False,
+        "seed": 3,
+    }
+    assert chosen(*options.split()) == changed(Settings(), expected)
+    files = ("--primer", tmp_path / "a.mid", "--soundfont", tmp_path / "b.sf2")
+    assert chosen(*files) == changed(
+        Settings(),
+        {"music.primer": tmp_path / "a.mid", "sound.soundfont": tmp_path / "b.sf2"},
+    )
+
+
+def test_options_win_over_the_preset(tmp_path: Path) -> None:
+    preset = tmp_path / "preset.json"
+    settings = changed(
+        Settings(),
+        {
+            "mood.curve": "scenes",
+            "cuts.threshold": 0.5,
+            "music.temperature": 1.1,
+            "music.end_on_chord": False,
+            "music.late_tolerance": None,
+            "music.primer": tmp_path / "a.mid",
+            "sound.programs": (("piano", 4), ("bass", 33)),
+            "seed": 8,
+        },
+    )
+    write_preset(settings, preset, allow_paths=True)
+    assert chosen("--preset", preset) == settings
+    # An option that says what is the default anyhow wins as well.
+    options = "--seed 0 --end-on-chord --late-tolerance 0.125 --program piano=0 --primer none"
+    expected = {
+        "seed": 0,
+        "music.end_on_chord": True,
+        "music.late_tolerance": 0.125,
+        "music.primer": None,
+        "sound.programs": (("piano", 0), ("bass", 33)),
+    }
+    assert chosen("--preset", preset, *options.split()) == changed(settings, expected)
+    # The preset's scenes give way to a mood; those asked for beside it are a contradiction.
+    assert chosen("--preset", preset, "--mood", "0", "0").mood.curve == "scenes"
+
+
+def test_a_preset_that_cannot_be_used_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    preset = tmp_path / "preset.json"
+    preset.write_text('{"emsync_preset": 1, "settings": {"music": {"top_p": 7}}}')
+    run = say(capsys, "film.mp4", "-o", tmp_path / "out.mp4", "--preset", preset)
+    assert_refused(run, "preset.json", "music.top_p", "above 0 to 1")
+
+
+def test_settings_are_saved_and_stems_add_up(
+    films: Films, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    preset, stems = tmp_path / "preset.json", tmp_path / "stems"
+    arguments = (
+        films.plain(), "-o", tmp_path / "a.mp4", "--wav", tmp_path / "a.wav", "--stems", stems,
+        "--save-preset", preset, "--seed", "5", "--groups", "drums,bass,piano",
+        "--program", "piano=4",
+    )  # fmt: skip
+    run = say(capsys, *arguments)
+    assert run.status == 0, run.err
+    assert read_preset(preset) == changed(
+        Settings(),
+        {
+            "seed": 5,
+            "music.groups": ("drums", "bass", "piano"),
+            "sound.programs": (("piano", 4),),
+        },
+    )
+    paths = sorted(stems.iterdir())
+    assert paths and {path.stem for path in paths} <= {"bass", "drums", "piano"}
+    total = sum(samples(path).astype(float) for path in paths)
+    assert np.abs(total - samples(tmp_path / "a.wav")).max() <= len(paths)
+    # Nothing is overwritten unless asked; then what plays no more goes.
+    other = tmp_path / "b.mp4"
+    assert_refused(say(capsys, films.plain(), "-o", other, "--stems", stems), "--overwrite")
+    stale = stems / "strings.wav"
+    stale.write_text("of the piece before")
+    run = say(capsys, *arguments, "--overwrite", "-q")
+    assert run == Run(0, "", "")
+    assert sorted(stems.iterdir()) == paths
+
+
+def samples(path: Path) -> np.ndarray:
+    with wave.open(str(path)) as sound:
+        return np.frombuffer(sound.readframes(sound.getnframes()), "<i2")
+
+
+@pytest.mark.parametrize("option", ["--primer", "--soundfont"])
+def test_files_that_are_not_there_or_not_what_they_should_be(
+    option: str, films: Films, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "text"
+    text.write_text("Once upon a time")
+    start = (films.plain(), "-o", tmp_path / "out.mp4", "-q", option)
+    assert_refused(say(capsys, *start, tmp_path / "gone"), "There is no file")
+    assert_refused(say(capsys, *start, tmp_path), "not a file")
+    assert_refused(say(capsys, *start, text), "is not a")
+    assert [path.name for path in tmp_path.iterdir()] == ["text"]
+
+
+# Again, from a report ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def odd(films: Films, tmp_path_factory: pytest.TempPathFactory) -> Scored:
+    """A film with cuts, scored by its scenes and with settings that are not the standard ones."""
+    folder = tmp_path_factory.mktemp("odd")
+    primer = folder / "primer.mid"
+    first = (films.plain(), "-o", folder / "primer.mp4", "--midi", primer, "--experts", "none")
+    assert main([*map(str, first), "-q"]) == 0
+    preset = folder / "preset.json"
+    settings = changed(Settings(), {"cuts.minimum_gap": Fraction(7, 3), "music.openings": 3})
+    write_preset(settings, preset)
+    arguments = (
+        films.uneven(), "-o", folder / "scored.mp4", "--midi", folder / "music.mid",
+        "--report", folder / "report.json", "--preset", preset, "--primer", primer,
+        "--seed", "11", "--candidates", "2", "--late-tolerance", "none", "--mood-curve", "scenes",
+        "--groups", "piano,bass,drums", "--mood-mode", "draw", "--experts", "none", "-q",
+    )  # fmt: skip
+    assert main([*map(str, arguments)]) == 0
+    report = json.loads((folder / "report.json").read_text())
+    assert [cut["kept"] for cut in report["cuts"]].count(True) > 1
+    return Scored(films.uneven(), Run(0, "", ""), folder, report)
+
+
+def test_a_report_gives_the_same_midi_without_looking_at_the_film_again(
+    odd: Scored,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr("emsync.pipeline.stream_frames")
+    run = say(
+        capsys, odd.film, "-o", tmp_path / "again.mp4", "--midi", tmp_path / "again.mid",
+        "--report", tmp_path / "again.json", "--from-report", odd.folder / "report.json",
+        "--primer", odd.folder / "primer.mid", "-q",
+    )  # fmt: skip
+    assert run == Run(0, "", "")
+    first, again = odd.folder / "music.mid", tmp_path / "again.mid"
+    assert again.read_bytes() == first.read_bytes()
+    # And the report tells the same, but for times and who read the emotion.
+    report, before = json.loads((tmp_path / "again.json").read_text()), copy.deepcopy(odd.report)
+    for told in (report, before):
+        del told["seconds_per_stage"], told["emotion"]["source"]
+        del told["music"]["compose_seconds"], told["music"]["tokens_per_second"]
+    assert report == before
+
+
+def test_the_report_of_a_fresh_process_gives_the_same_midi(scored: Scored, tmp_path: Path) -> None:
+    run = emsync(
+        scored.film, "-o", tmp_path / "again.mp4", "--midi", tmp_path / "again.mid",
+        "--from-report", scored.folder / "report.json", "-q",
+    )  # fmt: skip
+    assert run == Run(0, "", "")
+    first, again = scored.folder / "music.mid", tmp_path / "again.mid"
+    assert again.read_bytes() == first.read_bytes()
+
+
+def test_options_beside_a_report_win(
+    scored: Scored, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = say(
+        capsys, scored.film, "-o", tmp_path / "again.mp4", "--report", tmp_path / "again.json",
+        "--from-report", scored.folder / "report.json", "--mood", "0.25", "0.5", "-q",
+    )  # fmt: skip
+    assert run == Run(0, "", "")
+    again = json.loads((tmp_path / "again.json").read_text())
+    assert [(part["valence"], part["arousal"]) for part in again["mood"]["curve"]] == [(0.25, 0.5)]
+    assert again["settings"] == scored.report["settings"]
+    with pytest.raises(SystemExit) as end:
+        say(
+            capsys, scored.film, "-o", tmp_path / "no.mp4", "--experts", "none",
+            "--from-report", scored.folder / "report.json",
+        )  # fmt: skip
+    assert end.value.code == 2
+    assert "not analysed again" in capsys.readouterr().err
+
+
+def test_what_differs_from_the_report_is_said(
+    odd: Scored, films: Films, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = copy.deepcopy(odd.report)
+    report["music"]["weights_sha256"] = report["music"]["regressor_sha256"] = "0" * 64
+    report["libraries"] |= {"torch": "0.1", "numpy": "\033[2J"}
+    report["machine"]["threads"] = "99"
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(report))
+    primer = tmp_path / "other.mid"
+    primer.write_bytes((odd.folder / "primer.mid").read_bytes() + b" ")
+    film = films.render("uneven again.mkv", "-i", films.uneven(), "-c", "copy", "-metadata", "a=b")
+    run = say(
+        capsys, film, "-o", tmp_path / "out.mp4", "-q", "--from-report", path, "--primer", primer
+    )
+    assert (run.status, run.out) == (0, "")
+    for words in (
+        "film is not “uneven.mkv”",
+        "weights are others",
+        "regressor is another",
+        "continue from is another",
+        "torch was 0.1 then",
+        "numpy was ?[2J then",
+        "threads was 99",
+    ):
+        assert words in run.err
+    assert len(run.err.splitlines()) == 7
+    assert all(line.startswith("emsync: not as in the report: ") for line in run.err.splitlines())
+
+
+def test_what_a_report_cannot_bring_along_is_asked_for(
+    odd: Scored, films: Films, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = odd.folder / "report.json"
+    start = ("-o", tmp_path / "out.mp4", "-q", "--from-report")
+    assert_refused(say(capsys, odd.film, *start, path), "“primer.mid”", "--primer")
+    primer = ("--primer", odd.folder / "primer.mid")
+    assert_refused(say(capsys, films.plain(), *start, path, *primer), "lasts 3.00 s", "uneven.mkv")
+    report = copy.deepcopy(odd.report)
+    for name in ("../weights/free-5m", "other", "/"):
+        report["music"]["weights"] = name
+        (tmp_path / "report.json").write_text(json.dumps(report))
+        run = say(capsys, odd.film, *start, tmp_path / "report.json", *primer)
+        assert_refused(run, f"“{name}”", "--weights")
+
+
+STRANGE: tuple[Any, ...] = (None, [], {}, "x", 1e300, -1, True, 10**50, [[]], "\ud800")
+
+
+def variants(value: Any) -> Iterator[Any]:
+    """A report with one part missing or strange; of a list only the first two entries."""
+    if isinstance(value, dict):
+        for key in value:
+            yield {name: part for name, part in value.items() if name != key}
+            for other in (*STRANGE, *variants(value[key])):
+                yield {**value, key: other}
+    elif isinstance(value, list):
+        for i, part in enumerate(value[:2]):
+            for other in variants(part):
+                yield [*value[:i], other, *value[i + 1 :]]
+        yield value[::-1]
+
+
+def test_a_crafted_report_gets_a_sentence_whatever_is_in_it(odd: Scored, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    refused = 0
+    needed = {key: odd.report[key] for key in odd.report if key not in ("picture", "libraries")}
+    needed["libraries"] = {"torch": "2"}
+    for part in ("film", "music", "settings"):  # what is not looked at, or looked at elsewhere
+        kept = ("name", "music", "sound", "seed", "weights", "primer")
+        needed[part] = {
+            key: value
+            for key, value in odd.report[part].items()
+            if key in kept or key.endswith("sha256")
+        }
+    count = 0
+    for report in variants(needed):
+        count += 1
+        path.write_text(json.dumps(report))
+        try:
+            read_report(path)
+        except EmsyncError as problem:
+            refused += 1
+            sentence = str(problem)
+            assert "“report.json”" in sentence and sentence.endswith(".")
+            assert sentence.encode() and len(sentence) < 400, sentence
+    assert 0.1 < refused / count < 0.9
+
+
+def test_a_report_of_before_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    for content, words in (
+        ("{}", "not a report"),
+        ('{"emsync_report": 2}', "another version"),
+        ('{"emsync_preset": 1}', "not a report"),
+        ("[" * 10_000, "nested too deep"),
+    ):
+        path.write_text(content)
+        with pytest.raises(EmsyncError, match=words):
+            read_report(path)
 
 
 @pytest.mark.parametrize("arguments", [[], ["film.mp4"], ["-o", "out.mp4"], ["--nonsense"]])

@@ -1,0 +1,281 @@
+"""Presets and queries: every setting goes out and comes back, and nothing else gets in."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emsync import presets
+from emsync.errors import EmsyncError
+from emsync.presets import from_plain, from_query, read_preset, to_plain, to_query, write_preset
+from emsync.settings import FilmLimits, MusicSettings, Settings
+
+FILES = {"music.primer", "sound.soundfont"}
+
+
+def leaves(part: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(name, value) of every setting, found without the code under test."""
+    for one in fields(part):
+        value = getattr(part, one.name)
+        if is_dataclass(value):
+            yield from leaves(value, f"{prefix}{one.name}.")
+        else:
+            yield prefix + one.name, value
+
+
+STANDARD = dict(leaves(Settings()))
+
+
+def values(name: str) -> st.SearchStrategy[Any]:
+    """All that a setting may be."""
+    standard = STANDARD[name]
+    if name in FILES:
+        word = st.text("aZ0 äß-_", min_size=1)
+        return st.none() | st.builds(lambda word: Path.cwd() / f"{word}.file", word)
+    if name == "sound.programs":
+        programs = st.dictionaries(st.sampled_from(MusicSettings.groups), st.integers(0, 127))
+        return programs.map(lambda chosen: tuple(chosen.items()))
+    if isinstance(standard, tuple):
+        some = st.lists(st.sampled_from(standard), unique=True, min_size=name == "music.groups")
+        return some.map(tuple)
+    if isinstance(standard, bool):
+        return st.booleans()
+    if isinstance(standard, str):
+        return st.sampled_from(presets.choices_of(name))
+    within = presets.RANGES[name]
+    if isinstance(standard, int):
+        return st.integers(int(within.low) + within.above, int(within.high))
+    if isinstance(standard, Fraction):
+        low, high = Fraction(str(within.low)), Fraction(str(within.high))
+        return st.fractions(low, high, max_denominator=10**9) | st.sampled_from([low, high])
+    number = st.floats(within.low, within.high, exclude_min=within.above)
+    return number | st.none() if name == "music.late_tolerance" else number
+
+
+SOME_SETTINGS = st.fixed_dictionaries({}, optional={name: values(name) for name in STANDARD}).map(
+    lambda chosen: presets.changed(Settings(), chosen)
+)
+
+
+@given(SOME_SETTINGS)
+def test_settings_come_back_from_json(settings: Settings) -> None:
+    text = json.dumps(to_plain(settings, "path"), allow_nan=False)
+    assert from_plain(json.loads(text), allow_paths=True) == settings
+
+
+@given(SOME_SETTINGS)
+def test_settings_come_back_from_a_query_but_for_files(settings: Settings) -> None:
+    query = to_query(settings)
+    without = presets.changed(settings, dict.fromkeys(FILES))
+    assert from_query(dict(parse_qsl(query, strict_parsing=bool(query)))) == without
+    told = {name for name, _ in parse_qsl(query)}
+    assert told == {name for name, value in leaves(without) if value != STANDARD[name]}
+
+
+def test_a_query_is_short_and_readable() -> None:
+    standard = Settings()
+    assert to_query(standard) == ""
+    music = replace(standard.music, temperature=1.2, groups=("bass", "drums"), late_tolerance=None)
+    sound = replace(standard.sound, programs=(("piano", 4), ("guitar", 24)))
+    assert to_query(replace(standard, music=music, sound=sound, seed=3)) == (
+        "music.groups=bass,drums&music.temperature=1.2&music.late_tolerance=none"
+        "&sound.programs=piano:4,guitar:24&seed=3"
+    )
+
+
+def test_a_preset_is_a_file_with_every_setting_and_no_place_of_this_machine(
+    tmp_path: Path,
+) -> None:
+    settings = presets.changed(
+        Settings(), {"seed": 5, "cuts.minimum_gap": Fraction(2, 3), "music.primer": tmp_path / "p"}
+    )
+    preset = tmp_path / "preset.json"
+    write_preset(settings, preset)
+    written = json.loads(preset.read_text())
+    assert written["emsync_preset"] == 1
+    assert set(dict(flat(written["settings"]))) == {
+        name for name in STANDARD if not name.startswith("limits.")
+    }
+    assert str(tmp_path) not in preset.read_text()
+    assert read_preset(preset) == presets.changed(settings, {"music.primer": None})
+    write_preset(settings, preset, allow_paths=True)
+    assert read_preset(preset, allow_paths=True) == settings
+    assert [path.name for path in tmp_path.iterdir()] == ["preset.json"]
+
+
+def flat(plain: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in plain.items():
+        if isinstance(value, dict) and prefix + key != "sound.programs":
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def test_every_number_has_a_range_that_holds_its_default() -> None:
+    numbers = {
+        name: value
+        for name, value in STANDARD.items()
+        if isinstance(value, int | float | Fraction) and not isinstance(value, bool)
+    }
+    assert set(numbers) == set(presets.RANGES)
+    for name, value in numbers.items():
+        assert value in presets.RANGES[name], name
+
+
+def test_what_is_missing_is_as_whoever_runs_it_has_it() -> None:
+    host = presets.changed(Settings(), {"seed": 9, "limits.seconds": 60.0})
+    assert from_plain({}, host) == from_query({}, host) == host
+    assert from_plain({"music": {}}, host) == host
+    assert from_plain({"seed": 1}, host).limits.seconds == 60
+
+
+@pytest.mark.parametrize(
+    ("plain", "words"),
+    [
+        ({"music": {"temprature": 1}}, ["“music.temprature”", "music.temperature?"]),
+        ({"colour": 1}, ["“colour”", "Leave it out"]),
+        ({"": {}}, ["There is no setting"]),
+        ({"music": 1}, ["music must be a group", "not 1"]),
+        ([], ["The settings must be a group"]),
+        ({"music": {"temperature": 5}}, ["music.temperature", "a number from 0.1 to 3", "not 5"]),
+        ({"music": {"temperature": "1.2"}}, ["music.temperature", "not “1.2”"]),
+        ({"music": {"temperature": True}}, ["music.temperature", "not true"]),
+        ({"music": {"temperature": None}}, ["music.temperature", "not null"]),
+        ({"music": {"top_p": 0}}, ["music.top_p", "above 0 to 1", "not 0"]),
+        ({"music": {"candidates": 2.0}}, ["music.candidates", "a whole number from 1 to 4"]),
+        ({"music": {"openings": 10**40}}, ["music.openings", "from 1 to 32"]),
+        ({"music": {"late_tolerance": 2}}, ["music.late_tolerance", "or none"]),
+        ({"music": {"end_on_chord": 1}}, ["music.end_on_chord", "true or false"]),
+        ({"music": {"instruments": "many"}}, ["music.instruments", "“fewer” or “more”"]),
+        ({"music": {"groups": []}}, ["music.groups", "one at least"]),
+        ({"music": {"groups": ["bass", "bass"]}}, ["music.groups", "each once"]),
+        ({"music": {"groups": "bass"}}, ["music.groups", "names out of bass"]),
+        ({"music": {"groups": [["bass"]]}}, ["music.groups"]),
+        ({"experts": {"names": ["clip", "nose"]}}, ["experts.names", "clip, beats"]),
+        ({"experts": {"most_stills": 10**9}}, ["experts.most_stills", "from 1 to 480"]),
+        ({"cuts": {"minimum_gap": "1/0"}}, ["cuts.minimum_gap", "not “1/0”"]),
+        ({"cuts": {"minimum_gap": "1e9999999"}}, ["cuts.minimum_gap"]),
+        ({"sound": {"programs": {"piano": 128}}}, ["sound.programs", "0 to 127", "piano:4"]),
+        ({"sound": {"programs": {"flute": 1}}}, ["sound.programs", "piano"]),
+        ({"sound": {"programs": [["piano", 4]]}}, ["sound.programs"]),
+        ({"seed": -1}, ["seed must be a whole number from 0 to 2147483647"]),
+        ({"seed": 1.5}, ["seed must be a whole number"]),
+        ({"music": {"primer": "/etc/passwd"}}, ["music.primer may not be set here"]),
+        ({"sound": {"soundfont": "a.sf2"}}, ["sound.soundfont may not be set here"]),
+        ({"limits": {"seconds": 601}}, ["limits.seconds", "above 0 to 600"]),
+        ({"limits": {"bytes": 0}}, ["limits.bytes"]),
+        ({"seed": "line\nline" * 100}, ["“line?line", "…”"]),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_named(plain: object, words: list[str]) -> None:
+    with pytest.raises(EmsyncError) as caught:
+        from_plain(plain)
+    for word in words:
+        assert word in str(caught.value)
+    assert str(caught.value)[-1] in ".?"
+    assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize("name", sorted(presets.RANGES))
+@pytest.mark.parametrize("what", ["too low", "too high", "not a number"])
+def test_no_number_leaves_its_range(name: str, what: str) -> None:
+    within = presets.RANGES[name]
+    bad = {"too low": within.low - 1, "too high": within.high * 2 + 100}.get(what)
+    if bad is not None and isinstance(STANDARD[name], int):
+        bad = int(bad)
+    with pytest.raises(EmsyncError, match=f"^{name} must be"):
+        from_query({name: "nan" if bad is None else str(bad)})
+
+
+def test_a_preset_cannot_raise_what_a_host_accepts() -> None:
+    host = Settings(limits=FilmLimits(seconds=60))
+    with pytest.raises(EmsyncError, match=r"limits\.seconds must be at most 60 here, not 61"):
+        from_plain({"limits": {"seconds": 61}}, host)
+    assert from_query({"limits.seconds": "30"}, host).limits.seconds == 30
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"music.temperature": "hot"}, ["music.temperature", "not “hot”"]),
+        ({"music.temperature": "inf"}, ["music.temperature"]),
+        ({"music.temperature": ""}, ["music.temperature", "not “”"]),
+        ({"music.candidates": "1_0"}, ["music.candidates", "whole number"]),
+        ({"music.candidates": "none"}, ["music.candidates"]),
+        ({"music.end_on_chord": "True"}, ["true or false"]),
+        ({"music.groups": "none"}, ["music.groups", "one at least"]),
+        ({"sound.programs": "piano:4,piano:5"}, ["sound.programs", "each once"]),
+        ({"sound.programs": "piano"}, ["sound.programs"]),
+        ({"music.primer": "/etc/passwd"}, ["music.primer may not be set here"]),
+        ({"seed": "1" * 5000}, ["too long"]),
+        ({"sed": "1"}, ["Did you mean seed?"]),
+        ({"music": "1"}, ["“music”"]),
+    ],
+    ids=str,
+)
+def test_a_wrong_query_is_told(query: dict[str, str], words: list[str]) -> None:
+    with pytest.raises(EmsyncError) as caught:
+        from_query(query)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_the_host_s_own_names_are_passed_over() -> None:
+    assert from_query({"__theme": "dark", "seed": "4"}) == Settings(seed=4)
+
+
+PRESET = {"emsync_preset": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", ["not a JSON file"]),
+        ("{", ["not a JSON file"]),
+        ("[]", ["not a preset"]),
+        ("{}", ["not a preset"]),
+        ('"\\ud800"', ["not a preset"]),
+        (json.dumps({"emsync_preset": 2}), ["version 2", "reads version 1"]),
+        (json.dumps({"emsync_preset": None}), ["version null"]),
+        (json.dumps({**PRESET, "setings": {}}), ["“setings”", "Leave it out"]),
+        (json.dumps({**PRESET, "settings": {"seed": -1}}), ["cannot be used", "seed must be"]),
+        ('{"emsync_preset": 1, "settings": {"seed": 1, "seed": 2}}', ["“seed” is there twice"]),
+        ('{"emsync_preset": 1, "settings": {"seed": NaN}}', ["NaN is no number"]),
+        ("1" * 5000, ["not a JSON file"]),
+        ("[" * 20_000, ["nested too deep"]),
+        (" " * 70_000, ["too large", "64 kB"]),
+        ('{"emsync_preset": 1, "settings": {"music": {"primer": "x"}}}', ["may not be set here"]),
+    ],
+)
+def test_a_broken_preset_is_told(content: str, words: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "preset.json"
+    path.write_text(content)
+    with pytest.raises(EmsyncError) as caught:
+        read_preset(path)
+    for word in [*words, "preset.json"]:
+        assert word in str(caught.value)
+
+
+def test_a_preset_that_is_not_there_or_no_file(tmp_path: Path) -> None:
+    with pytest.raises(EmsyncError, match="There is no file"):
+        read_preset(tmp_path / "gone.json")
+    with pytest.raises(EmsyncError, match="is not a file"):
+        read_preset(tmp_path)
+    binary = tmp_path / "preset.json"
+    binary.write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(EmsyncError, match="not a JSON file"):
+        read_preset(binary)
+
+
+def test_a_path_that_no_file_system_knows_is_refused() -> None:
+    for path in ("a\0b", "\ud800", ""):
+        with pytest.raises(EmsyncError, match=r"music\.primer must be a file name, or none"):
+            from_plain({"music": {"primer": path}}, allow_paths=True)
