@@ -24,6 +24,8 @@ def main() -> None:
         from emsync.interface.handlers import Studio
         from emsync.interface.layout import build, launch_options
 
+        if os.environ.get("SPACE_ID"):
+            adopt_preloaded_weights()
         studio = Studio(Path(root))
         studio.start_sweeping()
         try:
@@ -32,11 +34,21 @@ def main() -> None:
             studio.close()
 
 
+def adopt_preloaded_weights() -> None:
+    """Install what a Space has fetched when it was built; nothing is downloaded."""
+    from emsync.weights_adoption import adopt_hub_cache
+
+    for adoption in adopt_hub_cache():
+        outcome = "installed" if adoption.problem is None else adoption.problem
+        print(f"Weights {adoption.name}: {outcome}", flush=True)
+
+
 def remove_leftovers() -> None:
     """Remove the folders of earlier runs that were killed."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*"):
         owner = folder.name.removeprefix(_FOLDER).split("-")[0]
-        if owner.isdigit() and not _is_running(int(owner)):
+        # This process has made none yet: what bears its number is of an earlier container.
+        if owner.isdigit() and (int(owner) == os.getpid() or not _is_running(int(owner))):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -21,10 +21,11 @@ from emsync.emotion.panel import Panel
 from emsync.emotion.reader import read_emotion
 from emsync.emotion.reading import EmotionReading
 from emsync.errors import EmsyncError
-from emsync.film.footage import SOUND_RATE, Footage, StillCollector
-from emsync.film.frames import iter_audio, stream_frames
+from emsync.film.footage import SOUND_RATE, Footage, StillCollector, Stretch
+from emsync.film.frames import iter_audio, read_audio, stream_frames
 from emsync.film.probe import Film, probe
 from emsync.film.scenes import Cut, CutDetector
+from emsync.film.speech import VoiceDetector
 from emsync.progress import CancelToken, Progress, ProgressCallback
 from emsync.settings import Settings
 
@@ -273,7 +274,7 @@ def score(
     from emsync.sound.mix import master, mix_with_original, write_wav
     from emsync.sound.mux import mux
     from emsync.sound.stems import render_music
-    from emsync.sound.synth import find_soundfont, load_library
+    from emsync.sound.synth import SoundFont, find_soundfont, load_library
 
     film = analysis.film
     if changes and changes[-1][0] >= film.duration:
@@ -286,7 +287,8 @@ def score(
     clock.learn(analysis.seconds)
     # What is missing is said before the long stages, not after them.
     load_library()
-    soundfont = find_soundfont()
+    chosen = settings.sound.soundfont
+    soundfont = find_soundfont() if chosen is None else SoundFont(chosen, chosen.name)
     generator = checkpoint or load()
     midi, wav, video = folder / "music.mid", folder / "music.wav", folder / "scored.mp4"
     given = mood is not None or bool(changes and changes[0][0] == 0)
@@ -318,7 +320,12 @@ def score(
             cancel,
             lambda share: advance(0.8 * share),
         )
-        sound = mix_with_original(master(sound, settings.sound), film, settings.sound, cancel)
+        speech: Sequence[Stretch] = ()
+        if settings.sound.original_sound == "duck" and film.has_audio:
+            speech = VoiceDetector().speech(read_audio(film, SOUND_RATE, cancel), cancel)
+        sound = mix_with_original(
+            master(sound, settings.sound), film, settings.sound, cancel, speech
+        )
         write_wav(sound, wav)
     with clock.stage("mux") as advance:
         joined = mux(film, wav, video, advance, cancel)

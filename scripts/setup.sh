@@ -133,7 +133,8 @@ make_venv() {
   "$python" -m venv --clear .venv
 }
 
-# The usual torch brings several GB of CUDA with it, which only helps an NVIDIA card.
+# The usual torch brings several GB of CUDA with it, which only helps an NVIDIA card. torchvision,
+# which some experts need, has to be of the same kind.
 install_small_torch() {
   local index=https://download.pytorch.org/whl/cpu
   "$venv_python" -c 'import torch' 2>/dev/null && return
@@ -141,7 +142,8 @@ install_small_torch() {
   say "No NVIDIA card here: looking for the small build of PyTorch, without CUDA."
   if timeout 8 "$venv_python" -c 'import sys, urllib.request
 urllib.request.urlopen(sys.argv[1], timeout=6)' "$index/torch/" >/dev/null 2>&1 &&
-    "$venv_python" -m pip install --index-url "$index" "$(grep '^torch[<>=]' requirements.txt)"; then
+    "$venv_python" -m pip install --index-url "$index" \
+      "$(grep '^torch[<>=]' requirements.txt)" torchvision; then
     return
   fi
   say "It cannot be had; the usual build works as well, but it is several GB."

@@ -334,8 +334,8 @@ def test_nothing_is_drawn_and_progress_goes_forward(expert: AsrExpert, films: Fi
 def test_the_voice_detector_leaves_the_number_of_threads_alone() -> None:
     program = (
         "import torch; torch.set_num_threads(3)\n"
-        "from emsync.emotion.features import asr\n"
-        "asr._voice_detector(); print(torch.get_num_threads())"
+        "from emsync.film import speech\n"
+        "speech.VoiceDetector(); print(torch.get_num_threads())"
     )
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program],

@@ -14,18 +14,19 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from emsync.emotion.panel import Panel, standard_experts
 from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import views
 from emsync.interface.experts import Installation
 from emsync.progress import CancelToken, Progress
 from emsync.settings import Settings
+from emsync.zero_gpu import standard_panel
 
 if TYPE_CHECKING:
     from emsync.music.checkpoint import Checkpoint
@@ -170,7 +171,7 @@ class Studio:
         self._lock = threading.Lock()
         self._sessions: dict[str, _Session] = {}
         self._checkpoint: Checkpoint | None = None
-        self.panel = Panel(standard_experts())
+        self.panel = standard_panel()
         """Its models stay loaded, and are shared by all requests."""
         self.installation = Installation()
         self._workers: set[threading.Thread] = set()
@@ -274,7 +275,9 @@ class Studio:
         except BaseException:
             self._line.leave(ticket)
             raise
-        worker = threading.Thread(target=self._work, args=(job, session, ticket), daemon=True)
+        # In the context of the request: a borrowed GPU counts for the visitor who asked.
+        work = copy_context().run
+        worker = threading.Thread(target=work, args=(self._work, job, session, ticket), daemon=True)
         with self._lock:
             self._workers.add(worker)
         worker.start()

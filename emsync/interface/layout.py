@@ -311,7 +311,11 @@ def _controls(defaults: Settings) -> list[Any]:
             info="Another number, another piece; the same number, the same piece.",
         ),
         gr.Radio(
-            [("Replace it", "replace"), ("Keep it under the music", "keep")],
+            [
+                ("Replace it", "replace"),
+                ("Keep it under the music", "keep"),
+                ("Keep it, and lower the music under speech", "duck"),
+            ],
             value=defaults.sound.original_sound,
             label="Original sound",
             info="What becomes of the film's own sound.",

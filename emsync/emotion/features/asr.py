@@ -31,6 +31,7 @@ from emsync.emotion.features.report import FeatureReport, Opinion, Stretch
 from emsync.emotion.features.sentiment import Sentiment, SentimentReader, emotions_of
 from emsync.errors import WeightsError, WeightsNotInstalled
 from emsync.film.footage import SOUND_RATE, Footage
+from emsync.film.speech import PADDING, SHORTEST_PAUSE, VoiceDetector
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import ExpertSettings
 
@@ -47,9 +48,6 @@ film has, so it is only used where it is the only one."""
 PIECE_SECONDS = 30.0
 """What Whisper hears at once."""
 
-_VOICE = 0.5  # probability of speech; 28 pieces of music without singing stay below
-_SHORTEST_PAUSE = 0.5  # seconds; stretches of speech closer than this are one
-_PADDING = 0.2  # seconds around a stretch, for consonants that the detector misses
 _BATCH = 8  # pieces written down at a time
 _ROUGH = 0.5  # seconds by which Whisper's time stamps may miss the speech
 _NO_SPEECH = 0.6  # this and the next two: Whisper's paper, section 4.5; this one by itself here
@@ -121,7 +119,7 @@ class AsrExpert:
         self._models: dict[str, _Whisper] = {}
         self._chosen = ""
         self._device = "cpu"
-        self._voice: Any = None
+        self._voice: VoiceDetector | None = None
         self._sentiment = SentimentReader()
 
     def expected_seconds(self, film_seconds: float, device: str) -> float:
@@ -141,7 +139,7 @@ class AsrExpert:
         self._chosen = chosen_size(device)
         self._model(self._chosen)
         if self._voice is None:
-            self._voice = _voice_detector()
+            self._voice = VoiceDetector()
         self._sentiment.prepare(device)
 
     def run(
@@ -160,7 +158,13 @@ class AsrExpert:
 
         if not footage.sound.any():
             return nothing("The film has no sound.")
-        speech = self._speech(footage.sound, lambda share: tell(0.2 * share), cancel)
+        assert self._voice is not None, "prepare comes first"
+        speech = self._voice.speech(
+            footage.sound,
+            cancel,
+            longest=PIECE_SECONDS - 2 * PADDING,
+            tell=lambda share: tell(0.2 * share),
+        )
         if not speech:
             return nothing("Nobody speaks in the film.")
         with torch.inference_mode():
@@ -216,27 +220,6 @@ class AsrExpert:
             except WeightsError:
                 continue
         return None
-
-    def _speech(self, sound: np.ndarray, tell: ShareCallback, cancel: CancelToken) -> list[Stretch]:
-        """Where somebody speaks, in seconds; none is longer than a piece."""
-        import torch
-        from silero_vad import get_speech_timestamps
-
-        def watch(percent: float) -> None:
-            cancel.check()
-            tell(percent / 100)
-
-        found = get_speech_timestamps(
-            torch.from_numpy(sound),
-            self._voice,
-            threshold=_VOICE,
-            sampling_rate=SOUND_RATE,
-            max_speech_duration_s=PIECE_SECONDS - 2 * _PADDING,
-            min_silence_duration_ms=round(1000 * _SHORTEST_PAUSE),
-            speech_pad_ms=round(1000 * _PADDING),
-            progress_tracking_callback=watch,
-        )
-        return [(part["start"] / SOUND_RATE, part["end"] / SOUND_RATE) for part in found]
 
     def _hear(
         self, footage: Footage, speech: Sequence[Stretch], tell: ShareCallback, cancel: CancelToken
@@ -465,7 +448,7 @@ def sentences(utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
         if (
             before is None
             or before.text.endswith(_FULL_STOPS)
-            or one.stretch[0] - before.stretch[1] >= _SHORTEST_PAUSE
+            or one.stretch[0] - before.stretch[1] >= SHORTEST_PAUSE
         ):
             found.append(one)
             continue
@@ -561,13 +544,3 @@ def _load(size: str, device: str) -> _Whisper:
             if isinstance(module, torch.nn.Linear | torch.nn.Conv1d):
                 module.half()
     return _Whisper(files[0].stem, network)
-
-
-def _voice_detector() -> Any:
-    import torch
-
-    threads = torch.get_num_threads()
-    from silero_vad import load_silero_vad  # sets PyTorch to one thread for the whole process
-
-    torch.set_num_threads(threads)
-    return load_silero_vad(onnx=False)
