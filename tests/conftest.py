@@ -23,6 +23,11 @@ def no_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+# Before anything imports PyTorch: its threads wait for each other busily, and where other programs
+# run on the same cores a test with two threads takes many times as long as with one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 class Films:
     """Renders films with FFmpeg, each once in a test run."""
 
