@@ -180,6 +180,49 @@ def test_a_film_goes_in_and_comes_out_scored(
     wait_for(lambda: not app.request_folders(), 20)
 
 
+def test_a_mood_of_ones_own_is_composed_for_without_a_new_look(
+    visit: Page, films: Films, tmp_path: Path
+) -> None:
+    page = visit.page
+
+    def composed() -> dict[str, Any]:
+        page.click("#em-compose")
+        page.wait_for_selector("#em-status progress")
+        page.wait_for_selector("#em-status >> text=kept cuts", timeout=120_000)
+        return dict(json.loads(download(page, "#em-json", tmp_path).read_text()))
+
+    page.set_input_files("#em-film input[type=file]", two_scenes(films))
+    page.wait_for_selector("#em-film video")
+    first = composed()
+    assert not first["mood"]["given_by_user"]
+    page.click("text=My own")
+    page.click("#em-mood input[aria-label=Emotion]")
+    page.click("[role=option] >> text=Joy")
+    page.wait_for_function(
+        "document.querySelectorAll('#em-mood input[type=number]')[0].value === '0.8'"
+    )
+    second = composed()
+    assert second["mood"]["given_by_user"]
+    assert second["mood"]["valence"] == pytest.approx(0.8)
+    seconds = "seconds_per_stage"
+    for stage in ("probe", "scenes", "emotion"):  # those of the first time
+        assert second[seconds][stage] == first[seconds][stage]
+    assert visit.complaints == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_experts_are_listed_on_any_screen(visit: Page, width: int) -> None:
+    page = visit.page
+    page.set_viewport_size({"width": width, "height": 900})
+    page.click("text=Who looks at the film")
+    page.wait_for_selector("#em-panel >> text=not installed", timeout=30_000)
+    assert page.locator("#em-panel tbody tr").count() == 6
+    assert page.is_visible("#em-install") and page.is_enabled("#em-install")
+    overhang = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert overhang <= 0
+    assert visit.complaints == []
+
+
 def test_nonsense_gets_a_sentence(app: App, visit: Page, tmp_path: Path) -> None:
     page = visit.page
     page.click("#em-compose")

@@ -462,7 +462,7 @@ def test_another_size_translates_what_turbo_cannot(
 
     monkeypatch.setattr(asr._Whisper, "language", lambda *_: "fr")
     monkeypatch.setattr(asr._Whisper, "written", written)
-    monkeypatch.setattr(AsrExpert, "_speech", lambda *_: [(1.0, 4.0)])
+    monkeypatch.setattr(asr.VoiceDetector, "speech", lambda *_, **__: [(1.0, 4.0)])
     film = footage(np.ones(5 * SOUND_RATE))
     expert = AsrExpert()
     expert.prepare("cpu")

@@ -29,6 +29,7 @@ from emsync.settings import Settings
 from emsync.zero_gpu import standard_panel
 
 if TYPE_CHECKING:
+    from emsync.emotion.mapping import Mood
     from emsync.music.checkpoint import Checkpoint
     from emsync.pipeline import Analysis, Result
 
@@ -127,6 +128,7 @@ class _Job:
     folder: Path
     settings: Settings
     cancel: CancelToken
+    mood: "Mood | None" = None
     started: float = field(default_factory=time.monotonic)
     stage_started: float = field(default_factory=time.monotonic)
     now: Progress = field(default_factory=lambda: Progress("probe", 0.0))
@@ -180,7 +182,11 @@ class Studio:
     # Events -----------------------------------------------------------------------------------
 
     async def compose(
-        self, film: str | None, settings: Settings, session_name: str
+        self,
+        film: str | None,
+        settings: Settings,
+        session_name: str,
+        mood: "Mood | None" = None,
     ) -> AsyncIterator[Update]:
         """Score a film and report every step; the last update carries the result.
 
@@ -188,6 +194,7 @@ class Studio:
             film: path of the upload, or None if there is none yet.
             settings: of this request.
             session_name: Gradio's name of the open page.
+            mood: to compose for instead of the film's own.
 
         Raises:
             gradio.Error: with a sentence for the user, after an update that shows the same.
@@ -197,7 +204,7 @@ class Studio:
             return  # a second press while the first is under way
         session.cancel = cancel = CancelToken()
         try:
-            async for update in self._compose(film, settings, session, cancel):
+            async for update in self._compose(film, settings, session, cancel, mood):
                 yield update
         except Cancelled:
             yield Update(views.note("Cancelled. Nothing was kept of this attempt."), False)
@@ -260,7 +267,12 @@ class Studio:
     # One request ------------------------------------------------------------------------------
 
     async def _compose(
-        self, film: str | None, settings: Settings, session: _Session, cancel: CancelToken
+        self,
+        film: str | None,
+        settings: Settings,
+        session: _Session,
+        cancel: CancelToken,
+        mood: "Mood | None",
     ) -> AsyncIterator[Update]:
         if film is None:
             raise EmsyncError("Choose a film first: drop it into the box, or click there.")
@@ -271,7 +283,8 @@ class Studio:
                 yield Update(views.waiting(ahead), True)
                 await asyncio.sleep(_LOOK_SECONDS)
                 cancel.check()
-            job = _Job(self._source(Path(film), session), self._folder(), settings, cancel)
+            source = self._source(Path(film), session)
+            job = _Job(source, self._folder(), settings, cancel, mood)
         except BaseException:
             self._line.leave(ticket)
             raise
@@ -338,7 +351,13 @@ class Studio:
                 self._checkpoint = load()
             job.cancel.check()
             result = score(
-                source.analysis, job.folder, job.settings, job.hear, job.cancel, self._checkpoint
+                source.analysis,
+                job.folder,
+                job.settings,
+                job.hear,
+                job.cancel,
+                self._checkpoint,
+                job.mood,
             )
             # Here, because drawing would hold up everybody's page if the server did it.
             job.diagnostics = views.diagnostics(result)

@@ -3,11 +3,13 @@
 import html
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
+from emsync.emotion.mapping import Mood, scaled_categories
 from emsync.emotion.panel import device_of
+from emsync.emotion.reading import EMOTIONS
 from emsync.errors import EmsyncError
 from emsync.interface import experts, views
 from emsync.interface.handlers import KEEP_SECONDS, Studio, Update
@@ -110,6 +112,14 @@ def build(studio: Studio) -> gr.Blocks:
                 gr.Accordion("Settings (the paper's numbers, if left alone)", open=True),
             ):
                 controls = _controls(defaults)
+                with gr.Group(visible=False, elem_id="em-mood") as own_mood:
+                    word = gr.Dropdown(
+                        [(name.capitalize(), name) for name in EMOTIONS],
+                        value=None,
+                        label="Emotion",
+                        info="Sets the two below to the middle of an emotion.",
+                    )
+                    pleasure, energy = _plane()
                 with gr.Accordion("Who looks at the film", open=False, elem_id="em-experts"):
                     listing = gr.HTML(elem_id="em-panel")
                     install = gr.Button("Install what is missing", size="sm", elem_id="em-install")
@@ -155,16 +165,25 @@ def build(studio: Studio) -> gr.Blocks:
         async def press(
             path: str | None,
             span: float,
-            curve: CurveMode,
+            curve: CurveMode | Literal["own"],
             sensitivity: float,
             instruments: InstrumentCount,
             seed: float | None,
             original: OriginalSound,
+            valence: float,
+            arousal: float,
             request: gr.Request,
         ) -> AsyncIterator[dict[Any, Any]]:
-            settings = chosen(defaults, span, curve, sensitivity, instruments, seed, original)
-            async for update in studio.compose(path, settings, str(request.session_hash)):
-                yield shown(update)
+            own = Mood(float(valence), float(arousal)) if curve == "own" else None
+            followed = defaults.mood.curve if curve == "own" else curve
+            settings = chosen(defaults, span, followed, sensitivity, instruments, seed, original)
+            async for update in studio.compose(path, settings, str(request.session_hash), own):
+                changes = shown(update)
+                if update.result is not None and own is None:
+                    # Where the film's mood is, for who wants to move it.
+                    mood = update.result.mood
+                    changes |= {pleasure: round(mood.valence, 2), energy: round(mood.arousal, 2)}
+                yield changes
 
         def press_cancel(request: gr.Request) -> None:
             studio.cancel(str(request.session_hash))
@@ -208,10 +227,32 @@ def build(studio: Studio) -> gr.Blocks:
             (clock.tick, look_at_experts),
         ):
             event(handler, None, shelf, show_progress="hidden", api_visibility="private")
+
+        def pick(emotion: str | None, span: float) -> tuple[Any, Any]:
+            """The middle of an emotion, as far out as the range lets it be."""
+            if emotion is None:
+                return gr.skip(), gr.skip()
+            scaled = scaled_categories(replace(defaults.mood, valence_arousal_range=float(span)))[
+                EMOTIONS.index(emotion)
+            ]
+            return round(scaled.valence_mean, 2), round(scaled.arousal_mean, 2)
+
+        quietly: dict[str, Any] = {
+            "show_progress": "hidden",
+            "api_visibility": "private",
+            "queue": False,
+        }
+        controls[1].change(
+            lambda curve: gr.Group(visible=curve == "own"), controls[1], own_mood, **quietly
+        )
+        word.input(pick, [word, controls[0]], [pleasure, energy], **quietly)
         compose.click(
             press,
-            [film, *controls],
-            [status, compose, cancel, results, scored, midi, wav, report, diagnostics],
+            [film, *controls, pleasure, energy],
+            [
+                *(status, compose, cancel, results, scored, midi, wav, report, diagnostics),
+                *(pleasure, energy),
+            ],
             show_progress="hidden",
             # The studio keeps its own line, so that who waits can see the line and leave it.
             concurrency_limit=None,
@@ -283,10 +324,11 @@ def _controls(defaults: Settings) -> list[Any]:
             info="How far the mood may go: larger is more extreme. The paper uses 0.8.",
         ),
         gr.Radio(
-            [("One mood", "constant"), ("Follow the scenes", "scenes")],
+            [("One mood", "constant"), ("Follow the scenes", "scenes"), ("My own", "own")],
             value=defaults.mood.curve,
             label="Mood over the film",
-            info="Whether the mood stays, or changes on cuts with the scenes.",
+            info="The film's mood throughout, or changing on cuts with its scenes, or one of "
+            "yours. Composing again takes no new look at the film.",
         ),
         gr.Slider(
             0.1,
@@ -321,6 +363,14 @@ def _controls(defaults: Settings) -> list[Any]:
             info="What becomes of the film's own sound.",
         ),
     ]
+
+
+def _plane() -> tuple[gr.Slider, gr.Slider]:
+    """Valence and arousal."""
+    return (
+        gr.Slider(-1, 1, value=0, step=0.01, label="Valence", info="Unpleasant to pleasant."),
+        gr.Slider(-1, 1, value=0, step=0.01, label="Arousal", info="Calm to excited."),
+    )
 
 
 def _limits(settings: Settings) -> str:
