@@ -127,9 +127,11 @@ class _Clock:
     def learn(self, seconds: dict[str, float]) -> None:
         """Take in what stages took; later estimates follow that pace."""
         self.seconds |= seconds
-        expected = sum(self._expected(stage) for stage in self.seconds)
+        # The experts say nothing of the pace: how long they take depends on who is installed.
+        known = [stage for stage in self.seconds if stage != "emotion"]
+        expected = sum(self._expected(stage) for stage in known)
         if self.film_seconds is not None and expected > 1.0:
-            self._pace = sum(self.seconds.values()) / expected
+            self._pace = sum(self.seconds[stage] for stage in known) / expected
 
     def _expected(self, stage: str) -> float:
         fixed, per_second = EXPECTED_SECONDS[stage]

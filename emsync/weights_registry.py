@@ -336,6 +336,7 @@ _ALL = (
         "VEMOCLAP's fusion",
         "one emotion out of what all experts found",
         "https://github.com/serkansulun/video-emotion",
+        # Which is why no profile but "all" holds them: nobody gets them without asking.
         "not stated for the weights; the code that they come with is GPL-3.0",
         (
             # The address at which Google Drive gives a file without asking back; the id stands in
@@ -355,7 +356,7 @@ _ALL = (
                 ),
             ),
         ),
-        ("standard",),
+        about=41_000_000,
     ),
 )
 

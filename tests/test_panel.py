@@ -270,3 +270,61 @@ def test_scenes_are_read_apart(films: Films) -> None:
     first, second = (scene.probabilities for scene in reading.scenes)
     assert first[sadness] > first[joy]
     assert second[joy] > second[sadness]
+
+
+def test_a_film_whose_frames_come_seldom_at_last_is_seen_to_its_end(films: Films) -> None:
+    """60 frames a second for 5 s, then one every 2 s."""
+    path = films.render(
+        "fast-then-slow.mkv",
+        "-f", "lavfi", "-i", "testsrc2=s=160x120:r=60:d=17",
+        "-vf", "select='lt(t,5)+not(mod(n,120))'", "-vsync", "vfr",
+        "-pix_fmt", "yuv420p", "-c:v", "libx264", "-bf", "0",
+    )  # fmt: skip
+    film = probe(path, FilmLimits())
+    collector = StillCollector(film, ExpertSettings())
+    small = {}
+    for frame in stream_frames(film, CancelToken(), 64, collector.request):
+        small[float(frame.time)] = frame.pixels.mean()
+        collector.see(frame)
+    times = [still.time for still in collector.stills]
+    assert times[-1] > 14 and 8 <= sum(time < 5 for time in times) <= 16
+    for still in collector.stills:
+        assert still.pixels().mean() == pytest.approx(small[still.time], abs=3)
+
+
+def test_a_load_that_hangs_fails_nobody_else_who_is_loaded_and_is_named() -> None:
+    let_go = threading.Event()
+
+    class Hangs(Made):
+        def prepare(self, device: str) -> None:
+            let_go.wait(20)
+
+    reports = {
+        report.modality: report
+        for report in Panel([Hangs("asr", fails), happy("ocr")]).consult(
+            footage(), SHORT, lambda *_: None, CancelToken()
+        )
+    }
+    let_go.set()
+    assert "stopped after" in reports["asr"].detail
+    assert (
+        reports["ocr"].status == "ran" or "another expert was still busy" in reports["ocr"].detail
+    )
+
+
+def test_cancelling_does_not_wait_for_a_load() -> None:
+    let_go = threading.Event()
+
+    class Loads(Made):
+        def prepare(self, device: str) -> None:
+            let_go.wait(20)
+
+    cancel = CancelToken()
+    threading.Timer(0.3, cancel.cancel).start()
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        Panel([Loads("asr", fails), Loads("ocr", fails), happy("clip")]).consult(
+            footage(), ExpertSettings(), lambda *_: None, cancel
+        )
+    assert time.monotonic() - began < 2
+    let_go.set()

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from emsync import weights
 from emsync.emotion.features.expert import Expert, ShareCallback
 from emsync.emotion.features.report import FeatureReport, Status
 from emsync.errors import EmsyncError, WeightsError, WeightsNotInstalled
@@ -54,7 +55,9 @@ class Panel:
         """About how long `consult` will take here."""
         device = device_of(settings.device)
         return sum(
-            expert.expected_seconds(film_seconds, device) for expert in self._asked(settings)
+            expert.expected_seconds(film_seconds, device)
+            for expert in self._asked(settings)
+            if not missing(expert)
         )
 
     def consult(
@@ -72,7 +75,13 @@ class Panel:
         asked = self._asked(settings)
         if not asked:
             return ()
-        meter = _Meter([expert.expected_seconds(footage.seconds, device) for expert in asked], tell)
+        meter = _Meter(
+            [
+                expert.expected_seconds(footage.seconds, device) if missing(expert) == () else 0.0
+                for expert in asked
+            ],
+            tell,
+        )
 
         def ask(number: int) -> FeatureReport:
             expert = asked[number]
@@ -80,6 +89,7 @@ class Panel:
             def advance(share: float) -> None:
                 meter.advance(number, expert.title, share)
 
+            cancel.check()
             advance(0.0)
             report = self._ask(expert, footage, settings, device, advance, cancel)
             advance(1.0)
@@ -89,7 +99,10 @@ class Panel:
         order = sorted(range(len(asked)), key=lambda number: -meter.seconds[number])
         with ThreadPoolExecutor(AT_ONCE) as pool:
             reports = {number: pool.submit(ask, number) for number in order}
-            return tuple(reports[number].result() for number in range(len(asked)))
+            try:
+                return tuple(reports[number].result() for number in range(len(asked)))
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     def fusion(self, settings: ExpertSettings) -> "Vemoclap | str":
         """VEMOCLAP's trained fusion, or in a clause why it cannot be asked."""
@@ -129,27 +142,38 @@ class Panel:
     ) -> FeatureReport:
         patience = settings.patience + settings.patience_per_second * footage.seconds
         began = time.monotonic()
-        work = _Work(expert, footage, settings, device, tell, self._keep, self._preparing)
-        lock = self._locks[expert.modality]
+        work = _Work(expert, footage, settings, device, tell, self._keep)
 
         def failed(status: Status, detail: str) -> FeatureReport:
             return FeatureReport(
                 expert.modality, status, detail, None, (), time.monotonic() - began, device
             )
 
-        while not lock.acquire(timeout=_LOOK_SECONDS):
-            cancel.check()
-            if time.monotonic() - began > patience:
-                return failed("failed", f"{expert.title}: still busy with another film.")
-        thread = threading.Thread(target=work.run, args=(lock,), daemon=True)
+        locks = (self._locks[expert.modality], self._preparing)
+        held: list[threading.Lock] = []
+        for lock, whom in zip(locks, ("this expert", "another expert"), strict=True):
+            while not lock.acquire(timeout=_LOOK_SECONDS):
+                if cancel.cancelled or time.monotonic() - began > patience:
+                    for other in held:
+                        other.release()
+                    cancel.check()
+                    return failed(
+                        "failed", f"{expert.title}: did not get to look; {whom} was still busy."
+                    )
+            held.append(lock)
+        began = time.monotonic()
+        thread = threading.Thread(target=work.run, args=locks, daemon=True)
         thread.start()
         while thread.is_alive():
             thread.join(_LOOK_SECONDS)
             elapsed = time.monotonic() - began
-            if cancel.cancelled or elapsed > patience:
+            if cancel.cancelled:
+                # It stops by itself, sooner or later; who asked to stop does not wait for that.
+                work.cancel.cancel()
+                cancel.check()
+            if elapsed > patience:
                 work.cancel.cancel()
                 thread.join(_GRACE_SECONDS)
-                cancel.check()
                 if work.report is None:
                     return failed(
                         "failed",
@@ -199,23 +223,24 @@ class _Work:
         device: str,
         tell: ShareCallback,
         keep: bool,
-        preparing: threading.Lock,
     ) -> None:
         self.expert, self.footage, self.settings = expert, footage, settings
-        self.device, self.tell, self.keep, self.preparing = device, tell, keep, preparing
+        self.device, self.tell, self.keep = device, tell, keep
         self.cancel = CancelToken()
         self.report: FeatureReport | None = None
         self.error: BaseException | None = None
 
-    def run(self, lock: threading.Lock) -> None:
-        """Look, and give `lock` back, however long it takes."""
+    def run(self, looking: threading.Lock, preparing: threading.Lock) -> None:
+        """Look, and give both locks back, however long it takes: the second after the loading."""
         try:
             share_cores()
-            with self.preparing, warnings.catch_warnings():
-                # Two experts bring TorchScript files, whose format is to be given up one day.
-                warnings.simplefilter("ignore", FutureWarning)
-                self.cancel.check()
-                self.expert.prepare(self.device)
+            try:
+                with warnings.catch_warnings():
+                    # Two experts bring TorchScript files, whose format is to be given up one day.
+                    warnings.simplefilter("ignore", FutureWarning)
+                    self.expert.prepare(self.device)
+            finally:
+                preparing.release()
             self.cancel.check()
             self.report = self.expert.run(self.footage, self.settings, self._tell, self.cancel)
         except BaseException as error:
@@ -224,7 +249,7 @@ class _Work:
             if not self.keep:
                 with suppress(Exception):
                     self.expert.release()
-            lock.release()
+            looking.release()
 
     def _tell(self, fraction: float) -> None:
         if not self.cancel.cancelled:
@@ -232,7 +257,7 @@ class _Work:
 
 
 def share_cores() -> None:
-    """PyTorch uses a fair part of the cores in this thread.
+    """PyTorch uses a fair part of the cores from now on, here and in threads that begin later.
 
     Its threads wait for each other busily: with more of them than cores two experts took up to six
     times as long as one after the other.
@@ -241,6 +266,11 @@ def share_cores() -> None:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     torch.set_num_threads(max(1, (cores or 1) // AT_ONCE))
+
+
+def missing(expert: Expert) -> tuple[str, ...]:
+    """Names of the weights that an expert lacks on this machine."""
+    return tuple(name for name in expert.weights if not weights.status_of(name).installed)
 
 
 def device_of(wanted: Device) -> str:

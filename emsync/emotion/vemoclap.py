@@ -152,7 +152,7 @@ def _trouble(report: FeatureReport | None, feature: "Feature") -> str | None:
     if report.status != "ran":
         return report.status
     if report.vectors is None:
-        return "read by another model than in training"
+        return "which gave nothing that it knows"
     if report.vectors.ndim != 2 or report.vectors.shape[1] != feature.dim:
         return f"{report.vectors.shape[-1]} numbers an item, not {feature.dim}"
     return None

@@ -45,7 +45,8 @@ class Footage:
     Attributes:
         seconds: length of the film.
         scenes: stretches between kept cuts; they tile the film.
-        stills: evenly spaced over the film, in order; never empty.
+        stills: about evenly spaced in time, in order; never empty. Where frames are far apart in
+            a film of variable frame rate, so are they.
         sound: (samples,) float32 mono at `SOUND_RATE`, from the first frame on; empty if the film
             has none.
     """
@@ -108,10 +109,10 @@ class StillCollector:
     """Watches the frames go by and keeps the stills among them."""
 
     def __init__(self, film: Film, settings: ExpertSettings) -> None:
-        step = float(film.duration) / settings.frames
-        step = min(step, settings.still_seconds)
+        # Twice as many as are looked at, for a frame seldom comes just when it is wanted.
+        step = min(float(film.duration) / settings.frames / 2, settings.still_seconds)
         step = max(step, float(film.duration) / settings.most_stills)
-        self.request = StillRequest(max(1, int(step * film.frame_rate)), settings.still_side)
+        self.request = StillRequest(step, settings.still_side)
         """For `emsync.film.frames.stream_frames`."""
         self._stills: list[Still] = []
 

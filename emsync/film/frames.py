@@ -1,5 +1,6 @@
 """The film as a stream: frames with their times and scene scores, and its sound."""
 
+import math
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -45,14 +46,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class StillRequest:
-    """Which frames are wanted larger as well: one in `every`, from the first.
+    """Which frames are wanted larger as well: the first, and then each that comes `seconds` after
+    the last one or later.
 
     Attributes:
-        every: frames, at least 1.
+        seconds: above 0.
         side: pixels of the longer side at most; never more than the film has.
     """
 
-    every: int
+    seconds: float
     side: int
 
 
@@ -79,13 +81,12 @@ def stream_frames(
     columns = max(1, min(width, film.width))
     rows = max(1, round(columns * film.height / film.width))
     base = f"{film.time_base.numerator}/{film.time_base.denominator}"
-    scored: deque[tuple[Fraction, float]] = deque()
+    scored: deque[tuple[Fraction, float, bool]] = deque()
     pictures = _Pictures(columns, rows)
-    every, side_limit = (stills.every, stills.side) if stills else (0, 1)
-    shrink = min(1.0, side_limit / max(film.width, film.height))
+    shrink = min(1.0, (stills.side if stills else 1) / max(film.width, film.height))
+    choice = _StillChoice(film, stills.seconds) if stills else None
     large = _Pictures(max(1, round(film.width * shrink)), max(1, round(film.height * shrink)))
     lines = bytearray()
-    number = 0
     time: Fraction | None = None
     origin: Fraction | None = None
     decoded = 0
@@ -103,9 +104,10 @@ def stream_frames(
             graph = f"[0:{film.video_stream}]{','.join(filters)},{small}"
             outputs = ["-map", "[small]", *raw, "pipe:1"]
         else:
+            assert choice is not None
             graph = (
                 f"[0:{film.video_stream}]{','.join(filters)},split[a][b];[a]{small};"
-                f"[b]select='not(mod(n,{every}))',"
+                f"[b]select='{choice.expression}',"
                 f"scale={large.columns}:{large.rows}:flags=area,format=rgb24[large]"
             )
             outputs = [
@@ -128,18 +130,17 @@ def stream_frames(
                         time += 1 / film.frame_rate
                     else:
                         time = film.start
-                    scored.append((time, float(found[2])))
+                    wanted = choice is not None and choice.takes(found[1])
+                    scored.append((time, float(found[2]), wanted))
                 del lines[:consumed]
             elif source == "stills":
                 large.take(chunk)
             else:
                 pictures.take(chunk)
             while scored and pictures.whole:
-                wanted = stills is not None and number % every == 0
-                if wanted and not large.whole:
+                if scored[0][2] and not large.whole:
                     break  # on its way
-                number += 1
-                now, score = scored.popleft()
+                now, score, wanted = scored.popleft()
                 pixels = pictures.whole.popleft()
                 still = large.whole.popleft() if wanted else None
                 if now < film.start:
@@ -161,6 +162,33 @@ def stream_frames(
                 f"FFmpeg stopped while it decoded “{film.path.name}” (status {status}). "
                 f"{run.complaint or 'Perhaps the machine ran out of memory; try again.'}"
             )
+
+
+class _StillChoice:
+    """Which frames FFmpeg lets through as stills, said to it and worked out alike."""
+
+    def __init__(self, film: Film, seconds: float) -> None:
+        self._by_number = film.evenly_numbered  # then time stamps are nothing to go by
+        if self._by_number:
+            self._step = max(1, int(seconds * film.frame_rate))
+            self.expression = f"not(mod(n,{self._step}))"
+        else:
+            self._step = max(1, math.ceil(seconds / film.time_base))
+            taken = "prev_selected_pts"
+            self.expression = f"isnan({taken})+gte(pts-{taken},{self._step})"
+        self._number = 0
+        self._last: int | None = None
+
+    def takes(self, stamp: bytes) -> bool:
+        """Whether the next frame is one; `stamp`: its time stamp in ticks, or NOPTS."""
+        self._number += 1
+        if self._by_number:
+            return (self._number - 1) % self._step == 0
+        now = None if stamp == b"NOPTS" else int(stamp)
+        if self._last is not None and (now is None or now - self._last < self._step):
+            return False
+        self._last = now
+        return True
 
 
 class _Pictures:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 
 from emsync import weights
-from emsync.emotion.panel import Panel
+from emsync.emotion.panel import Panel, missing
 from emsync.emotion.vemoclap import NAME as FUSION
 from emsync.errors import Cancelled, EmsyncError
 from emsync.progress import CancelToken
@@ -39,17 +39,16 @@ def table(panel: Panel, device: str) -> str:
     """HTML: every expert, what it needs, whether that is here, and how long it takes."""
     rows = []
     for expert in panel.experts:
-        missing = [name for name in expert.weights if not _is_here(name)]
         rows.append(
             (
                 expert.title,
-                _here(expert.weights, missing),
+                _here(expert.weights, missing(expert)),
                 _size(expert.weights),
                 f"{expert.expected_seconds(FILM_SECONDS, device):.0f} s",
             )
         )
-    missing = [] if weights.status_of(FUSION).installed else [FUSION]
-    rows.append(("VEMOCLAP, the fusion", _here((FUSION,), missing), _size((FUSION,)), "under 1 s"))
+    absent = () if weights.status_of(FUSION).installed else (FUSION,)
+    rows.append(("VEMOCLAP, the fusion", _here((FUSION,), absent), _size((FUSION,)), "under 1 s"))
     heads = ("Expert", "Weights", "Size", f"Time for {FILM_SECONDS:.0f} s of film here")
     return (
         "<table><thead><tr>"
@@ -70,18 +69,11 @@ def to_install() -> int:
     return sum(weights.status_of(name).to_download for name in weights.names_of(PROFILE))
 
 
-def _is_here(name: str) -> bool:
-    """Whether weights are installed, or others of the same model: any size of Whisper will do."""
-    model = name.split("-")[0]
-    alike = [other for other in weights.REGISTRY if other.split("-")[0] == model == "whisper"]
-    return any(weights.status_of(other).installed for other in (name, *alike))
-
-
-def _here(needed: Sequence[str], missing: Sequence[str]) -> str:
-    if not missing:
+def _here(needed: Sequence[str], absent: Sequence[str]) -> str:
+    if not absent:
         return "installed"
-    if len(missing) < len(needed):
-        return f"missing: {listed(missing)}"
+    if len(absent) < len(needed):
+        return f"missing: {listed(absent)}"
     return "not installed"
 
 
@@ -122,7 +114,9 @@ class Installation:
             self._thread.start()
 
     def stop(self) -> None:
-        """Stop; what was fetched stays for the next time."""
+        """Stop, which a host that says nothing can delay; what was fetched stays."""
+        if self.running:
+            self.words = "Stopping …"
         self._cancel.cancel()
 
     def _work(self) -> None:
@@ -141,7 +135,14 @@ class Installation:
         self.words = " ".join(failed) or "All is installed. The next film is read with it."
 
     def _tell(self, pulling: Pulling) -> None:
+        if self._cancel.cancelled:
+            return
         self.words = (
             f"{pulling.name}: {pulling.received / 1e6:.0f} of {pulling.total / 1e6:.0f} MB "
             f"({pulling.step})"
         )
+
+
+def installed_names() -> frozenset[str]:
+    """Of all weights that are here."""
+    return frozenset(name for name in weights.REGISTRY if weights.status_of(name).installed)

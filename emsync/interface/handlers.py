@@ -23,7 +23,7 @@ import gradio as gr
 
 from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import views
-from emsync.interface.experts import Installation
+from emsync.interface.experts import Installation, installed_names
 from emsync.progress import CancelToken, Progress
 from emsync.settings import Settings
 from emsync.zero_gpu import standard_panel
@@ -106,6 +106,17 @@ class _Source:
     film: Path
     """A link in a folder of its own: Gradio removes uploads after a while."""
     analysis: "Analysis | None" = None
+    weights: frozenset[str] = frozenset()
+    """Those that were installed when it was analysed."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether another look would see nothing else: nobody failed, nothing was installed."""
+        return (
+            self.analysis is not None
+            and self.weights == installed_names()
+            and all(report.status != "failed" for report in self.analysis.reading.reports)
+        )
 
 
 @dataclass
@@ -140,7 +151,7 @@ class _Job:
     error: BaseException | None = None
 
     def __post_init__(self) -> None:
-        if self.source.analysis is not None:
+        if self.source.analysis is not None and self.source.is_known:
             self.past = dict(self.source.analysis.seconds)
             self.now = Progress("compose", 0.0)
 
@@ -343,7 +354,8 @@ class Studio:
         try:
             load_library()
             source = job.source
-            if source.analysis is None:
+            if source.analysis is None or not source.is_known:
+                source.weights = installed_names()
                 source.analysis = analyse(
                     source.film, job.settings, job.hear, job.cancel, self.panel
                 )

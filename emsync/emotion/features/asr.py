@@ -112,8 +112,6 @@ class AsrExpert:
 
     modality = "asr"
     title = "Speech"
-    weights: tuple[str, ...] = ("whisper-base",)
-    """What to install; any other of `SIZES` does as well."""
 
     def __init__(self) -> None:
         self._models: dict[str, _Whisper] = {}
@@ -122,12 +120,20 @@ class AsrExpert:
         self._voice: VoiceDetector | None = None
         self._sentiment = SentimentReader()
 
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The size that it uses, or the one to install where there is none."""
+        try:
+            return (f"whisper-{chosen_size(self._device)}",)
+        except WeightsError:
+            return (f"whisper-{SIZES['cpu'][0]}",)
+
     def expected_seconds(self, film_seconds: float, device: str) -> float:
-        """If people speak all the time; measured on one core. 0 if nothing is installed."""
+        """If people speak all the time, with the best size here; measured on one core."""
         try:
             size = chosen_size(device)
         except WeightsError:
-            return 0.0
+            size = SIZES["cpu"][0]
         loading, share = _COST[device][size]
         return loading + share * film_seconds
 

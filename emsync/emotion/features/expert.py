@@ -23,8 +23,10 @@ class Expert(Protocol):
     """Name in reports and settings, e.g. "face"."""
     title: str
     """For the page, e.g. "Faces"."""
-    weights: tuple[str, ...]
-    """Names in `emsync.weights.REGISTRY` without which it cannot run."""
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """Names in `emsync.weights.REGISTRY` of all that it uses."""
 
     def expected_seconds(self, film_seconds: float, device: str) -> float:
         """About how long `prepare` and `run` take on this machine, for the page to say before."""
