@@ -177,6 +177,18 @@ def test_models_are_kept_for_the_next_request_or_not() -> None:
         assert expert.released == (1 if keep else 2)
 
 
+def test_what_an_expert_costs_is_learnt_from_the_last_film() -> None:
+    def look(*_: object) -> FeatureReport:
+        time.sleep(0.3)
+        return seen("clip")
+
+    expert = Made("clip", look)
+    panel = Panel([expert])
+    assert panel.expected_seconds(2.0, ExpertSettings()) == 1.0
+    panel.consult(footage(), ExpertSettings(), lambda *_: None, CancelToken())
+    assert 0.25 < panel.cost(expert, 2.0, "cpu") < 0.95
+
+
 def test_progress_names_the_expert_and_never_falls() -> None:
     told: list[tuple[str, float]] = []
     Panel([happy("clip"), happy("ocr")]).consult(

@@ -14,6 +14,7 @@ import gradio
 import pytest
 from conftest import Films
 
+from emsync import weights
 from emsync.errors import EmsyncError
 from emsync.interface import views
 from emsync.interface.handlers import LONGEST_LINE, Line, Studio, Update
@@ -232,3 +233,29 @@ def test_the_server_refuses_what_the_page_says_it_refuses(tmp_path: Path) -> Non
     page = build(Studio(tmp_path, settings))
     texts = [str(block["props"].get("value")) for block in page.config["components"]]
     assert any("4 min and 7 MB" in text for text in texts)
+
+
+def test_a_film_is_looked_at_again_when_that_can_change_something(
+    studio: Studio, films: Films, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After weights were installed, or an expert failed; and not otherwise."""
+    monkeypatch.setenv("EMSYNC_WEIGHTS", str(tmp_path / "weights"))
+    film = films.plain()
+    looks = []
+
+    def looked(number: int) -> None:
+        run(studio, film, Settings())
+        source = studio._session("page").source
+        assert source is not None and source.analysis is not None
+        looks.append(id(source.analysis))
+        assert len(set(looks)) == number
+
+    looked(1)
+    looked(1)
+    (tmp_path / "tiny.pt").write_bytes(b"no weights at all")
+    weights.add("whisper-tiny", tmp_path / "tiny.pt", other=True)
+    looked(2)  # and this time speech fails, so that the next time it is tried again
+    looked(3)
+    weights.remove("whisper-tiny")
+    looked(4)
+    looked(4)

@@ -47,6 +47,7 @@ class Panel:
         self.experts = tuple(experts)
         self._keep = keep
         self._fusion: Vemoclap | None = None
+        self._pace: dict[str, float] = {}
         # Libraries that are imported by two threads at once trip over each other.
         self._preparing = threading.Lock()
         self._locks = {expert.modality: threading.Lock() for expert in experts}
@@ -55,10 +56,15 @@ class Panel:
         """About how long `consult` will take here."""
         device = device_of(settings.device)
         return sum(
-            expert.expected_seconds(film_seconds, device)
+            self.cost(expert, film_seconds, device)
             for expert in self._asked(settings)
             if not missing(expert)
         )
+
+    def cost(self, expert: Expert, film_seconds: float, device: str) -> float:
+        """About how many seconds an expert takes here: its own figure, until it has looked at a
+        film on this machine, and then at the pace of the last one."""
+        return expert.expected_seconds(film_seconds, device) * self._pace.get(expert.modality, 1.0)
 
     def consult(
         self, footage: Footage, settings: ExpertSettings, tell: TellExpert, cancel: CancelToken
@@ -77,7 +83,7 @@ class Panel:
             return ()
         meter = _Meter(
             [
-                expert.expected_seconds(footage.seconds, device) if missing(expert) == () else 0.0
+                0.0 if missing(expert) else self.cost(expert, footage.seconds, device)
                 for expert in asked
             ],
             tell,
@@ -192,6 +198,9 @@ class Panel:
                 f"{expert.title}: went wrong ({type(work.error).__name__}). The film was read "
                 "without it.",
             )
+        if work.report.status == "ran" and not missing(expert):
+            expected = expert.expected_seconds(footage.seconds, device)
+            self._pace[expert.modality] = (time.monotonic() - began) / max(expected, 1e-3)
         return work.report
 
 

@@ -44,7 +44,7 @@ def table(panel: Panel, device: str) -> str:
                 expert.title,
                 _here(expert.weights, missing(expert)),
                 _size(expert.weights),
-                f"{expert.expected_seconds(FILM_SECONDS, device):.0f} s",
+                f"{max(1, round(panel.cost(expert, FILM_SECONDS, device)))} s",
             )
         )
     absent = () if weights.status_of(FUSION).installed else (FUSION,)
