@@ -72,6 +72,10 @@ def fails(*_: object) -> FeatureReport:
     raise RuntimeError("it broke")
 
 
+def lacks(*_: object) -> FeatureReport:
+    raise ModuleNotFoundError("No module named 'nowhere'")
+
+
 def footage() -> Footage:
     return Footage(2.0, ((0.0, 2.0),), (), np.zeros(0, np.float32))
 
@@ -89,11 +93,13 @@ def test_an_expert_without_weights_or_with_a_fault_is_named_and_the_others_go_on
         Made("clip", fails, WeightsNotInstalled(sentence)),
         Made("face", fails, EmsyncError("The file is damaged.")),
         Made("asr", fails),
+        Made("beats", lacks),
         happy("ocr"),
     )
     assert [report.status for report in reports.values()] == [
-        "weights not installed", "failed", "failed", "ran",
+        "weights not installed", "failed", "failed", "failed", "ran",
     ]  # fmt: skip
+    assert "a package is missing (No module named 'nowhere')" in reports["beats"].detail
     assert reports["clip"].detail == sentence
     assert "The file is damaged." in reports["face"].detail
     assert "RuntimeError" in reports["asr"].detail

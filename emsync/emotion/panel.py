@@ -191,6 +191,12 @@ class Panel:
             return failed("weights not installed", str(work.error))
         if isinstance(work.error, EmsyncError):
             return failed("failed", f"{expert.title}: {work.error}")
+        if isinstance(work.error, ImportError):
+            return failed(
+                "failed",
+                f"{expert.title}: a package is missing ({work.error}). To have this expert: "
+                "pip install -r requirements.txt",
+            )
         if work.report is None:
             log.error("the expert %s failed", expert.modality, exc_info=work.error)
             return failed(
