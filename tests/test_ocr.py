@@ -140,7 +140,7 @@ def test_the_end_card_of_the_demo_film_is_read(expert: OcrExpert, demo_film: Pat
     assert text == (
         "HELP US make more dreams come true for homeless pets like Suzie. Adopt or Donate Today."
     )
-    assert 56 < start < 58.6 and end == film.seconds
+    assert 56 < start < 58.6 and end > 59
     card = next(one for one in report.opinions if one.stretch == (start, end))
     assert card.certainty == 1 and sum(card.probabilities) == pytest.approx(1)
     assert card.probabilities[3] == max(card.probabilities)  # joy: dreams come true

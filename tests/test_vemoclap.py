@@ -403,7 +403,7 @@ def test_a_scene_is_read_from_what_lies_in_it() -> None:
     [
         (report("face", [], "weights not installed"), r"faces \(weights not installed\)"),
         (report("face", [], "failed"), r"faces \(failed\)"),
-        (replace(ASR, vectors=None, stretches=()), r"speech \(read by another model"),
+        (replace(ASR, vectors=None, stretches=()), r"speech \(which gave nothing"),
         (replace(CLIP, vectors=np.ones((6, 9))), r"pictures \(9 numbers an item, not 7\)"),
     ],
 )
