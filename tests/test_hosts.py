@@ -409,6 +409,7 @@ cancel, told = CancelToken(), []
 if os.environ.get("SLOW"):
     threading.Timer(1.0, cancel.cancel).start()
 began = time.monotonic()
+expected = made.expected_seconds(10.0, ExpertSettings())  # before it is learnt
 try:
     reports = made.consult(footage, ExpertSettings(), lambda *step: told.append(step), cancel)
 except Cancelled:
@@ -418,7 +419,7 @@ print(json.dumps({
     "reports": [(one.modality, one.device, one.detail == str(os.getpid())) for one in reports],
     "failed": [one.modality for one in reports if one.status == "failed"],
     "told": told, "asked": spaces.asked, "seconds": time.monotonic() - began,
-    "expected": made.expected_seconds(10.0, ExpertSettings()),
+    "expected": expected,
 }))
 """
 
