@@ -42,7 +42,7 @@ class Panel:
         Args:
             experts: in the order in which they report.
             keep: whether models stay loaded for the next request; else each expert lets go of them
-                as soon as it has looked, so that no two are in memory at once.
+                as soon as it has looked, so that no more than `AT_ONCE` are in memory.
         """
         self.experts = tuple(experts)
         self._keep = keep
@@ -248,8 +248,8 @@ class _Work:
     def run(self, looking: threading.Lock, preparing: threading.Lock) -> None:
         """Look, and give both locks back, however long it takes: the second after the loading."""
         try:
-            share_cores()
             try:
+                share_cores()
                 with warnings.catch_warnings():
                     # Two experts bring TorchScript files, whose format is to be given up one day.
                     warnings.simplefilter("ignore", FutureWarning)
