@@ -16,7 +16,7 @@ SOUND_RATE = 16_000
 _JPEG_QUALITY = 95  # with full colour resolution nothing that a model was trained to see is lost
 
 Stretch = tuple[float, float]
-"""Start and end in seconds from the first frame."""
+"""Start and end in seconds from the film's first frame; a moment has both the same."""
 
 
 @dataclass(frozen=True)

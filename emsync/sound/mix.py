@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from emsync.errors import SoundError
+from emsync.film.footage import Stretch
 from emsync.film.frames import iter_audio
 from emsync.film.probe import Film
 from emsync.progress import CancelToken
 from emsync.settings import SoundSettings
 from emsync.sound.synth import Sound
-
-Stretch = tuple[float, float]
-"""Start and end in seconds."""
 
 DUCK_SECONDS = (0.3, 0.8)
 """How long the music takes to step back before speech, and to come back after it. Ours: no pumping

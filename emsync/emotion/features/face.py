@@ -39,7 +39,7 @@ from emsync.errors import WeightsError, WeightsNotInstalled
 from emsync.film.footage import Footage, Still
 from emsync.progress import CancelToken
 from emsync.settings import ExpertSettings
-from emsync.wording import listed
+from emsync.wording import clock, listed
 
 if TYPE_CHECKING:
     import torch
@@ -546,17 +546,13 @@ def _picture(still: Still, faces: Sequence[Face]) -> Picture:
     told = [f"{e[0]} ({e[1]:.0%})" for face in faces if (e := face.expression)]
     which = "" if len(told) == len(faces) else f", the {len(told)} largest of them"
     read = f"{which} read as {listed(told)}" if told else ""
-    caption = f"The frame with the largest face, at {_clock(still.time)}: {count}{read}."
+    caption = f"The frame with the largest face, at {clock(still.time)}: {count}{read}."
     return Picture(caption, written.getvalue())
 
 
 def _clocks(times: Sequence[float]) -> str:
     """Moments for people; of many the first few."""
-    shown = list(dict.fromkeys(map(_clock, times)))
+    shown = list(dict.fromkeys(map(clock, times)))
     if len(shown) > 8:
         shown = [*shown[:7], f"{len(shown) - 7} more"]
     return listed(shown)
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

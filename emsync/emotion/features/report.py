@@ -5,11 +5,12 @@ from typing import Literal
 
 import numpy as np
 
+from emsync.film.footage import Stretch
+
+__all__ = ["FeatureReport", "Opinion", "Picture", "Status", "Stretch"]
+
 Status = Literal["ran", "no such content", "weights not installed", "failed"]
 """"no such content": the film has nothing for this modality, e.g. no sound or no face."""
-
-Stretch = tuple[float, float]
-"""Start and end in seconds from the film's first frame; a moment has both the same."""
 
 
 @dataclass(frozen=True)
