@@ -355,10 +355,11 @@ class Studio:
             load_library()
             source = job.source
             if source.analysis is None or not source.is_known:
-                source.weights = installed_names()
+                here = installed_names()
                 source.analysis = analyse(
                     source.film, job.settings, job.hear, job.cancel, self.panel
                 )
+                source.weights = here  # only now: a look that was cancelled changes nothing
             if self._checkpoint is None:
                 self._checkpoint = load()
             job.cancel.check()
