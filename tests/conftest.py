@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -146,3 +147,21 @@ def tone(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "tone.wav"
     write_wav(Sound(np.stack([wave, wave], axis=1).astype(np.float32), 44_100), path)
     yield path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium, by Playwright; for one module, as no other event loop runs beside it."""
+    executable = os.environ.get("EMSYNC_CHROMIUM") or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if executable is None:
+        message = "no Chromium: install it, or set EMSYNC_CHROMIUM to its path"
+        if os.environ.get("EMSYNC_REQUIRE_BROWSER"):
+            pytest.fail(message)
+        pytest.skip(message)
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

@@ -2,23 +2,42 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 import wave
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pretty_midi
 import pytest
+from browsing import (
+    REPOSITORY,
+    App,
+    Page,
+    answers,
+    cpu_seconds,
+    download,
+    open_page,
+    running_app,
+    wait_for,
+)
 from conftest import Films
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with running_app(tmp_path_factory.mktemp("app")) as running:
+        yield running
+
+
+@pytest.fixture
+def visit(app: App, browser: Any) -> Iterator[Page]:
+    with open_page(browser, app.url) as visit:
+        visit.page.wait_for_selector("#em-compose")
+        yield visit
 
 
 def two_scenes(films: Films) -> Path:
@@ -31,101 +50,6 @@ def two_scenes(films: Films) -> Path:
         "-filter_complex", "[0:v][1:v]concat=n=2:v=1[v]", "-map", "[v]", "-map", "2:a",
         "-pix_fmt", "yuv420p", "-c:v", "libx264", "-c:a", "aac", "-movflags", "+faststart",
     )  # fmt: skip
-
-
-# In the browser -----------------------------------------------------------------------------
-
-
-@dataclass
-class App:
-    """A running `app.py`."""
-
-    url: str
-    process: subprocess.Popen[bytes]
-    log: Path
-    temporary: Path
-
-    def request_folders(self) -> list[Path]:
-        return list(self.temporary.glob("emsync-*/request-*"))
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    folder = tmp_path_factory.mktemp("app")
-    temporary = folder / "tmp"
-    temporary.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = os.environ | {
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_HEARTBEAT_INTERVAL": "0.5",
-        "TMPDIR": str(temporary),
-    }
-    log = folder / "app.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"],
-            cwd=REPOSITORY,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    running = App(f"http://127.0.0.1:{port}", process, log, temporary)
-    try:
-        wait_for(lambda: answers(running.url) or process.poll() is not None, 60)
-        assert process.poll() is None, log.read_text()
-        yield running
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    executable = os.environ.get("EMSYNC_CHROMIUM") or next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    if executable is None:
-        message = "no Chromium: install it, or set EMSYNC_CHROMIUM to its path"
-        if os.environ.get("EMSYNC_REQUIRE_BROWSER"):
-            pytest.fail(message)
-        pytest.skip(message)
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@dataclass
-class Page:
-    """An open page, and all that went wrong in it."""
-
-    page: Any
-    complaints: list[str]
-
-
-@pytest.fixture
-def visit(app: App, browser: Any) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1100, "height": 900})
-    complaints: list[str] = []
-
-    def hear(message: Any) -> None:
-        if message.type == "error":
-            complaints.append(f"console: {message.text}")
-
-    def see(request: Any) -> None:
-        if not request.url.startswith((app.url, "data:", "blob:")):
-            complaints.append(f"fetched from elsewhere: {request.url}")
-
-    page.on("console", hear)
-    page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
-    page.on("request", see)
-    page.goto(app.url)
-    page.wait_for_selector("#em-compose")
-    yield Page(page, complaints)
-    page.close()
 
 
 def test_a_film_goes_in_and_comes_out_scored(
@@ -273,32 +197,3 @@ def test_the_app_leaves_nothing_behind(films: Films, tmp_path: Path) -> None:
         process.terminate()
     assert process.wait(20) == 0
     assert list(tmp_path.glob("emsync-*")) == []
-
-
-def download(page: Any, button: str, folder: Path) -> Path:
-    with page.expect_download() as started:
-        page.click(button)
-    path = folder / str(started.value.suggested_filename)
-    started.value.save_as(path)
-    return path
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
-
-
-def wait_for(condition: Any, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
-
-
-def cpu_seconds(process: int) -> float:
-    """Seconds of processor time that a process has used, all threads together."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
