@@ -535,7 +535,8 @@ def run(
                 changes if recorded is None else recorded.curve,
             )
             if recorded is not None:
-                result = replace(result, mood=recorded.mood, mood_given=recorded.mood_given)
+                asked = replace(result.piece, mood=recorded.mood, mood_given=recorded.mood_given)
+                result = replace(result, piece=asked)
                 write_report(result)
             made = {what: getattr(result, what) for what in ("video", "midi", "wav", "report")}
             if options.stems is not None:

@@ -1,14 +1,15 @@
 """A film goes in; the same film comes out with music composed for it.
 
-    film ─ probe ─ scenes ─ emotion ─▶ Analysis ─ compose ─ render ─ mux ─▶ Result
+    film ─ probe ─ scenes ─ emotion ─▶ Analysis ─ compose ─▶ Piece ─ render ─ mux ─▶ Result
 
-`analyse` looks at the film once; `score` composes for an analysis, as often as knobs are turned.
+`analyse` looks at the film once; `compose_pieces` composes for an analysis, as often as knobs are
+turned; `perform` plays a piece, as often as the sound is changed; `score` does the last two.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,13 +22,13 @@ from emsync.emotion.panel import Panel
 from emsync.emotion.reader import read_emotion
 from emsync.emotion.reading import EmotionReading
 from emsync.errors import EmsyncError
-from emsync.film.footage import SOUND_RATE, Footage, StillCollector, Stretch
+from emsync.film.footage import SOUND_RATE, Footage, Still, StillCollector, Stretch, pictures_of
 from emsync.film.frames import iter_audio, read_audio, stream_frames
 from emsync.film.probe import Film, probe
 from emsync.film.scenes import Cut, CutDetector
 from emsync.film.speech import VoiceDetector
 from emsync.progress import CancelToken, Progress, ProgressCallback
-from emsync.settings import Settings
+from emsync.settings import Settings, SoundSettings
 
 if TYPE_CHECKING:
     import torch
@@ -62,6 +63,8 @@ class Analysis:
     reading: EmotionReading
     seconds: dict[str, float]
     """Wall time of each stage."""
+    pictures: tuple[Still, ...] = ()
+    """A small one of each scene, to show; none where the reading is out of a report."""
 
     @property
     def boundaries(self) -> tuple[float, ...]:
@@ -70,11 +73,12 @@ class Analysis:
 
 
 @dataclass(frozen=True)
-class Result:
-    """A scored film and everything that comes with it. Files lie in the request's own folder."""
+class Piece:
+    """Music composed for an analysed film, not played yet."""
 
     analysis: Analysis
     settings: Settings
+    """Those that give this piece again, whichever of the candidates it is."""
     mood: Mood
     """Of the whole film, or the first of the caller's in its place."""
     mood_given: bool
@@ -82,14 +86,47 @@ class Result:
     curve: MoodCurve
     """What was composed for: `mood` throughout, unless scenes or the caller changed it."""
     composition: "Composition"
+    seconds: dict[str, float]
+    """Wall time of each stage, those of the analysis included."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A scored film and everything that comes with it. Files lie in the request's own folder."""
+
+    piece: Piece
+    settings: Settings
+    """The piece's, with those of the sound that was made of it."""
     mux: "MuxReport"
     soundfont: str
+    speech: tuple[Stretch, ...] | None
+    """When somebody speaks in the film, if that was listened for."""
     video: Path
     midi: Path
     wav: Path
     report: Path
     seconds: dict[str, float]
     """Wall time of each stage, those of the analysis included."""
+
+    @property
+    def analysis(self) -> Analysis:
+        return self.piece.analysis
+
+    @property
+    def composition(self) -> "Composition":
+        return self.piece.composition
+
+    @property
+    def mood(self) -> Mood:
+        return self.piece.mood
+
+    @property
+    def mood_given(self) -> bool:
+        return self.piece.mood_given
+
+    @property
+    def curve(self) -> MoodCurve:
+        return self.piece.curve
 
 
 class Advance(Protocol):
@@ -203,7 +240,9 @@ def analyse(
             )
             fusion = panel.fusion(settings.experts)
             reading = read_emotion(reading, reports, footage, settings.experts, fusion)
-    return Analysis(film, detector.cuts, reading, clock.seconds)
+    scenes = [(float(scene.start), float(scene.end)) for scene in reading.scenes]
+    pictures = pictures_of(stills.stills, scenes)
+    return Analysis(film, detector.cuts, reading, clock.seconds, pictures)
 
 
 def draw_mood(analysis: Analysis, settings: Settings) -> Mood:
@@ -242,6 +281,153 @@ def _generator(settings: Settings) -> "torch.Generator | None":
     return torch.Generator().manual_seed(settings.seed)
 
 
+def compose_pieces(
+    analysis: Analysis,
+    settings: Settings,
+    tell: ProgressCallback,
+    cancel: CancelToken,
+    checkpoint: "Checkpoint | None" = None,
+    mood: Mood | None = None,
+    changes: Sequence[tuple[float, Mood]] = (),
+    sketch: "Callable[[tuple[int, ...], str], None] | None" = None,
+) -> tuple[Piece, ...]:
+    """Compose for an analysed film: as many candidates as the settings ask for, the best first.
+
+    Args:
+        analysis: from `analyse`; used again when only later knobs change.
+        settings: all knobs.
+        tell: receives the progress.
+        cancel: stops within a token.
+        checkpoint: the generator; the shipped one is loaded when it is None.
+        mood: composed for instead of the film's own mood.
+        changes: (seconds, mood) ascending: from there on another mood, whatever the film's scenes.
+        sketch: told the tokens so far of a piece that is being drawn, and what is under way.
+
+    Raises:
+        EmsyncError: a change of mood is asked for after the film's end.
+        WeightsError, SoundError: something that is needed, here or to play it, is missing.
+        Cancelled: the owner asked to stop.
+    """
+    from emsync.music.checkpoint import load
+    from emsync.music.compose import compose as compose_all  # SHIM
+    from emsync.sound.synth import find_soundfont, load_library
+
+    seconds = float(analysis.film.duration)
+    if changes and changes[-1][0] >= seconds:
+        raise EmsyncError(
+            f"A mood is asked for from {changes[-1][0]:g} s on, but the film lasts only "
+            f"{seconds:.2f} s. Give an earlier moment."
+        )
+    clock = _Clock(tell, STAGES)
+    clock.film_seconds = seconds
+    clock.learn(analysis.seconds)
+    # What is missing is said before the long stages, not after them.
+    load_library()
+    if settings.sound.soundfont is None:
+        find_soundfont()
+    generator = checkpoint or load()
+    given = mood is not None or bool(changes and changes[0][0] == 0)
+    with clock.stage("compose") as advance:
+        curve = draw_curve(analysis, settings, mood, changes)
+        compositions = compose_all(
+            generator,
+            curve,
+            analysis.boundaries,
+            seconds,
+            settings.music,
+            settings.seed,
+            cancel,
+            advance,
+        )
+        compositions = (compositions,)  # SHIM
+    first = curve.moods[0] if given else draw_mood(analysis, settings)
+    return tuple(
+        Piece(
+            analysis,
+            settings
+            if number == 0
+            else replace(settings, music=replace(settings.music, keep=composition.kept + 1)),
+            first,
+            given,
+            curve,
+            composition,
+            clock.seconds,
+        )
+        for number, composition in enumerate(compositions)
+    )
+
+
+def perform(
+    piece: Piece,
+    folder: Path,
+    sound: SoundSettings,
+    tell: ProgressCallback,
+    cancel: CancelToken,
+    earlier: Result | None = None,
+) -> Result:
+    """Play a piece and put it under the picture.
+
+    Args:
+        piece: from `compose_pieces`.
+        folder: the request's own; receives scored.mp4, music.mid, music.wav and report.json.
+        sound: how it is to sound; those of the piece's own settings count no more.
+        tell: receives the progress.
+        cancel: stops every stage within a second or so.
+        earlier: the same film scored before; its picture and what was heard in the film are used
+            again.
+
+    Raises:
+        SoundError, ToolError: something that is needed is missing; see its text.
+        Cancelled: the owner asked to stop.
+    """
+    from emsync.music.midi import write_midi
+    from emsync.report import write_report
+    from emsync.sound.mix import master, mix_with_original, write_wav
+    from emsync.sound.mux import mux
+    from emsync.sound.stems import render_music
+    from emsync.sound.synth import SoundFont, find_soundfont
+
+    film, composition = piece.analysis.film, piece.composition
+    clock = _Clock(tell, STAGES)
+    clock.film_seconds = float(film.duration)
+    clock.learn(piece.seconds)
+    soundfont = (
+        find_soundfont()
+        if sound.soundfont is None
+        else SoundFont(sound.soundfont, sound.soundfont.name)
+    )
+    midi, wav, video = folder / "music.mid", folder / "music.wav", folder / "scored.mp4"
+    speech = None if earlier is None else earlier.speech
+    with clock.stage("render") as advance:
+        write_midi(
+            composition.notes, midi, film.duration, composition.beats_per_minute, sound.programs
+        )
+        music = render_music(
+            midi, film.duration, sound, soundfont.path, cancel, lambda share: advance(0.8 * share)
+        )
+        if sound.original_sound == "duck" and film.has_audio and speech is None:
+            heard = VoiceDetector().speech(read_audio(film, SOUND_RATE, cancel), cancel)
+            speech = tuple(heard)
+        music = mix_with_original(master(music, sound), film, sound, cancel, speech or ())
+        write_wav(music, wav)
+    with clock.stage("mux") as advance:
+        joined = mux(film, wav, video, advance, cancel)
+    result = Result(
+        piece,
+        replace(piece.settings, sound=sound),
+        joined,
+        soundfont.name,
+        speech,
+        video,
+        midi,
+        wav,
+        folder / "report.json",
+        clock.seconds,
+    )
+    write_report(result)
+    return result
+
+
 def score(
     analysis: Analysis,
     folder: Path,
@@ -252,99 +438,15 @@ def score(
     mood: Mood | None = None,
     changes: Sequence[tuple[float, Mood]] = (),
 ) -> Result:
-    """Compose for an analysed film, play the music and put it under the picture.
+    """`compose_pieces`, of which the best is performed; arguments and errors as for both."""
+    pieces = compose_pieces(analysis, settings, tell, cancel, checkpoint, mood, changes)
+    return perform(pieces[0], folder, settings.sound, tell, cancel)
 
-    Args:
-        analysis: from `analyse`; used again when only later knobs change.
-        folder: the request's own; receives scored.mp4, music.mid, music.wav and report.json.
-        settings: all knobs.
-        tell: receives the progress.
-        cancel: stops every stage within a second or so.
-        checkpoint: the generator; the shipped one is loaded when it is None.
-        mood: composed for instead of the film's own mood.
-        changes: (seconds, mood) ascending: from there on another mood, whatever the film's scenes.
 
-    Raises:
-        EmsyncError: a change of mood is asked for after the film's end.
-        WeightsError, SoundError, ToolError: something that is needed is missing; see its text.
-        Cancelled: the owner asked to stop.
-    """
-    from emsync.music.checkpoint import load
-    from emsync.music.compose import compose
-    from emsync.music.midi import write_midi
-    from emsync.report import write_report
-    from emsync.sound.mix import master, mix_with_original, write_wav
-    from emsync.sound.mux import mux
-    from emsync.sound.stems import render_music
-    from emsync.sound.synth import SoundFont, find_soundfont, load_library
-
-    film = analysis.film
-    if changes and changes[-1][0] >= film.duration:
-        raise EmsyncError(
-            f"A mood is asked for from {changes[-1][0]:g} s on, but the film lasts only "
-            f"{float(film.duration):.2f} s. Give an earlier moment."
-        )
-    clock = _Clock(tell, STAGES)
-    clock.film_seconds = float(film.duration)
-    clock.learn(analysis.seconds)
-    # What is missing is said before the long stages, not after them.
-    load_library()
-    chosen = settings.sound.soundfont
-    soundfont = find_soundfont() if chosen is None else SoundFont(chosen, chosen.name)
-    generator = checkpoint or load()
-    midi, wav, video = folder / "music.mid", folder / "music.wav", folder / "scored.mp4"
-    given = mood is not None or bool(changes and changes[0][0] == 0)
-    with clock.stage("compose") as advance:
-        curve = draw_curve(analysis, settings, mood, changes)
-        composition = compose(
-            generator,
-            curve,
-            analysis.boundaries,
-            float(film.duration),
-            settings.music,
-            settings.seed,
-            cancel,
-            advance,
-        )
-        write_midi(
-            composition.notes,
-            midi,
-            film.duration,
-            composition.beats_per_minute,
-            settings.sound.programs,
-        )
-    with clock.stage("render") as advance:
-        sound = render_music(
-            midi,
-            film.duration,
-            settings.sound,
-            soundfont.path,
-            cancel,
-            lambda share: advance(0.8 * share),
-        )
-        speech: Sequence[Stretch] = ()
-        if settings.sound.original_sound == "duck" and film.has_audio:
-            speech = VoiceDetector().speech(read_audio(film, SOUND_RATE, cancel), cancel)
-        sound = mix_with_original(
-            master(sound, settings.sound), film, settings.sound, cancel, speech
-        )
-        write_wav(sound, wav)
-    with clock.stage("mux") as advance:
-        joined = mux(film, wav, video, advance, cancel)
-    result = Result(
-        analysis,
-        settings,
-        curve.moods[0] if given else draw_mood(analysis, settings),
-        given,
-        curve,
-        composition,
-        joined,
-        soundfont.name,
-        video,
-        midi,
-        wav,
-        folder / "report.json",
-        clock.seconds,
+def expected_seconds(film_seconds: float, stages: Sequence[str] = STAGES) -> float:
+    """About how long these stages take a machine such as `EXPECTED_SECONDS` was measured on, the
+    experts not counted."""
+    return sum(
+        fixed + per_second * film_seconds
+        for fixed, per_second in (EXPECTED_SECONDS[stage] for stage in stages)
     )
-    write_report(result)
-    return result

@@ -105,6 +105,37 @@ def nearest_equidistant(times: Sequence[float], count: int) -> list[int]:
     return sorted({int(np.abs(array - moment).argmin()) for moment in wanted})
 
 
+PICTURE_SIDE = 208
+"""Pixels of the longer side of a scene's picture: as wide as it is ever shown, twice over for
+dense screens."""
+MOST_PICTURES = 60
+"""In all; films with more scenes have an even choice of them. Some 6 kB each."""
+
+
+def pictures_of(stills: Sequence[Still], scenes: Sequence[Stretch]) -> tuple[Still, ...]:
+    """A small picture of each scene, to show: the still nearest to its middle.
+
+    Args:
+        stills: of the film, in order.
+        scenes: (start, end) in seconds; the even choice of `MOST_PICTURES` gets pictures.
+    """
+    from PIL import Image
+
+    if not stills:
+        return ()
+    shown = np.linspace(0, len(scenes) - 1, min(len(scenes), MOST_PICTURES)).round().astype(int)
+    made = {}
+    for number in shown:
+        middle = sum(scenes[number]) / 2
+        still = min(stills, key=lambda still: abs(still.time - middle))
+        picture = Image.open(io.BytesIO(still.jpeg)).convert("RGB")
+        picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
+        written = io.BytesIO()
+        picture.save(written, "JPEG", quality=80, optimize=True)
+        made[still.time] = Still(still.time, written.getvalue())
+    return tuple(made.values())
+
+
 class StillCollector:
     """Watches the frames go by and keeps the stills among them."""
 
