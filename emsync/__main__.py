@@ -55,6 +55,7 @@ KNOBS = {
     "seed": "seed",
     "openings": "music.openings",
     "candidates": "music.candidates",
+    "keep": "music.keep",
     "temperature": "music.temperature",
     "top_p": "music.top_p",
     "late_tolerance": "music.late_tolerance",
@@ -236,6 +237,13 @@ def _add_knobs(made: argparse.ArgumentParser, standard: Settings) -> None:
         music,
         "--candidates",
         "pieces to choose the best from, 1 to 4 (default: %(default)s)",
+        metavar="N",
+    )
+    knob(
+        music,
+        "--keep",
+        "take this one of the candidates, counted from 1 in the order of drawing; 'none' for the "
+        "best (default: %(default)s)",
         metavar="N",
     )
     knob(music, "--temperature", "higher is more daring (default: %(default)s)")

@@ -76,6 +76,7 @@ RANGES = {
     "music.openings": Range(1, 32),
     "music.candidates": Range(1, 4),
     "music.redraws": Range(0, 4),
+    "music.keep": Range(1, 20),
     "music.quality.longest_silence": Range(0, 600),
     "music.quality.longest_loop": Range(0, 600),
     "music.quality.longest_note": Range(0, 600),
@@ -455,10 +456,10 @@ def _plain_of(name: str, text: str) -> object:
         return programs if len(programs) == len(words) else text
     if hint is bool:
         return {"true": True, "false": False}.get(text, text)
-    if hint is int:
+    kinds = {hint, *get_args(hint)}
+    if int in kinds:
         return int(text) if _WHOLE.fullmatch(text) else text
-    numeric = {hint, *get_args(hint)} & {float, Fraction}
-    return float(text) if numeric and _NUMBER.fullmatch(text) else text
+    return float(text) if kinds & {float, Fraction} and _NUMBER.fullmatch(text) else text
 
 
 def _text_of(name: str, value: Any) -> str:
@@ -494,7 +495,7 @@ def _wanted(name: str) -> str:
     if hint is bool:
         return "true or false"
     words = "a file name" if Path in kinds else f"a number {RANGES[name]}"
-    if hint is int:
+    if int in (hint, *kinds):
         words = f"a whole number {RANGES[name]}"
     return f"{words}, or none" if get_origin(hint) is UnionType else words
 

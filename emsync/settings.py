@@ -148,6 +148,9 @@ class MusicSettings:
     with no more than `candidates` there is nothing to choose. Ours; the thesis draws one piece."""
     candidates: int = 1
     """Pieces composed side by side, of which the best is kept. Ours; the thesis draws one."""
+    keep: int | None = None
+    """Which of all candidates drawn is taken, counted from 1 in the order of drawing; None: the
+    best. Ours."""
     redraws: int = 2
     """Times that as many candidates again are composed while even the best has faults. Ours."""
     quality: QualityLimits = field(default_factory=QualityLimits)

@@ -14,20 +14,24 @@ from hypothesis import strategies as st
 
 from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
-from emsync.errors import Cancelled, WeightsError
+from emsync.errors import Cancelled, EmsyncError, WeightsError
 from emsync.evaluation.alignment import adherence
 from emsync.music import decoding
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint, load, save
 from emsync.music.compose import (
+    AGAIN,
     CHORD_VELOCITY,
     OPENING_SECONDS,
+    OPENINGS,
     SEED_STEP,
     VELOCITY,
+    WRITING,
     BoundaryScore,
     Composition,
     _beat_ticks,
     compose,
+    compose_all,
     end_on,
     ending_of,
     notes_of,
@@ -35,6 +39,7 @@ from emsync.music.compose import (
     score_of,
 )
 from emsync.music.decoding import (
+    DRAWS_PER_SKETCH,
     LONGEST_PAUSE,
     MOST_VOICES,
     TOKENS_IN_ADVANCE,
@@ -469,6 +474,105 @@ def test_a_redraw_stops_as_soon_as_a_piece_is_good(monkeypatch: pytest.MonkeyPat
     assert [len(candidate.faults) for candidate in piece.candidates] == [1, 2, 1, 1, 1, 0]
     assert "(the best: a)" in piece.remarks[0] and "Candidate 6 of 6" in piece.remarks[2]
     assert all(0 <= share <= 1 for share in told)
+
+
+# All candidates ------------------------------------------------------------------------------
+
+
+def every(
+    seconds: float, cuts: tuple[float, ...] = (2.0,), **settings: object
+) -> list[Composition]:
+    music = MusicSettings(**settings)  # type: ignore[arg-type]
+    made = compose_all(
+        checkpoint(tiny()), Mood(0.3, 0.1), cuts, seconds, music, 3, CancelToken(), silent_share
+    )
+    return [timeless(piece) for piece in made]
+
+
+def timeless(piece: Composition) -> Composition:
+    return replace(piece, compose_seconds=0.0, tokens_per_second=0.0)
+
+
+def test_every_candidate_is_a_piece_and_can_be_had_again() -> None:
+    pieces = every(9.0, candidates=3, redraws=0)
+    candidates = pieces[0].candidates
+    assert len(pieces) == len(candidates) == len({piece.tokens for piece in pieces}) == 3
+    ranks = [(candidates[piece.kept].rank, piece.kept) for piece in pieces]
+    assert ranks == sorted(ranks) and ranks[0][0] < ranks[2][0], "of equals the first drawn"
+    assert {piece.kept for piece in pieces} == {0, 1, 2}
+    assert pieces[0].keep is None, "the best needs no asking for"
+    for piece in pieces:
+        assert piece.candidates == candidates
+        own = candidates[piece.kept]
+        assert piece.faults == own.faults and piece.quality.groups == own.groups
+        assert sum(hit.hit is not None for hit in piece.boundaries) == own.hits
+        assert every(9.0, candidates=3, redraws=0, keep=piece.keep)[0] == piece
+        first, *others = every(9.0, candidates=3, redraws=0, keep=piece.kept + 1)
+        assert first == piece and others == [one for one in pieces if one is not piece]
+    alone = composed(checkpoint(tiny()), candidates=3, redraws=0)
+    assert timeless(alone) == pieces[0]
+    best = f"candidate {pieces[0].kept + 1} was judged the best."
+    assert [best in " ".join(piece.remarks) for piece in pieces] == [False, True, True]
+
+
+def test_of_all_rounds_only_the_best_are_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(keep: int | None) -> list[Composition]:
+        verdicts = iter([("a",), ("a", "b"), ("c", "d", "e"), ("d", "e", "f"), (), ("e",)])
+        monkeypatch.setattr("emsync.music.compose.faults", lambda quality, limits: next(verdicts))
+        return every(3.0, (), candidates=2, keep=keep)
+
+    best, second = made(None)
+    assert best.kept == 4 and second.kept in (0, 5) and len(second.candidates) == 6
+    third, also = made(3)
+    assert third.kept == 2 and third.keep == 3 and len(third.faults) == 3
+    assert also == best
+    assert len({piece.tokens for piece in (best, second, third)}) == 3
+
+
+def test_a_candidate_that_was_not_drawn_is_told_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(EmsyncError, match=r"Candidate 3 is asked for.* drawn is 2\."):
+        every(3.0, (), candidates=2, keep=3, quality=QualityLimits(longest_note=60.0))
+    monkeypatch.setattr("emsync.music.compose.generate", None)
+    with pytest.raises(EmsyncError, match=r"Candidate 7 is asked for.* drawn is 6\."):
+        every(3.0, (), candidates=2, keep=7)
+
+
+def test_the_music_is_shown_round_by_round_and_is_the_same() -> None:
+    """Two rounds of two, since every piece has faults."""
+    music = MusicSettings(
+        openings=3, candidates=2, redraws=1, quality=QualityLimits(longest_note=0.0)
+    )
+    seconds, mood, shown = 2 * OPENING_SECONDS, Mood(0.3, 0.1), list[tuple[str, tuple[int, ...]]]()
+
+    def made(settings: MusicSettings) -> list[Composition]:
+        pieces = compose_all(
+            checkpoint(tiny()), mood, (8.0,), seconds, settings, 3, CancelToken(), silent_share,
+            lambda tokens, under_way: shown.append((under_way, tokens)),
+        )  # fmt: skip
+        return [timeless(piece) for piece in pieces]
+
+    looked_on = made(music)
+    stages = [under_way for under_way, _ in shown]
+    assert list(dict.fromkeys(stages)) == [OPENINGS, WRITING, AGAIN]
+    assert stages == sorted(stages, key=[OPENINGS, WRITING, AGAIN].index)
+    of = {stage: [tokens for name, tokens in shown if name == stage] for stage in stages}
+    assert [len(of[stage][0]) for stage in of] == [2, 2, 2], "at once, in every round"
+    assert [len(tokens) for tokens in of[WRITING][:3]] == [2, 34, 66]
+    for stage, number in ((WRITING, 1), (AGAIN, 3)):
+        first = made(replace(music, keep=number))[0].tokens
+        own = [tokens for tokens in of[stage] if tokens == first[: len(tokens)]]
+        assert len(own) == math.ceil((len(first) - 1) / DRAWS_PER_SKETCH)
+    unseen = compose_all(
+        checkpoint(tiny()), mood, (8.0,), seconds, music, 3, CancelToken(), silent_share
+    )
+    assert [timeless(piece) for piece in unseen] == looked_on
+
+
+def test_the_untold_twin_is_composed_for_the_first_alone() -> None:
+    first, second = every(9.0, candidates=2, redraws=0, compare_untold=True)
+    assert first.score_without is not None and second.score_without is None
+    (again, _) = every(9.0, candidates=2, redraws=0, compare_untold=True, keep=second.kept + 1)
+    assert again.tokens == second.tokens and again.score_without is not None
 
 
 def test_the_untold_twin_is_composed_only_on_request(shipped: Checkpoint) -> None:

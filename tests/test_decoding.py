@@ -15,6 +15,7 @@ from emsync.music import stepping
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import load, save
 from emsync.music.decoding import (
+    DRAWS_PER_SKETCH,
     LONGEST_NOTES,
     TOKENS_REMEMBERED,
     DecodedPiece,
@@ -229,6 +230,36 @@ def test_more_pieces_than_slots_are_decoded_in_turn(monkeypatch: pytest.MonkeyPa
     # Slots and rows round differently, but the first draws agree.
     rows = [draw(model, plan, guidance=1.5)[0] for plan in plans]
     assert [p.tokens[:10] for p in pieces] == [p.tokens[:10] for p in rows]
+
+
+@pytest.mark.parametrize("in_turn", [False, True])
+def test_the_music_is_shown_while_it_is_drawn(
+    in_turn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first piece until it is finished, then the next; and looking on changes nothing."""
+    model = small()
+    plans = [Plan(0.4, 0.1, (), seconds, 5) for seconds in (6.0, 4.0, 9.0)]
+    if in_turn:
+        monkeypatch.setattr(stepping, "SLOTS", 1)
+        monkeypatch.setattr(SlotStepper, "most_rows", 1)
+        monkeypatch.setattr(
+            "emsync.music.decoding.stepper_for", lambda model, rows: SlotStepper(model)
+        )
+    pieces = draw(model, *plans)
+    shown: list[tuple[int, ...]] = []
+    again = generate(model, plans, MusicSettings(), CancelToken(), silent_share, shown.append)
+    assert again == pieces
+    lengths = [len(piece.tokens) for piece in pieces]
+    drawn = [range(2, length + 1, DRAWS_PER_SKETCH) for length in lengths]
+    if in_turn:
+        expected = [pieces[i].tokens[:end] for i in range(3) for end in drawn[i]]
+    else:
+        assert lengths[1] < lengths[0] < lengths[2], "the second piece never comes first"
+        expected = [
+            pieces[0 if end <= lengths[0] else 2].tokens[:end]
+            for end in range(2, lengths[2] + 1, DRAWS_PER_SKETCH)
+        ]
+    assert shown == expected
 
 
 def test_the_oldest_of_several_stuck_notes_is_ended_first() -> None:

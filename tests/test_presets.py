@@ -31,6 +31,8 @@ def leaves(part: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 STANDARD = dict(leaves(Settings()))
+WHOLE = {"music.keep"} | {name for name, value in STANDARD.items() if type(value) is int}
+OPTIONAL = {"music.keep", "music.late_tolerance"}
 
 
 def values(name: str) -> st.SearchStrategy[Any]:
@@ -50,13 +52,14 @@ def values(name: str) -> st.SearchStrategy[Any]:
     if isinstance(standard, str):
         return st.sampled_from(presets.choices_of(name))
     within = presets.RANGES[name]
-    if isinstance(standard, int):
-        return st.integers(int(within.low) + within.above, int(within.high))
+    if name in WHOLE:
+        number = st.integers(int(within.low) + within.above, int(within.high))
+        return number | st.none() if name in OPTIONAL else number
     if isinstance(standard, Fraction):
         low, high = Fraction(str(within.low)), Fraction(str(within.high))
         return st.fractions(low, high, max_denominator=10**9) | st.sampled_from([low, high])
-    number = st.floats(within.low, within.high, exclude_min=within.above)
-    return number | st.none() if name == "music.late_tolerance" else number
+    decimal = st.floats(within.low, within.high, exclude_min=within.above)
+    return decimal | st.none() if name in OPTIONAL else decimal
 
 
 SOME_SETTINGS = st.fixed_dictionaries({}, optional={name: values(name) for name in STANDARD}).map(
@@ -124,9 +127,24 @@ def test_every_number_has_a_range_that_holds_its_default() -> None:
         for name, value in STANDARD.items()
         if isinstance(value, int | float | Fraction) and not isinstance(value, bool)
     }
-    assert set(numbers) == set(presets.RANGES)
+    assert {"music.keep", *numbers} == set(presets.RANGES), "by default it is the best that is kept"
     for name, value in numbers.items():
         assert value in presets.RANGES[name], name
+
+
+def test_every_candidate_that_can_be_drawn_can_be_asked_for() -> None:
+    most = presets.RANGES["music.candidates"].high * (presets.RANGES["music.redraws"].high + 1)
+    assert str(presets.RANGES["music.keep"]) == f"from 1 to {most}"
+    third = from_query({"music.keep": "3"})
+    assert third.music.keep == 3 and to_query(third) == "music.keep=3"
+    assert from_query({"music.keep": "none"}, third) == Settings()
+
+
+def test_settings_of_before_a_setting_was_there_are_read() -> None:
+    """As in the reports and presets of an earlier EMSYNC."""
+    before = to_plain(Settings(seed=8))
+    assert before["music"].pop("keep", 0) is None
+    assert from_plain(before) == Settings(seed=8)
 
 
 def test_what_is_missing_is_as_whoever_runs_it_has_it() -> None:
@@ -151,6 +169,8 @@ def test_what_is_missing_is_as_whoever_runs_it_has_it() -> None:
         ({"music": {"top_p": 0}}, ["music.top_p", "above 0 to 1", "not 0"]),
         ({"music": {"candidates": 2.0}}, ["music.candidates", "a whole number from 1 to 4"]),
         ({"music": {"openings": 10**40}}, ["music.openings", "from 1 to 32"]),
+        ({"music": {"keep": 0}}, ["music.keep", "a whole number from 1 to 20, or none", "not 0"]),
+        ({"music": {"keep": 2.0}}, ["music.keep"]),
         ({"music": {"late_tolerance": 2}}, ["music.late_tolerance", "or none"]),
         ({"music": {"end_on_chord": 1}}, ["music.end_on_chord", "true or false"]),
         ({"music": {"instruments": "many"}}, ["music.instruments", "“fewer” or “more”"]),
@@ -189,7 +209,7 @@ def test_what_is_wrong_is_named(plain: object, words: list[str]) -> None:
 def test_no_number_leaves_its_range(name: str, what: str) -> None:
     within = presets.RANGES[name]
     bad = {"too low": within.low - 1, "too high": within.high * 2 + 100}.get(what)
-    if bad is not None and isinstance(STANDARD[name], int):
+    if bad is not None and name in WHOLE:
         bad = int(bad)
     with pytest.raises(EmsyncError, match=f"^{name} must be"):
         from_query({name: "nan" if bad is None else str(bad)})
@@ -210,6 +230,7 @@ def test_a_preset_cannot_raise_what_a_host_accepts() -> None:
         ({"music.temperature": ""}, ["music.temperature", "not “”"]),
         ({"music.candidates": "1_0"}, ["music.candidates", "whole number"]),
         ({"music.candidates": "none"}, ["music.candidates"]),
+        ({"music.keep": "best"}, ["music.keep", "whole number", "or none", "not “best”"]),
         ({"music.end_on_chord": "True"}, ["true or false"]),
         ({"music.groups": "none"}, ["music.groups", "one at least"]),
         ({"sound.programs": "piano:4,piano:5"}, ["sound.programs", "each once"]),

@@ -18,10 +18,19 @@ import numpy as np
 
 from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
+from emsync.errors import EmsyncError
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint
 from emsync.music.chords import CHORD_GROUPS, strong_chords
-from emsync.music.decoding import DecodedPiece, Hit, MoodChange, Plan, generate, tick_off
+from emsync.music.decoding import (
+    DecodedPiece,
+    Hit,
+    MoodChange,
+    Plan,
+    Sketch,
+    generate,
+    tick_off,
+)
 from emsync.music.emotion_regressor import EmotionRegressor, load_regressor
 from emsync.music.midi import read_primer
 from emsync.music.quality import PieceQuality, faults, quality_of
@@ -51,6 +60,11 @@ SHORTEST_ENDED_FILM = 6.0
 """Shorter films just fade out."""
 
 BoundaryKind = Literal["cut", "ending"]
+
+OPENINGS, WRITING, AGAIN = "Trying out openings", "Writing the piece", "Writing it again"
+"""What is under way while music is shown."""
+StagedSketch = Callable[[tuple[int, ...], str], None]
+"""As `Sketch`, and which of these is under way."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +111,11 @@ class Candidate:
     groups: int
     """Instrument groups that sound: of two that are equal otherwise, the fuller is nicer."""
 
+    @property
+    def rank(self) -> tuple[float, ...]:
+        """The smaller the better."""
+        return len(self.faults), -self.hits, self.mood_distance, -self.groups
+
 
 @dataclass(frozen=True)
 class Composition:
@@ -139,6 +158,11 @@ class Composition:
     remarks: tuple[str, ...]
     """What the user should know: re-draws, rules that had to step in."""
 
+    @property
+    def keep(self) -> int | None:
+        """`MusicSettings.keep` with which this piece is composed again: None for the best."""
+        return None if self.kept == _by_rank(self.candidates)[0] else self.kept + 1
+
 
 @dataclass(frozen=True)
 class _Drawn:
@@ -154,12 +178,6 @@ class _Drawn:
     hits: tuple[Hit, ...]
     """Those that are still there once the piece is ended."""
 
-    @property
-    def rank(self) -> tuple[float, ...]:
-        """The smaller the better."""
-        of = self.candidate
-        return len(of.faults), -of.hits, of.mood_distance, -of.groups
-
 
 def compose(
     checkpoint: Checkpoint,
@@ -170,8 +188,26 @@ def compose(
     seed: int,
     cancel: CancelToken,
     advance: Callable[[float], None],
+    sketch: StagedSketch | None = None,
 ) -> Composition:
-    """Compose for a film: several candidates side by side, the best is kept.
+    """Compose for a film: the first of `compose_all`, with its arguments and errors."""
+    return compose_all(
+        checkpoint, mood, boundaries, seconds, settings, seed, cancel, advance, sketch
+    )[0]
+
+
+def compose_all(
+    checkpoint: Checkpoint,
+    mood: Mood | MoodCurve,
+    boundaries: Sequence[float],
+    seconds: float,
+    settings: MusicSettings,
+    seed: int,
+    cancel: CancelToken,
+    advance: Callable[[float], None],
+    sketch: StagedSketch | None = None,
+) -> tuple[Composition, ...]:
+    """Compose for a film: several candidates side by side, each of them a piece.
 
     Args:
         checkpoint: the generator.
@@ -179,16 +215,24 @@ def compose(
         boundaries: kept cuts, seconds, ascending.
         seconds: length of the film.
         settings: sampling, sensitivity, instrument count, candidates.
-        seed: the same seed, weights and settings give the same piece on the same device.
+        seed: the same seed, weights and settings give the same pieces on the same device.
         cancel: stops within a token.
         advance: told the share that is done, in [0, 1]; it falls back only when a re-draw begins.
+        sketch: shown the music while it is drawn, as by `generate`, and what is under way. It
+            does not end on its last chord yet.
+
+    Returns:
+        The best `settings.candidates` of all that were drawn, the best first; `settings.keep`
+        puts another in front. The untold twin is composed for the first alone. The piece `of`
+        comes out again, and first, with `replace(settings, keep=of.keep)`.
 
     Raises:
         WeightsError: the emotion regressor is missing or damaged.
-        EmsyncError: the primer cannot be read.
+        EmsyncError: the primer cannot be read; fewer candidates were drawn than `settings.keep`.
         Cancelled: the owner asked to stop.
     """
     began = time.monotonic()
+    _check_keep(settings.keep, settings.candidates * (settings.redraws + 1))
     cuts = tuple(float(at) for at in boundaries)
     ending = ending_of(cuts, seconds) if settings.end_on_chord else None
     asked = cuts if ending is None else (*cuts, ending)
@@ -198,46 +242,69 @@ def compose(
         context = checkpoint.model.settings.context // 2
         plan = replace(plan, primer=read_primer(settings.primer, context, settings.primer_seconds))
     regressor = load_regressor()
-    meter = _Meter(advance, settings, plan, twin=settings.compare_untold and bool(cuts))
-    drawn, remarks, tokens = _draw(checkpoint, plan, curve, settings, regressor, cancel, meter)
-    kept = min(range(len(drawn)), key=lambda i: drawn[i].rank)
-    best = drawn[kept]
+    twin = settings.compare_untold and bool(cuts)
+    meter = _Meter(advance, sketch, settings, plan, twin)
+    drawn, redrawn, tokens = _draw(checkpoint, plan, curve, settings, regressor, cancel, meter)
+    candidates = tuple(one.candidate for one in drawn)
+    _check_keep(settings.keep, len(drawn))
+    best, *_ = ranking = _by_rank(candidates)
+    first = best if settings.keep is None else settings.keep - 1
     untold = None
-    if settings.compare_untold and cuts:
-        alone = replace(plan, boundaries=(), seed=best.candidate.seed)
-        (twin,) = generate(checkpoint.model, [alone], settings, cancel, meter.part(seconds))
-        untold = score_of(decode(twin.tokens), cuts, settings.sensitivity)
-        tokens += len(twin.tokens)
+    if twin:
+        alone = replace(plan, boundaries=(), seed=candidates[first].seed)
+        (other,) = generate(checkpoint.model, [alone], settings, cancel, meter.part(seconds))
+        untold = score_of(decode(other.tokens), cuts, settings.sensitivity)
+        tokens += len(other.tokens)
     elapsed = time.monotonic() - began
-    decoded = best.decoded
-    hits = {hit.boundary: hit.seconds for hit in best.hits}
-    return Composition(
-        tokens=best.piece.tokens,
-        notes=notes_of(decoded, seconds),
-        chords=tuple(tick * v.TICK_SECONDS for tick in decoded.chords),
-        boundaries=tuple(
-            BoundaryHit(at, hits.get(i), "cut" if i < len(cuts) else "ending")
-            for i, at in enumerate(asked)
-        ),
-        score=score_of(decoded, cuts, settings.sensitivity),
-        score_without=untold,
-        ended_on_chord=best.ending is not None,
-        quality=best.quality,
-        faults=best.candidate.faults,
-        candidates=tuple(one.candidate for one in drawn),
-        curve=curve,
-        seed=seed,
-        kept=kept,
-        seconds=seconds,
-        beats_per_minute=60.0 / (_beat_ticks(decoded) * v.TICK_SECONDS),
-        weights=checkpoint.name,
-        weights_sha256=checkpoint.sha256,
-        weights_tiers=_tiers(checkpoint),
-        regressor_sha256=regressor.sha256,
-        compose_seconds=elapsed,
-        tokens_per_second=tokens / elapsed,
-        remarks=(*remarks, *_remarks(drawn, kept, wanted_ending=settings.end_on_chord)),
-    )
+
+    def composition(number: int) -> Composition:
+        one = drawn[number]
+        decoded = one.decoded
+        hits = {hit.boundary: hit.seconds for hit in one.hits}
+        return Composition(
+            tokens=one.piece.tokens,
+            notes=notes_of(decoded, seconds),
+            chords=tuple(tick * v.TICK_SECONDS for tick in decoded.chords),
+            boundaries=tuple(
+                BoundaryHit(at, hits.get(i), "cut" if i < len(cuts) else "ending")
+                for i, at in enumerate(asked)
+            ),
+            score=score_of(decoded, cuts, settings.sensitivity),
+            score_without=untold if number == first else None,
+            ended_on_chord=one.ending is not None,
+            quality=one.quality,
+            faults=one.candidate.faults,
+            candidates=candidates,
+            curve=curve,
+            seed=seed,
+            kept=number,
+            seconds=seconds,
+            beats_per_minute=60.0 / (_beat_ticks(decoded) * v.TICK_SECONDS),
+            weights=checkpoint.name,
+            weights_sha256=checkpoint.sha256,
+            weights_tiers=_tiers(checkpoint),
+            regressor_sha256=regressor.sha256,
+            compose_seconds=elapsed,
+            tokens_per_second=tokens / elapsed,
+            remarks=(*redrawn, *_remarks(drawn, number, best, settings.end_on_chord)),
+        )
+
+    order = [first, *(number for number in ranking if number != first)]
+    return tuple(composition(number) for number in order[: settings.candidates])
+
+
+def _check_keep(keep: int | None, count: int) -> None:
+    """EmsyncError if the candidate to keep is not among `count`."""
+    if keep is not None and keep > count:
+        raise EmsyncError(
+            f"Candidate {keep} is asked for, but the number of those drawn is {count}. Ask for "
+            "another, or for the best."
+        )
+
+
+def _by_rank(candidates: Sequence[Candidate]) -> list[int]:
+    """Their numbers, from 0; the best first, and of equals the first drawn."""
+    return sorted(range(len(candidates)), key=lambda number: candidates[number].rank)
 
 
 def _tiers(checkpoint: Checkpoint) -> tuple[str, ...]:
@@ -252,12 +319,19 @@ def _plan(curve: MoodCurve, asked: tuple[float, ...], seconds: float, seed: int)
 
 
 class _Meter:
-    """How much is done, where the work is counted in seconds of music to be drawn."""
+    """How much is done, where the work is counted in seconds of music to be drawn; and a sketch of
+    it, if anybody wants to see one."""
 
     def __init__(
-        self, advance: Callable[[float], None], settings: MusicSettings, plan: Plan, twin: bool
+        self,
+        advance: Callable[[float], None],
+        sketch: StagedSketch | None,
+        settings: MusicSettings,
+        plan: Plan,
+        twin: bool,
     ) -> None:
         self._advance = advance
+        self._sketch = sketch
         self._done = 0.0
         self._planned = plan.seconds * (settings.candidates + twin)
         if _chooses(settings, plan):
@@ -274,6 +348,11 @@ class _Meter:
             min((before + share * seconds) / max(self._planned, self._done), 1.0)
         )
 
+    def sketch(self, under_way: str) -> Sketch | None:
+        """To be shown the music of this part of the work."""
+        show = self._sketch
+        return None if show is None else lambda tokens: show(tokens, under_way)
+
 
 def _draw(
     checkpoint: Checkpoint,
@@ -289,7 +368,9 @@ def _draw(
     coming, tokens = list(planned(plan, settings)), 0
     if _chooses(settings, plan):
         told = meter.part(settings.openings * _opening_seconds(plan))
-        coming, tokens = promising(checkpoint, plan, settings, regressor, cancel, told)
+        coming, tokens = promising(
+            checkpoint, plan, settings, regressor, cancel, told, meter.sketch(OPENINGS)
+        )
     drawn: list[_Drawn] = []
     remarks: list[str] = []
     round_seconds = settings.candidates * plan.seconds
@@ -297,13 +378,14 @@ def _draw(
         if number:
             meter.more(round_seconds)
         plans, coming = coming[: settings.candidates], coming[settings.candidates :]
-        pieces = generate(checkpoint.model, plans, settings, cancel, meter.part(round_seconds))
+        told, shown = meter.part(round_seconds), meter.sketch(AGAIN if number else WRITING)
+        pieces = generate(checkpoint.model, plans, settings, cancel, told, shown)
         tokens += sum(len(piece.tokens) for piece in pieces)
         drawn += [
             _judged(own_plan, piece, curve, regressor, settings)
             for own_plan, piece in zip(plans, pieces, strict=True)
         ]
-        wrong = min(drawn, key=lambda one: one.rank).candidate.faults
+        wrong = min(drawn, key=lambda one: one.candidate.rank).candidate.faults
         if not wrong:
             break
         if number < settings.redraws:
@@ -342,6 +424,7 @@ def promising(
     regressor: EmotionRegressor,
     cancel: CancelToken,
     advance: Callable[[float], None],
+    sketch: Sketch | None = None,
 ) -> tuple[list[Plan], int]:
     """The `planned` pieces, those that begin most like their mood first, and the tokens it took.
 
@@ -352,7 +435,7 @@ def promising(
         replace(one, seconds=_opening_seconds(plan), changes=())
         for one in plans[: settings.openings]
     ]
-    pieces = generate(checkpoint.model, openings, settings, cancel, advance)
+    pieces = generate(checkpoint.model, openings, settings, cancel, advance, sketch)
     distances = [math.inf] * len(plans)
     for number, piece in enumerate(pieces):
         decoded = decode(piece.tokens)
@@ -453,20 +536,21 @@ def _final_chord(plan: Plan, piece: DecodedPiece) -> float | None:
     return near[0] if near else None
 
 
-def _remarks(drawn: Sequence[_Drawn], kept: int, wanted_ending: bool) -> list[str]:
+def _remarks(drawn: Sequence[_Drawn], kept: int, best: int, wanted_ending: bool) -> list[str]:
     """What was decided, and which rules had to step in."""
-    best, remarks = drawn[kept], []
+    one, remarks = drawn[kept], []
     if len(drawn) > 1:
-        remarks.append(f"Candidate {kept + 1} of {len(drawn)} was kept: none is better.")
-    if best.candidate.faults:
+        why = "none is better" if kept == best else f"candidate {best + 1} was judged the best"
+        remarks.append(f"Candidate {kept + 1} of {len(drawn)} was kept: {why}.")
+    if one.candidate.faults:
         remarks.append(
-            f"A fault stayed: {listed(best.candidate.faults)}. Another seed may do better."
+            f"A fault stayed: {listed(one.candidate.faults)}. Another seed may do better."
         )
-    if wanted_ending and best.ending is None:
+    if wanted_ending and one.ending is None:
         remarks.append("The piece does not end on a chord.")
-    if best.piece.forced:
+    if one.piece.forced:
         remarks.append(
-            f"In {best.piece.forced} of {len(best.piece.tokens)} draws a rule against stuck "
+            f"In {one.piece.forced} of {len(one.piece.tokens)} draws a rule against stuck "
             "notes, silence or standing still narrowed the model's choice."
         )
     return remarks

@@ -44,6 +44,14 @@ more is remembered, the longer the old mood goes on: where arousal changed by 1.
 by 0.21 as the regressor hears it with all that fits the context, and by 0.39 with 64 tokens."""
 FORCED_TICKS = 16
 """Least time shift when time has to pass: 128 ms."""
+DRAWS_PER_SHARE = 16
+"""Draws, one in each piece, after which the share done is told."""
+DRAWS_PER_SKETCH = 32
+"""Draws after which the music so far is shown. Ours: some five times a second on one core while
+openings are tried out, and six for a single piece."""
+
+Sketch = Callable[[tuple[int, ...]], None]
+"""Shown the tokens so far of a piece that is being drawn; must return quickly."""
 
 
 @dataclass(frozen=True)
@@ -351,6 +359,7 @@ def generate(
     settings: MusicSettings,
     cancel: CancelToken,
     advance: Callable[[float], None],
+    sketch: Sketch | None = None,
 ) -> list[DecodedPiece]:
     """Draw one piece for each plan.
 
@@ -363,14 +372,16 @@ def generate(
         settings: sampling, sensitivity, instrument count.
         cancel: looked at before every token.
         advance: told the share that is done, in [0, 1].
+        sketch: shown the first piece that is not finished, after the first draw and every
+            `DRAWS_PER_SKETCH` from there on. It begins as the piece will.
 
     Raises:
         Cancelled: the owner asked to stop.
     """
     if model.head.weight.device.type == "cpu":
         with one_thread():
-            return _generate(model, plans, settings, cancel, advance)
-    return _generate(model, plans, settings, cancel, advance)
+            return _generate(model, plans, settings, cancel, advance, sketch)
+    return _generate(model, plans, settings, cancel, advance, sketch)
 
 
 @contextmanager
@@ -450,6 +461,7 @@ def _generate(
     settings: MusicSettings,
     cancel: CancelToken,
     advance: Callable[[float], None],
+    sketch: Sketch | None,
 ) -> list[DecodedPiece]:
     ways = 1 if settings.guidance == 1.0 else 2
     stepper = stepper_for(model, ways * len(plans))
@@ -464,7 +476,7 @@ def _generate(
         def told(share: float, first: int = first, rows: int = len(some)) -> None:
             advance((first + share * rows) / len(plans))
 
-        _draw(stepper, some, settings, cancel, told)
+        _draw(stepper, some, settings, cancel, told, sketch)
         pieces += [
             DecodedPiece(tuple(one.row.tokens), tuple(one.row.hits), one.row.forced) for one in some
         ]
@@ -477,6 +489,7 @@ def _draw(
     settings: MusicSettings,
     cancel: CancelToken,
     advance: Callable[[float], None],
+    sketch: Sketch | None,
 ) -> None:
     """Continue all to their ends. One that is finished costs nothing more."""
     drawn_in_all = 0
@@ -492,9 +505,11 @@ def _draw(
             one.row.forced += forced
             one.take(token, rivals)
         drawn_in_all += 1
-        if drawn_in_all % 16 == 0:
+        if drawn_in_all % DRAWS_PER_SHARE == 0:
             shares = [min(one.row.seconds / one.row.plan.seconds, 1.0) for one in readings]
             advance(sum(shares) / len(shares))
+        if sketch is not None and drawn_in_all % DRAWS_PER_SKETCH == 1:
+            sketch(tuple(active[0].row.tokens))
 
 
 def _next_logits(stepper: Stepper, active: Sequence[_Reading]) -> Tensor:
