@@ -6,6 +6,7 @@ import time
 import wave
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pretty_midi
@@ -30,7 +31,7 @@ from emsync.sound.mix import (
     write_wav,
 )
 from emsync.sound.stems import render_music, stem_names, write_stems
-from emsync.sound.synth import Sound, SoundFont, find_soundfont, render
+from emsync.sound.synth import Sound, SoundFont, find_soundfont, play, render
 
 RATE = 44_100
 SLOW_PROPERTY = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -363,6 +364,50 @@ def test_stems_add_up_to_the_music(tmp_path: Path, small_font: Path, cancel: Can
         assert np.abs(samples).max() > 100
         total += samples.reshape(-1, 2).astype(np.float32) / 32767
     assert np.abs(total - whole.samples).max() < len(written) / 32767
+
+
+def test_every_stem_is_played_once_and_nothing_else_is_left(
+    tmp_path: Path, small_font: Path, cancel: CancelToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emsync.sound import stems
+
+    played = []
+
+    def count(*arguments: Any) -> Sound:
+        played.append(arguments[-1])
+        return play(*arguments)
+
+    monkeypatch.setattr(stems, "play", count)
+    song, folder = band(tmp_path / "band.mid"), tmp_path / "stems"
+    folder.mkdir()
+    shares: list[float] = []
+    written = write_stems(
+        song, Fraction(4), SoundSettings(), small_font, folder, cancel, shares.append
+    )
+    assert sorted(played) == sorted(written) and len(played) == 5
+    assert sorted(folder.iterdir()) == sorted(written.values())
+    assert shares == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+
+
+def test_stems_that_are_cancelled_leave_nothing(
+    tmp_path: Path, small_font: Path, cancel: CancelToken
+) -> None:
+    song, folder = band(tmp_path / "band.mid"), tmp_path / "stems"
+    folder.mkdir()
+    with pytest.raises(Cancelled):
+        write_stems(
+            song, Fraction(4), SoundSettings(), small_font, folder, cancel,
+            lambda share: cancel.cancel(),
+        )  # fmt: skip
+    assert not list(folder.iterdir())
+
+
+def test_stems_that_cannot_be_written_get_a_sentence(
+    tmp_path: Path, small_font: Path, cancel: CancelToken
+) -> None:
+    song = band(tmp_path / "band.mid")
+    with pytest.raises(SoundError, match="cannot be written: No such file"):
+        write_stems(song, Fraction(1), SoundSettings(), small_font, tmp_path / "nowhere", cancel)
 
 
 def test_a_group_can_have_another_sound(tmp_path: Path, small_font: Path) -> None:

@@ -51,6 +51,44 @@ class Sound:
     sample_rate: int
 
 
+@dataclass(frozen=True)
+class Track:
+    """Of a MIDI file: its name, the channels it plays on, and whether it has notes."""
+
+    name: str
+    channels: frozenset[int]
+    sounds: bool
+
+
+@dataclass(frozen=True)
+class Score:
+    """A MIDI file as it is played.
+
+    Attributes:
+        events: (sample, message) of every channel message, in playing order.
+        end: of the file, in samples.
+        tracks: in the file's order.
+    """
+
+    events: tuple[tuple[int, Any], ...]
+    end: int
+    tracks: tuple[Track, ...]
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of the tracks that play."""
+        return tuple(track.name for track in self.tracks if track.sounds)
+
+    def events_of(self, only: str | None) -> tuple[tuple[int, Any], ...]:
+        """All events, or those on the channels of the tracks of one name."""
+        if only is None:
+            return self.events
+        channels = {
+            channel for track in self.tracks if track.name == only for channel in track.channels
+        }
+        return tuple(event for event in self.events if event[1].channel in channels)
+
+
 def find_soundfont() -> SoundFont:
     """FluidR3_GM where it is installed, else the TimGM6mb that comes with pretty_midi.
 
@@ -124,35 +162,47 @@ def render(
         SoundError: the FluidSynth library, the SoundFont or the MIDI file cannot be used.
         Cancelled: the owner of the request asked to stop.
     """
+    score = read_score(midi_path, settings.sample_rate)
+    return play(score, duration, settings, soundfont, cancel, only)
+
+
+def play(
+    score: Score,
+    duration: Fraction,
+    settings: SoundSettings,
+    soundfont: Path | None,
+    cancel: CancelToken,
+    only: str | None = None,
+) -> Sound:
+    """`render` of a file that was read for the sample rate of `settings`."""
     frames = round(duration * settings.sample_rate)
     blocks = -(-frames // _BLOCK)
-    events, end = _read_events(midi_path, settings.sample_rate, only)
+    events, end = score.events_of(only), score.end
     samples = np.zeros((blocks * _BLOCK, 2), np.float32)
     path = soundfont if soundfont is not None else find_soundfont().path
-    with _synthesizer(path, settings.sample_rate) as (synth, write):
+    with synthesizer(path, settings.sample_rate) as (synth, write):
         done = 0
         for at, message in events:
             target = min(round(at / _BLOCK), blocks) * _BLOCK
-            done = _play(synth, write, samples, done, target, cancel)
+            done = sound_on(synth, write, samples, done, target, cancel)
             if done == len(samples):
                 break
             _send(synth, message)
         # A file that forgets the end of a note must not make it sound for ever.
         end = max(end, events[-1][0] + settings.sample_rate) if events else end
-        done = _play(synth, write, samples, done, min(end // _BLOCK, blocks) * _BLOCK, cancel)
+        done = sound_on(synth, write, samples, done, min(end // _BLOCK, blocks) * _BLOCK, cancel)
         for channel in range(16):
             synth.cc(channel, 64, 0)
             synth.all_notes_off(channel)
-        _play(synth, write, samples, done, len(samples), cancel)
+        sound_on(synth, write, samples, done, len(samples), cancel)
     return Sound(samples[:frames], settings.sample_rate)
 
 
-def _read_events(
-    path: Path, sample_rate: int, only: str | None = None
-) -> tuple[list[tuple[int, Any]], int]:
-    """(sample, message) of every channel message in playing order, and the end in samples.
+def read_score(path: Path, sample_rate: int) -> Score:
+    """A MIDI file, its times in samples.
 
-    Of the track `only` there are just the messages on its channels.
+    Raises:
+        SoundError: it is not there, or not a MIDI file.
     """
     import mido
 
@@ -163,26 +213,31 @@ def _read_events(
     except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
         raise SoundError(f"“{path.name}” is not a MIDI file that can be read.") from error
     events: list[tuple[int, int, int, Any]] = []
-    channels = {
-        message.channel
-        for track in file.tracks
-        if only is None or track.name == only
-        for message in track
-        if hasattr(message, "channel")
-    }
     tempo, seconds = 500_000, Fraction(0)  # microseconds a beat, until the file says otherwise
     for message in mido.merge_tracks(file.tracks):
-        seconds += Fraction(message.time * tempo, 1_000_000 * file.ticks_per_beat)
+        if message.time:
+            seconds += Fraction(message.time * tempo, 1_000_000 * file.ticks_per_beat)
         if message.type == "set_tempo":
             tempo = message.tempo
-        elif not message.is_meta and getattr(message, "channel", None) in channels:
+        elif not message.is_meta and hasattr(message, "channel"):
             kind = message.type
             if kind == "note_on" and message.velocity == 0:
                 kind = "note_off"
             at = round(seconds * sample_rate)
             events.append((at, _RANK.get(kind, 0), len(events), message))
     events.sort(key=lambda event: event[:3])
-    return [(at, message) for at, _, _, message in events], round(seconds * sample_rate)
+    return Score(
+        tuple((at, message) for at, _, _, message in events),
+        round(seconds * sample_rate),
+        tuple(
+            Track(
+                track.name,
+                frozenset(message.channel for message in track if hasattr(message, "channel")),
+                any(message.type == "note_on" for message in track),
+            )
+            for track in file.tracks
+        ),
+    )
 
 
 def _send(synth: Any, message: Any) -> None:
@@ -199,7 +254,7 @@ def _send(synth: Any, message: Any) -> None:
             synth.pitch_bend(message.channel, message.pitch)
 
 
-def _play(
+def sound_on(
     synth: Any, write: Any, samples: np.ndarray, begin: int, end: int, cancel: CancelToken
 ) -> int:
     """Render frames `begin` to `end` into `samples`; returns `end`."""
@@ -214,8 +269,19 @@ def _play(
 
 
 @contextlib.contextmanager
-def _synthesizer(soundfont: Path, sample_rate: int) -> Iterator[tuple[Any, Any]]:
-    """A FluidSynth with `soundfont` loaded and no audio device, and its function that renders."""
+def synthesizer(
+    soundfont: Path, sample_rate: int, whole: bool = False
+) -> Iterator[tuple[Any, Any]]:
+    """A FluidSynth with `soundfont` loaded and no audio device, and its function that renders.
+
+    Args:
+        soundfont: SF2 or SF3 file.
+        sample_rate: in Hz.
+        whole: load all samples at once, not those of an instrument when it is asked for.
+
+    Raises:
+        SoundError: the library is missing, or the SoundFont cannot be loaded.
+    """
     fluidsynth = load_library()
     c_int, c_pointer = ctypes.c_int, ctypes.c_void_p
     write = fluidsynth.cfunc(
@@ -233,7 +299,8 @@ def _synthesizer(soundfont: Path, sample_rate: int) -> Iterator[tuple[Any, Any]]
         # noticed by its result.
         quiet(level, None, None)
     settings = {
-        "synth.dynamic-sample-loading": 1,  # of 140 MB of instruments only the five that play
+        "synth.dynamic-sample-loading": int(not whole),  # of 140 MB only the five that play
+        "synth.lock-memory": 0,  # nothing here is in such a hurry that it may not be swapped
         "synth.cpu-cores": 1,  # more would add up voices in varying order
     }
     synth = fluidsynth.Synth(samplerate=float(sample_rate), channels=16, **settings)
