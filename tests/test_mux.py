@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from emsync.film.frames import read_audio, stream_frames
 from emsync.film.probe import Film, probe
 from emsync.progress import CancelToken
 from emsync.sound.mix import write_wav
-from emsync.sound.mux import MuxReport, mux
+from emsync.sound.mux import MuxReport, Scored, mux
 from emsync.sound.synth import Sound
 
 
@@ -346,3 +347,79 @@ def test_failure_gets_a_sentence_and_leaves_nothing(films: Films, tmp_path: Path
     with pytest.raises(ToolError, match="could not write the scored film"):
         mux(probe(films.plain()), wav, tmp_path / "scored.mp4", ignore, CancelToken())
     assert list(tmp_path.iterdir()) == [wav]
+
+
+# A film scored before --------------------------------------------------------------------------
+
+
+def times(path: Path) -> list[tuple[int | None, int | None, int | None]]:
+    """When each packet of the picture is shown and decoded, and for how long, in ticks."""
+    with av.open(str(path)) as file:
+        return [(p.pts, p.dts, p.duration) for p in file.demux(video=0) if p.size]
+
+
+@pytest.mark.parametrize("name", ["plain.mp4", "vp9.webm", "uneven.mp4", "uneven.webm", "odd.mkv"])
+def test_picture_of_a_film_scored_before_is_taken_over(
+    films: Films, name: str, tone: Path, tmp_path: Path, either_ffmpeg: str
+) -> None:
+    """However often: picture and times stay the same, the sound is the new one."""
+    if name == "uneven.mp4":
+        path = films.uneven_mp4()
+    elif name == "uneven.webm":
+        path = films.render(name, "-i", films.uneven(), "-c:v", "libvpx", "-vsync", "passthrough")
+    else:
+        path = make(films, name)
+    film = probe(path)
+    report, out = joined(film, tone, tmp_path)
+    quiet = tmp_path / "quiet.wav"
+    write_wav(Sound(np.zeros((44_100, 2), np.float32), 44_100), quiet)
+    for number in range(3):
+        again = tmp_path / f"again{number}.mp4"
+        made = mux(film, quiet, again, ignore, CancelToken(), Scored(out, report))
+        assert made == report, "what is said of the picture is still true"
+        assert payloads(again) == payloads(out)
+        assert times(again) == times(out)
+        result = assert_playable(again, film)
+        assert not read_audio(result, 44_100, CancelToken()).any()
+        out = again
+
+
+def test_picture_is_taken_over_without_a_look_at_the_film(
+    films: Films, tone: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "film.webm"
+    path.write_bytes(make(films, "vp9.webm").read_bytes())
+    film = probe(path)
+    report, out = joined(film, tone, tmp_path)
+    path.unlink()
+    assert mux(film, tone, out, ignore, CancelToken(), Scored(out, report)) == report
+    assert_playable(out, film)
+
+
+def test_lost_frames_are_still_reported(films: Films, tone: Path, tmp_path: Path) -> None:
+    film = probe(make(films, "vp9.webm"))
+    _, out = joined(film, tone, tmp_path)
+    longer = replace(film, frame_count=film.frame_count + 2)
+    told = MuxReport(False, "Two frames were lost.", 2)
+    assert mux(longer, tone, out, ignore, CancelToken(), Scored(out, told)) == told
+
+
+@pytest.mark.parametrize("harm", ["gone", "cut off", "shorter", "another size", "frames"])
+def test_picture_that_does_not_fit_is_made_anew(
+    films: Films, harm: str, tone: Path, tmp_path: Path
+) -> None:
+    film = probe(make(films, "vp9.webm"))
+    expected, out = joined(film, tone, tmp_path)
+    earlier = tmp_path / "earlier.mp4"
+    told = MuxReport(True, "Not true.", 1 if harm == "frames" else 0)
+    if harm == "shorter":
+        mux(probe(films.silent(2)), tone, earlier, ignore, CancelToken())
+    elif harm == "another size":
+        mux(probe(films.silent(3, 25, "320x240")), tone, earlier, ignore, CancelToken())
+    elif harm != "gone":
+        whole = out.read_bytes()
+        earlier.write_bytes(whole[: len(whole) // 2] if harm == "cut off" else whole)
+    report = mux(film, tone, out, ignore, CancelToken(), Scored(earlier, told))
+    assert report == expected
+    assert_playable(out, film)
+    assert [path.name for path in tmp_path.iterdir() if "part" in path.name] == []

@@ -37,12 +37,21 @@ class MuxReport:
     frames_lost: int = 0
 
 
+@dataclass(frozen=True)
+class Scored:
+    """A film that `mux` has scored: the file, and how it was made."""
+
+    video: Path
+    report: MuxReport
+
+
 def mux(
     film: Film,
     wav: Path,
     out: Path,
     progress: Callable[[float], None],
     cancel: CancelToken,
+    picture: Scored | None = None,
 ) -> MuxReport:
     """Write `out`: H.264 picture and AAC sound in an MP4 that starts playing while it loads.
 
@@ -58,38 +67,76 @@ def mux(
         out: the file to write; replaced if it exists.
         progress: called with the share done, in [0, 1].
         cancel: looked at at least five times a second; nothing is left behind.
+        picture: the same film, scored before: its picture is taken over as it is, and what was
+            reported of it. If it is gone or damaged, the picture is made anew.
+
+    Returns:
+        How the picture was made, now or when `picture` was.
 
     Raises:
         ToolError: FFmpeg or its encoders are missing, the disk is full, or FFmpeg failed.
         Cancelled: the owner of the request asked to stop.
     """
-    if out.exists() and out.samefile(film.path):
+    if out.exists() and film.path.exists() and out.samefile(film.path):
         raise ToolError(f"“{out.name}” is the film itself. Choose another name for the result.")
-    obstacle = _copy_obstacle(film)
-    lost = 0
     part = out.with_name(f".{secrets.token_hex(6)}.part")
     try:
-        if obstacle is None:
-            try:
-                _run(film, wav, part, _copied(film), ("aac",), progress, cancel)
-                _check(part, film, exactly=True)
-            except (FilmError, _Unfit):
-                # Headers do not tell everything: damage at the start, changing parameters, edit
-                # lists. What cannot be copied faithfully is encoded.
-                obstacle = "its stream cannot be put into an MP4 unchanged"
-        if obstacle is not None:
-            _run(film, wav, part, _encoded(film), ("libx264", "aac"), progress, cancel)
-            try:
-                lost = _check(part, film)
-            except (FilmError, _Unfit) as error:
-                raise ToolError(
-                    f"The scored film came out wrong ({error}). Export the film as MP4 (H.264) "
-                    "and try again."
-                ) from error
+        report = None
+        if picture is not None:
+            report = _taken_over(film, picture, wav, part, progress, cancel)
+        if report is None:
+            report = _made(film, wav, part, progress, cancel)
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
     progress(1.0)
+    return report
+
+
+def _taken_over(
+    film: Film,
+    picture: Scored,
+    wav: Path,
+    part: Path,
+    progress: Callable[[float], None],
+    cancel: CancelToken,
+) -> MuxReport | None:
+    """Write `part` with the picture of a film scored before; None if that will not do."""
+    try:
+        before = probe(picture.video, _TRUSTED)
+        # Encoded pictures may lack a line or a column.
+        if max(abs(before.width - film.width), abs(before.height - film.height)) > 1:
+            return None
+        _run(before, wav, part, _copied(before), ("aac",), progress, cancel, film.duration)
+        lost = _check(part, film)
+    except (FilmError, _Unfit):
+        return None
+    return picture.report if lost == picture.report.frames_lost else None
+
+
+def _made(
+    film: Film, wav: Path, part: Path, progress: Callable[[float], None], cancel: CancelToken
+) -> MuxReport:
+    """Write `part` with the film's own picture, copied if that will do, else encoded."""
+    obstacle = _copy_obstacle(film)
+    lost = 0
+    if obstacle is None:
+        try:
+            _run(film, wav, part, _copied(film), ("aac",), progress, cancel)
+            _check(part, film, exactly=True)
+        except (FilmError, _Unfit):
+            # Headers do not tell everything: damage at the start, changing parameters, edit
+            # lists. What cannot be copied faithfully is encoded.
+            obstacle = "its stream cannot be put into an MP4 unchanged"
+    if obstacle is not None:
+        _run(film, wav, part, _encoded(film), ("libx264", "aac"), progress, cancel)
+        try:
+            lost = _check(part, film)
+        except (FilmError, _Unfit) as error:
+            raise ToolError(
+                f"The scored film came out wrong ({error}). Export the film as MP4 (H.264) "
+                "and try again."
+            ) from error
     if obstacle is None:
         return MuxReport(True, "The picture is the film's own, untouched.")
     note = f"The picture was encoded as H.264, because {obstacle}."
@@ -178,8 +225,10 @@ def _run(
     encoders: tuple[str, ...],
     progress: Callable[[float], None],
     cancel: CancelToken,
+    seconds: Fraction | None = None,
 ) -> None:
-    samples = round(film.duration * _SAMPLE_RATE)
+    """Join the picture of `film` and `seconds` of sound, by default as many as it lasts itself."""
+    samples = round((film.duration if seconds is None else seconds) * _SAMPLE_RATE)
     pending = b""
     reached = 0.0
     with FFmpegRun(cancel) as run:
@@ -195,7 +244,8 @@ def _run(
                 *picture,
                 "-af", f"aresample={_SAMPLE_RATE},apad=whole_len={samples},"
                 f"atrim=end_sample={samples}",
-                "-c:a", "aac", "-b:a", "192k",
+                # The thorough search takes twice as long and, at this rate, comes no nearer.
+                "-c:a", "aac", "-aac_coder", "fast", "-b:a", "192k",
                 "-movflags", "+faststart", "-f", "mp4",
                 "-progress", "pipe:1", "-stats_period", "0.25",
                 "-y", f"file:{part.absolute()}",
