@@ -47,8 +47,7 @@ FORCED_TICKS = 16
 DRAWS_PER_SHARE = 16
 """Draws, one in each piece, after which the share done is told."""
 DRAWS_PER_SKETCH = 32
-"""Draws after which the music so far is shown. Ours: some five times a second on one core while
-openings are tried out, and six for a single piece."""
+"""Draws after which the music so far is shown. Ours: a few times a second on one core."""
 
 Sketch = Callable[[tuple[int, ...]], None]
 """Shown the tokens so far of a piece that is being drawn; must return quickly."""
