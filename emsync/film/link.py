@@ -70,11 +70,12 @@ way."""
 log = logging.getLogger(__name__)
 
 _ADVICE = "Download the film yourself where you are allowed to, and drop it in."
+_LARGE_PAGE = f"The page at this link is too large to look through. {_ADVICE}"
 _LOOK_SECONDS = 0.1
 _BEAT_SECONDS = 0.2
 _PAGE_BYTES = 32 << 20  # of one page; the largest that sites have are a few megabytes
 _PIECE = 8 << 10
-_MEMORY = 2 << 30
+_MEMORY = 1 << 30
 _NAME_BYTES = 100
 _TITLE_LETTERS = 300
 _QUOTE_LETTERS = 160
@@ -444,7 +445,7 @@ class _Meter:
         while piece := self._count(read(_PIECE)):
             size += len(piece)
             if size > _PAGE_BYTES:
-                raise _Stop(f"The page at this link is too large to look through. {_ADVICE}")
+                raise _Stop(_LARGE_PAGE)
             yield piece
 
     def _count(self, piece: bytes) -> bytes:
@@ -607,6 +608,8 @@ def _work(job: Mapping[str, Any], say: Callable[..., None]) -> tuple[str, list[s
             except HTTPError as problem:
                 meter.watch(problem.response)
                 raise
+            except MemoryError:  # a compressed page, which comes unpacked
+                raise _Stop(_LARGE_PAGE) from None
             meter.watch(response)
             return response
 
@@ -779,6 +782,16 @@ _WORDS = (
 """Of what yt-dlp passes on of a site's words, and what to make of them; the first that fits."""
 
 
+_HABITS = (
+    (r"(?i)unsupported url scheme|file:// urls",
+     "The film at {host} lies at addresses that are not of the web, and EMSYNC does not go there."),
+    (r"ffmpeg|websocket|impersonat",
+     "{host} sends the film in a way that EMSYNC does not follow, perhaps encrypted."),
+    (r"any data blocks|m3u header|empty", "{host} sent nothing where the film should be."),
+)  # fmt: skip
+"""The same of what yt-dlp says of itself and of what came."""
+
+
 _BROKEN = {
     "ConnectionResetError", "ContentTooShortError", "IncompleteRead", "RemoteDisconnected",
     "SSLError", "TransportError",
@@ -839,6 +852,8 @@ def _http_sentence(host: str, problem: Any) -> str:
     status = problem.status
     if problem.redirect_loop:
         return f"The link only leads from one address of {host} to the next. Check it. {_ADVICE}"
+    if 300 <= status < 400:  # redirects to the web are followed
+        return f"The link leads to something other than a web page. {_ADVICE}"
     if status in (404, 410):
         return f"There is nothing at this address: {host} answers {status}. Check the link."
     if status == 429:
@@ -883,6 +898,10 @@ def _passed_on(chain: Sequence[BaseException], host: str) -> str | None:
     """The site's or yt-dlp's own words, where they are made for people."""
     from yt_dlp.utils import YoutubeDLError
 
+    said = " ".join(map(str, chain))
+    for pattern, sentence in _HABITS:
+        if re.search(pattern, said):
+            return f"{sentence.format(host=host)} {_ADVICE}"
     for one in reversed(chain):
         words = str(getattr(one, "orig_msg", None) or one)
         if isinstance(one, YoutubeDLError) and (quoted := _quoted(words)):
