@@ -122,7 +122,7 @@ function signed(number) {
 
 function word(number, above, below) {
   const shown = signed(number);
-  if (shown === "0.00") return `neither ${above} nor ${below}`;
+  if (shown === "0.00") return "neutral";
   return number > 0 ? above : below;
 }
 
@@ -314,13 +314,14 @@ function drawPad() {
         transform: `translate(${places[i].join(" ")})`,
         class: byHand(scene) ? "by-hand" : "",
       });
-      set(dot.firstElementChild, { r: crowded ? 4 : 9 });
+      set(dot.firstElementChild, { r: crowded ? 3 : 9 });
       say(dot.lastElementChild, crowded ? "" : String(i + 1));
     },
   );
   const mood = current();
   show(point, editable());
   pad.classList.toggle("editable", editable());
+  pad.classList.toggle("crowded", crowded);
   if (!editable()) return;
   const scene = state.mode === "scenes" ? state.scenes[selected] : null;
   const read = scene ? !byHand(scene) : false;
@@ -374,6 +375,7 @@ function drawChart() {
   const at = measures();
   const { back, shade, grid, levels, ticks, zones, lines, handles } = chartParts;
   const { left, top, height } = CHART;
+  chart.classList.toggle("crowded", state.scenes.length > CROWD);
   set(chart, { viewBox: `0 0 ${at.width} ${height}` });
   set(back, { x: left, y: top, width: at.inner, height: at.high });
   const from = at.x(state.scenes[selected].start);
@@ -493,12 +495,12 @@ function drawTools() {
   const scenes = state.mode === "scenes" && state.scenes.length > 0;
   const changed = scenes ? state.scenes.filter(byHand).length : 0;
   const own = state.mode === "own" && state.film !== null && !same(state.own, state.film);
-  show(part("back"), own || (scenes && byHand(state.scenes[selected])));
-  say(part("back"), scenes ? "Back to the scene’s own" : "Back to the film’s own");
+  show(part("back"), own);
+  show(part("scene-back"), scenes && byHand(state.scenes[selected]));
   show(part("all-back"), changed > 0);
   show(part("course"), scenes);
   if (!scenes) return;
-  const hand = byHand(state.scenes[selected]) ? ", set by you" : "";
+  const hand = byHand(state.scenes[selected]) ? ", by hand" : "";
   say(
     part("scene"),
     `Scene ${selected + 1} of ${state.scenes.length}, ${span(selected)}${hand}`,
@@ -617,8 +619,10 @@ function steered(node, steer) {
     if (!event.repeat) commit();
   });
   node.addEventListener("keyup", commit);
-  node.addEventListener("focusout", commit);
 }
+
+// Not on parts of the pictures: Chromium lets Tab stop at SVG groups that listen for the focus.
+element.addEventListener("focusout", commit);
 
 steered(padParts.point, (_, [right, above]) => {
   const [valence, arousal] = current();
@@ -680,12 +684,14 @@ part("words").addEventListener("click", (event) => {
   commit();
 });
 
-part("back").addEventListener("click", () => {
-  put([...(state.mode === "own" ? state.film : state.scenes[selected].read)]);
-  commit();
-  // The button is gone, and the focus would be with it.
-  padParts.point.focus({ preventScroll: true });
-});
+for (const name of ["back", "scene-back"]) {
+  part(name).addEventListener("click", () => {
+    put([...(state.mode === "own" ? state.film : state.scenes[selected].read)]);
+    commit();
+    // The button is gone, and the focus would be with it.
+    padParts.point.focus({ preventScroll: true });
+  });
+}
 
 part("all-back").addEventListener("click", () => {
   for (const scene of state.scenes) scene.mood = [...scene.read];

@@ -18,7 +18,8 @@ Gradio's own and comes after updates from Python as well.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NoReturn, cast, get_args
 
@@ -40,7 +41,8 @@ _LONGEST = 1e6  # seconds; beyond it no number is a film's length
 _MOST_EDITS = 2**53  # beyond it the browser cannot count
 
 # Static: Gradio leaves the elements alone as long as the filled template does not change, so the
-# script can keep them (and the focus, and a drag) while values come and go.
+# script can keep them (and the focus, and a drag) while values come and go. What appears only after
+# an edit stands below what is dragged, which must not move under the pointer.
 _TEMPLATE = """
 <fieldset class="modes">
   <legend>Mood of the music</legend>
@@ -61,7 +63,6 @@ _TEMPLATE = """
     <p class="told" data-part="told" role="status" aria-live="polite"></p>
     <div class="back">
       <button type="button" data-part="back">Back to the film’s own</button>
-      <button type="button" data-part="all-back">All scenes back to the film’s own</button>
     </div>
   </div>
 </div>
@@ -79,6 +80,10 @@ _TEMPLATE = """
   </p>
   <svg class="chart" data-part="chart" role="group"
     aria-label="Valence and arousal over the film, scene by scene"></svg>
+  <div class="back">
+    <button type="button" data-part="scene-back">Back to the scene’s own</button>
+    <button type="button" data-part="all-back">All scenes back to their own</button>
+  </div>
 </div>
 """
 
@@ -152,6 +157,16 @@ def without_film(value: Mapping[str, Any], settings: MoodSettings) -> dict[str, 
     old = _checked(value)
     own = old.own if old.mode == "own" or old.film is None else _NEUTRAL
     return _value(_Edited(old.mode, own, None, None, (), old.edits), settings)
+
+
+def with_own(value: Mapping[str, Any], mood: Mood, settings: MoodSettings) -> dict[str, Any]:
+    """The editor's value with one mood of the user's own, as an address asks for it.
+
+    Raises:
+        EmsyncError: as `wish_of`.
+    """
+    old = _checked(value)
+    return _value(replace(old, mode="own", own=mood), settings)
 
 
 def with_reading(
@@ -275,7 +290,7 @@ def _checked(value: object) -> _Edited:
         _refuse("a film that was read has a mood, a length and scenes")
     if scenes and seconds is not None:
         limits = [*(scene.start for scene in scenes), seconds]
-        if limits[0] != 0 or any(a >= b for a, b in zip(limits, limits[1:], strict=False)):
+        if limits[0] != 0 or any(a >= b for a, b in pairwise(limits)):
             _refuse("scenes must follow one another from the film’s beginning to its end")
     edits = whole.get("edits")
     if isinstance(edits, bool) or not isinstance(edits, int) or not 0 <= edits <= _MOST_EDITS:
@@ -310,4 +325,4 @@ def _number(value: object, least: float, most: float) -> float:
 
 
 def _refuse(what: str) -> NoReturn:
-    raise EmsyncError(f"The mood editor sent what cannot be composed for ({what}). Reload the page.")
+    raise EmsyncError(f"The mood editor sent what it cannot have made ({what}). Reload the page.")
