@@ -4,17 +4,16 @@ Ten shots of one valley, from the night through a storm to the morning; some cut
 four seconds apart. Like the rest of the repository it may be used freely.
 """
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from emsync.film.ffmpeg import ffmpeg_executable
+from examples.drawing import Color, write_film
 
 WIDTH, HEIGHT, RATE = 960, 540, 24
-Color = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -50,24 +49,16 @@ SHOTS = (
 
 
 def main(target: str) -> None:
-    """Draw all shots and hand the frames to FFmpeg, with wind for a sound."""
+    """Draw all shots, with wind for a sound."""
     seconds = sum(shot.seconds for shot in SHOTS)
-    command = [
-        ffmpeg_executable(("libx264", "aac")), "-y", "-v", "error",
-        "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{WIDTH}x{HEIGHT}", "-r", str(RATE),
-        "-i", "-",
-        "-f", "lavfi", "-t", str(seconds),
-        "-i", "anoisesrc=color=brown:amplitude=0.1:r=44100:seed=1,tremolo=f=0.15:d=0.7",
-        "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "slow", "-crf", "29",
-        "-c:a", "aac", "-b:a", "64k", "-movflags", "+faststart", target,
-    ]  # fmt: skip
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as encoder:
-        assert encoder.stdin is not None
-        for number, shot in enumerate(SHOTS):
-            random = np.random.default_rng(number)
-            for frame in frames(shot, random):
-                encoder.stdin.write(frame.tobytes())
-    sys.exit(encoder.returncode)
+    wind = f"anoisesrc=color=brown:amplitude=0.1:r=44100:seed=1:d={seconds}"
+    write_film(Path(target), pictures(), RATE, 29, f"{wind},tremolo=f=0.15:d=0.7")
+
+
+def pictures() -> Iterator[np.ndarray]:
+    """The frames of all shots, one after another."""
+    for number, shot in enumerate(SHOTS):
+        yield from frames(shot, np.random.default_rng(number))
 
 
 def frames(shot: Shot, random: np.random.Generator) -> Iterator[np.ndarray]:
