@@ -1,0 +1,153 @@
+"""The sheet of a scored film: what the stage is given agrees with what was composed."""
+
+import base64
+import io
+import json
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from conftest import Films
+from PIL import Image
+
+from emsync.emotion.features.report import FeatureReport
+from emsync.emotion.reading import EMOTIONS
+from emsync.film.scenes import Cut
+from emsync.interface.sheet import sheet_of, sketch_of
+from emsync.music import vocabulary as v
+from emsync.music.tokens import Note, decode, encode, table_of
+from emsync.pipeline import Result, analyse, score
+from emsync.progress import CancelToken
+from emsync.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def result(films: Films, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """A film of 6 s, red and then blue from 4.4 s on, scored."""
+    film = films.render(
+        "red and blue.mp4",
+        "-f", "lavfi", "-i", "color=0xA03020:s=320x240:r=25:d=4.4",
+        "-f", "lavfi", "-i", "color=0x60C0F0:s=320x240:r=25:d=1.6",
+        "-filter_complex", "[0:v][1:v]concat=n=2:v=1[v]", "-map", "[v]",
+        "-pix_fmt", "yuv420p", "-c:v", "libx264",
+    )  # fmt: skip
+    settings = replace(Settings(), music=replace(Settings().music, openings=1))
+    cancel = CancelToken()
+    analysis = analyse(film, settings, lambda _: None, cancel)
+    folder = tmp_path_factory.mktemp("scored")
+    return score(analysis, folder, settings, lambda _: None, cancel)
+
+
+def heard(modality: str, text: str) -> FeatureReport:
+    return FeatureReport(
+        modality, "ran", "", None, (), 0.0, "cpu", transcript=(((0.5, 2.25), text),)
+    )
+
+
+def test_the_sheet_is_the_composition_in_plain_values(result: Result) -> None:
+    sheet = json.loads(json.dumps(sheet_of(result), allow_nan=False))
+    piece = result.composition
+    assert sheet["seconds"] == pytest.approx(6, abs=0.05)
+    assert len(sheet["notes"]) == len(piece.notes) > 20
+    assert {
+        (sheet["groups"][group], pitch, start, end, velocity)
+        for group, pitch, start, end, velocity in sheet["notes"]
+    } == {
+        (note.group, note.pitch, round(note.start, 3), round(note.end, 3), note.velocity)
+        for note in piece.notes
+    }
+    starts = [note[2] for note in sheet["notes"]]
+    assert starts == sorted(starts)
+    assert sheet["chords"] == pytest.approx(piece.chords, abs=5e-4)
+    assert f"{len(piece.notes)} notes on " in sheet["words"]
+
+
+def test_boundaries_and_cuts_are_those_of_the_film(result: Result) -> None:
+    result = replace(
+        result,
+        piece=replace(
+            result.piece,
+            analysis=replace(
+                result.analysis,
+                cuts=(*result.analysis.cuts, Cut(Fraction(5), 0.4567, False)),
+            ),
+        ),
+    )
+    sheet = sheet_of(result)
+    assert [(cut["time"], cut["kept"]) for cut in sheet["cuts"]] == [(4.4, True), (5.0, False)]
+    assert sheet["cuts"][1]["score"] == 0.457
+    assert sheet["boundaries"][0]["asked"] == 4.4
+    assert sheet["boundaries"][0]["kind"] == "cut"
+    for shown, boundary in zip(sheet["boundaries"], result.composition.boundaries, strict=True):
+        assert (shown["hit"] is None) == (boundary.hit is None)
+        if boundary.hit is not None:
+            assert shown["hit"] - shown["asked"] == pytest.approx(shown["offset"], abs=2e-3)
+
+
+def test_each_scene_has_its_mood_and_its_own_picture(result: Result) -> None:
+    first, second = sheet_of(result)["scenes"]
+    assert (first["start"], first["end"], second["start"]) == (0, 4.4, 4.4)
+    for shown, scene in zip((first, second), result.analysis.reading.scenes, strict=True):
+        assert shown["share"] == round(max(scene.probabilities), 3)
+        assert scene.probabilities[EMOTIONS.index(shown["emotion"])] == max(scene.probabilities)
+        assert -1 <= shown["valence"] <= 1
+        assert -1 <= shown["arousal"] <= 1
+    for shown, strongest in ((first, 0), (second, 2)):
+        head, _, data = shown["picture"].partition(",")
+        assert head == "data:image/jpeg;base64"
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
+        assert pixels.mean(axis=(0, 1)).argmax() == strongest
+
+
+def test_a_reading_out_of_a_report_has_no_pictures(result: Result) -> None:
+    analysis = replace(result.analysis, pictures=())
+    sheet = sheet_of(replace(result, piece=replace(result.piece, analysis=analysis)))
+    assert [scene["picture"] for scene in sheet["scenes"]] == ["", ""]
+
+
+def test_what_is_said_and_what_is_read_stand_apart(result: Result) -> None:
+    assert sheet_of(result)["said"] == sheet_of(result)["read"] == []
+    reports = (heard("asr", "Hello."), heard("ocr", "THE END"), heard("clip", "no words"))
+    reading = replace(result.analysis.reading, reports=reports)
+    analysis = replace(result.analysis, reading=reading)
+    sheet = sheet_of(replace(result, piece=replace(result.piece, analysis=analysis)))
+    assert sheet["said"] == [{"start": 0.5, "end": 2.25, "text": "Hello."}]
+    assert sheet["read"] == [{"start": 0.5, "end": 2.25, "text": "THE END"}]
+
+
+def test_the_curve_is_what_was_composed_for(result: Result) -> None:
+    sheet = sheet_of(result)
+    stretches = result.curve.stretches(float(result.analysis.film.duration))
+    assert [
+        (shown["start"], shown["end"], shown["valence"], shown["arousal"])
+        for shown in sheet["curve"]
+    ] == [
+        (round(start, 3), round(end, 3), round(mood.valence, 3), round(mood.arousal, 3))
+        for start, end, mood in stretches
+    ]
+
+
+def test_a_sketch_has_the_notes_drawn_so_far() -> None:
+    notes = (Note("piano", 60, 0.0, 1.0), Note("bass", 40, 0.504, 2.0), Note("piano", 64, 3.0, 5.0))
+    tokens = encode(table_of(notes)).tolist()
+    sketch = sketch_of(tokens, 4.0, "Writing the piece")
+    assert json.loads(json.dumps(sketch)) == sketch
+    assert sketch["words"] == "Writing the piece"
+    assert [(sketch["groups"][note[0]], *note[1:]) for note in sketch["notes"]] == [
+        ("piano", 60, 0.0, 1.0),
+        ("bass", 40, 0.504, 2.0),
+        ("piano", 64, 3.0, 5.0),
+    ]
+    assert sketch_of(tokens, 2.5, "")["notes"] == sketch["notes"][:2]
+    assert sketch_of([], 4.0, "")["notes"] == []
+
+
+def test_a_sketch_of_half_a_piece_is_its_beginning(result: Result) -> None:
+    tokens = result.composition.tokens
+    half = sketch_of(tokens[: len(tokens) // 2], 6.0, "")["notes"]
+    until = decode(tokens[: len(tokens) // 2]).length * v.TICK_SECONDS
+    whole = {tuple(note) for note in sketch_of(tokens, 6.0, "")["notes"]}
+    over = {tuple(note) for note in half if note[3] < until - 0.1}
+    assert over
+    assert over <= whole
