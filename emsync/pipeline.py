@@ -309,7 +309,7 @@ def compose_pieces(
         Cancelled: the owner asked to stop.
     """
     from emsync.music.checkpoint import load
-    from emsync.music.compose import compose as compose_all  # SHIM
+    from emsync.music.compose import compose_all
     from emsync.sound.synth import find_soundfont, load_library
 
     seconds = float(analysis.film.duration)
@@ -338,22 +338,20 @@ def compose_pieces(
             settings.seed,
             cancel,
             advance,
+            sketch,
         )
-        compositions = (compositions,)  # SHIM
     first = curve.moods[0] if given else draw_mood(analysis, settings)
     return tuple(
         Piece(
             analysis,
-            settings
-            if number == 0
-            else replace(settings, music=replace(settings.music, keep=composition.kept + 1)),
+            replace(settings, music=replace(settings.music, keep=composition.keep)),
             first,
             given,
             curve,
             composition,
             clock.seconds,
         )
-        for number, composition in enumerate(compositions)
+        for composition in compositions
     )
 
 
@@ -383,7 +381,7 @@ def perform(
     from emsync.music.midi import write_midi
     from emsync.report import write_report
     from emsync.sound.mix import master, mix_with_original, write_wav
-    from emsync.sound.mux import mux
+    from emsync.sound.mux import Scored, mux
     from emsync.sound.stems import render_music
     from emsync.sound.synth import SoundFont, find_soundfont
 
@@ -411,7 +409,8 @@ def perform(
         music = mix_with_original(master(music, sound), film, sound, cancel, speech or ())
         write_wav(music, wav)
     with clock.stage("mux") as advance:
-        joined = mux(film, wav, video, advance, cancel)
+        picture = None if earlier is None else Scored(earlier.video, earlier.mux)
+        joined = mux(film, wav, video, advance, cancel, picture)
     result = Result(
         piece,
         replace(piece.settings, sound=sound),

@@ -441,7 +441,7 @@ def test_abandoned_stream_ends_its_ffmpeg(films: Films, cancel: CancelToken) -> 
     before = children()
     frames = stream_frames(probe(films.silent(20, 25, "320x240")), cancel)
     next(frames)
-    frames.close()  # type: ignore[attr-defined]
+    frames.close()
     sound = iter_audio(probe(films.plain()), 16_000, cancel)
     next(sound)
     del sound

@@ -2,12 +2,15 @@
 
 import io
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
-from emsync.film.frames import Frame, StillRequest
+from emsync.film.frames import Frame, StillRequest, stream_frames
 from emsync.film.probe import Film
+from emsync.progress import CancelToken
 from emsync.settings import ExpertSettings
 
 SOUND_RATE = 16_000
@@ -108,6 +111,7 @@ def nearest_equidistant(times: Sequence[float], count: int) -> list[int]:
 PICTURE_SIDE = 208
 """Pixels of the longer side of a scene's picture: as wide as it is ever shown, twice over for
 dense screens."""
+_POSTER_WIDTH, _POSTER_FRAMES = 640, 30
 MOST_PICTURES = 60
 """In all; films with more scenes have an even choice of them. Some 6 kB each."""
 
@@ -134,6 +138,27 @@ def pictures_of(stills: Sequence[Still], scenes: Sequence[Stretch]) -> tuple[Sti
         picture.save(written, "JPEG", quality=80, optimize=True)
         made[still.time] = Still(still.time, written.getvalue())
     return tuple(made.values())
+
+
+def poster(film: Film, cancel: CancelToken) -> bytes:
+    """JPEG of a frame near the beginning, to know a film by where it cannot be played.
+
+    Args:
+        cancel: stops the decoding.
+
+    Raises:
+        FilmError: not one frame decodes.
+        ToolError: FFmpeg is missing or was killed.
+        Cancelled: the owner of the request asked to stop.
+    """
+    from PIL import Image
+
+    with closing(stream_frames(film, cancel, _POSTER_WIDTH)) as frames:
+        # Many films fade in from black.
+        lightest = max(islice(frames, _POSTER_FRAMES), key=lambda frame: frame.pixels.mean())
+    written = io.BytesIO()
+    Image.fromarray(lightest.pixels).save(written, "JPEG", quality=85, optimize=True)
+    return written.getvalue()
 
 
 class StillCollector:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -60,7 +60,7 @@ class StillRequest:
 
 def stream_frames(
     film: Film, cancel: CancelToken, width: int = 320, stills: StillRequest | None = None
-) -> Iterator[Frame]:
+) -> Generator[Frame, None, None]:
     """Decode the film once and yield its frames, in order, in constant memory.
 
     The scene score is what FFmpeg's ``select='gt(scene,...)'`` compares, computed on the picture

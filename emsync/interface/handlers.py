@@ -1,21 +1,19 @@
-"""What happens when somebody presses a button: sessions, their folders, the line, cancelling.
+"""What happens when somebody presses a button: pages, the lines they wait in, and cancelling.
 
-Nothing here is global: `app.py` makes one `Studio`, and every visitor has a session in it.
+Nothing here is global: `app.py` makes one `Studio`, and every open page has a session in it. Work
+goes on when its page is closed, and can be found again by its link.
 """
 
 import asyncio
 import html
 import logging
-import os
 import secrets
 import shutil
 import threading
 import time
-from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,29 +21,26 @@ import gradio as gr
 
 from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import views
-from emsync.interface.experts import Installation, installed_names
-from emsync.progress import CancelToken, Progress
-from emsync.settings import Settings
+from emsync.interface.experts import Installation
+from emsync.interface.line import Line
+from emsync.interface.takes import MOST_TAKES, Analyses, Job, Key, Shelf, Source, Take, Version
+from emsync.progress import CancelToken
+from emsync.settings import Settings, SoundSettings
 from emsync.zero_gpu import standard_panel
 
 if TYPE_CHECKING:
-    from emsync.emotion.mapping import Mood
+    from emsync.interface.mood_editor import Wish
     from emsync.music.checkpoint import Checkpoint
-    from emsync.pipeline import Analysis, Result
+    from emsync.pipeline import Analysis
 
-KEEP_SECONDS = 3600
-"""Results of a page that stays open go after this long; those of a closed page at once."""
-
-LONGEST_LINE = 20
-"""Visitors who may wait at the same time."""
-
-_LOOK_SECONDS = 0.5
-_SWEEP_SECONDS = 300
+_LOOK_SECONDS = 0.3
+_SWEEP_SECONDS = 120
 _CLOSE_SECONDS = 5
 _APOLOGY = (
     "Sorry, something went wrong on our side. The details were written to the log. "
     "Try again, or try another film."
 )
+_LETTERS = "ABCD"
 
 log = logging.getLogger(__name__)
 
@@ -56,120 +51,44 @@ class Update:
 
     Attributes:
         status: HTML of the progress, or of what came of it.
-        busy: whether a request of this page is under way.
-        result: set once, when it is done.
-        diagnostics: HTML that comes with the result.
+        busy: whether work of this page is under way.
+        take: set when what it holds has changed.
+        sketch: tokens of a piece that is being drawn, what is under way, and the film's seconds;
+            set when it changed.
     """
 
     status: str
     busy: bool
-    result: "Result | None" = None
-    diagnostics: str = ""
-
-
-class Line:
-    """First come, first served: the machine composes for one visitor at a time."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._tickets: deque[object] = deque()
-
-    def join(self) -> object:
-        """A ticket at the end of the line.
-
-        Raises:
-            EmsyncError: if the line is too long.
-        """
-        ticket = object()
-        with self._lock:
-            if len(self._tickets) > LONGEST_LINE:
-                raise EmsyncError("Many people are composing right now. Try again in a while.")
-            self._tickets.append(ticket)
-        return ticket
-
-    def ahead_of(self, ticket: object) -> int:
-        """How many come before this ticket; 0 means it is its turn."""
-        with self._lock:
-            return self._tickets.index(ticket)
-
-    def leave(self, ticket: object) -> None:
-        """Give the place up; harmless if that has happened already."""
-        with self._lock, suppress(ValueError):
-            self._tickets.remove(ticket)
+    take: Take | None = None
+    sketch: tuple[tuple[int, ...], str, float] | None = None
 
 
 @dataclass
-class _Source:
-    """A film that a page has uploaded, and what is known of it."""
-
-    upload: Path
-    film: Path
-    """A link in a folder of its own: Gradio removes uploads after a while."""
-    analysis: "Analysis | None" = None
-    weights: frozenset[str] = frozenset()
-    """Those that were installed when it was analysed."""
-
-    @property
-    def is_known(self) -> bool:
-        """Whether another look would see nothing else: nobody failed, nothing was installed."""
-        return (
-            self.analysis is not None
-            and self.weights == installed_names()
-            and all(report.status != "failed" for report in self.analysis.reading.reports)
-        )
-
-
-@dataclass
-class _Session:
+class Session:
     """One open page."""
 
-    cancel: CancelToken | None = None
-    """Of the request under way, if any."""
-    source: _Source | None = None
-    results: Path | None = None
-    """Folder of the latest results."""
-    closed: bool = False
+    base: Settings
+    """The defaults here, with what its address or preset asked for."""
+    source: Source | None = None
+    takes: list[Take] = field(default_factory=list)
+    """Those begun on it or found by their links, the oldest first."""
+    choosing: CancelToken | None = None
+    """Of a film that is being fetched."""
 
+    @property
+    def job(self) -> Job | None:
+        """Its work under way."""
+        job = self.takes[-1].job if self.takes else None
+        return None if job is None or job.done.is_set() else job
 
-@dataclass
-class _Job:
-    """One request, shared by the thread that works on it and the page that watches."""
-
-    source: _Source
-    folder: Path
-    settings: Settings
-    cancel: CancelToken
-    mood: "Mood | None" = None
-    started: float = field(default_factory=time.monotonic)
-    stage_started: float = field(default_factory=time.monotonic)
-    now: Progress = field(default_factory=lambda: Progress("probe", 0.0))
-    share: float = 0.0
-    past: dict[str, float] = field(default_factory=dict)
-    """Seconds of each stage that is over."""
-    result: "Result | None" = None
-    diagnostics: str = ""
-    error: BaseException | None = None
-
-    def __post_init__(self) -> None:
-        if self.source.analysis is not None and self.source.is_known:
-            self.past = dict(self.source.analysis.seconds)
-            self.now = Progress("compose", 0.0)
-
-    def hear(self, progress: Progress) -> None:
-        """A `ProgressCallback`; called from the working thread."""
-        now = time.monotonic()
-        elapsed = now - self.started
-        if progress.seconds_left is not None and elapsed > 0:
-            # Estimates waver; a bar that runs backwards looks broken.
-            self.share = max(self.share, elapsed / (elapsed + progress.seconds_left))
-        if progress.stage != self.now.stage:
-            self.past[self.now.stage] = now - self.stage_started
-            self.stage_started = now
-        self.now = progress
+    @property
+    def shown(self) -> Take | None:
+        """The take that it shows: the last of which there is something to show."""
+        return next((take for take in reversed(self.takes) if take.result is not None), None)
 
 
 class Studio:
-    """All that the open pages share: the folder, the line, and how long things took before."""
+    """All that the open pages share: the files, the lines, and what is loaded."""
 
     def __init__(self, root: Path, settings: Settings | None = None) -> None:
         """
@@ -178,245 +97,502 @@ class Studio:
                 name nobody can guess.
             settings: defaults; each request changes its own copy.
         """
-        self.root = root
         self.settings = settings or Settings()
-        self._line = Line()
-        self._lock = threading.Lock()
-        self._sessions: dict[str, _Session] = {}
-        self._checkpoint: Checkpoint | None = None
+        self.shelf = Shelf(root)
+        self.analyses = Analyses()
         self.panel = standard_panel()
         """Its models stay loaded, and are shared by all requests."""
         self.installation = Installation()
+        # A film is looked at while another's music is written: who only turns a knob does not wait
+        # for somebody's long film.
+        self._analysing = Line()
+        self._composing = Line()
+        self._choosing = threading.Semaphore(2)
+        self._lock = threading.Lock()
+        self._sessions: dict[str, Session] = {}
+        self._checkpoint: Checkpoint | None = None
+        self._soundfonts: set[Path] = set()
+        """Those of users that were checked."""
         self._workers: set[threading.Thread] = set()
         self._closed = threading.Event()
 
-    # Events -----------------------------------------------------------------------------------
+    # Films --------------------------------------------------------------------------------------
 
-    async def compose(
-        self,
-        film: str | None,
-        settings: Settings,
-        session_name: str,
-        mood: "Mood | None" = None,
-    ) -> AsyncIterator[Update]:
-        """Score a film and report every step; the last update carries the result.
+    def choose(self, name: str, upload: str | Path, ours: bool = False) -> Source:
+        """This page's film is now `upload`; blocks while it is opened.
 
         Args:
-            film: path of the upload, or None if there is none yet.
-            settings: of this request.
-            session_name: Gradio's name of the open page.
-            mood: to compose for instead of the film's own.
+            name: Gradio's name of the open page.
+            upload: its path.
+            ours: it lies in a folder of the shelf already.
+
+        Raises:
+            EmsyncError: it is no film that can be scored; the page has none then.
+        """
+        session = self.session(name)
+        self.drop(name)
+        with self._choosing:
+            source = self.shelf.add_film(Path(upload), self.settings.limits, ours)
+        session.source = source
+        return source
+
+    def drop(self, name: str) -> None:
+        """This page has no film any more. Takes made of it stay."""
+        session = self.session(name)
+        source, session.source = session.source, None
+        if source is not None:
+            self.shelf.remove_film(source)
+
+    async def fetch(self, name: str, address: str) -> AsyncIterator[tuple[float | None, str]]:
+        """Fetch the film at a link, which is then this page's film.
+
+        Yields:
+            The share that is here, if known, and what is under way.
+
+        Raises:
+            EmsyncError: with a sentence for the user.
+            Cancelled: the page went, or asked for something else.
+        """
+        from emsync.film.link import fetch
+
+        session = self.session(name)
+        if session.choosing is not None:
+            session.choosing.cancel()
+        session.choosing = cancel = CancelToken()
+        told: list[tuple[float | None, str]] = [(None, "Asking the site")]
+
+        def work() -> Source:
+            folder = self.shelf.folder()
+            try:
+                film = fetch(
+                    address,
+                    folder,
+                    self.settings.limits,
+                    lambda share, words: told.append((share, words)),
+                    cancel,
+                )
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            return self.choose(name, film, ours=True)
+
+        task = asyncio.create_task(asyncio.to_thread(work))
+        try:
+            while not task.done():
+                yield told[-1]
+                await asyncio.wait({task}, timeout=_LOOK_SECONDS)
+            task.result()
+        finally:
+            cancel.cancel()
+            session.choosing = None
+
+    def with_files(self, settings: Settings) -> Settings:
+        """These settings, the user's own files in them checked and kept as long as they are used.
+
+        Raises:
+            EmsyncError: a file is gone, or no SoundFont that can be played.
+        """
+        from emsync.sound.soundfonts import check, installed
+
+        music, sound = settings.music, settings.sound
+        if music.primer is not None:
+            music = replace(music, primer=self.shelf.keep(music.primer))
+        font = sound.soundfont
+        if font is not None and font not in [one.path for one in installed()]:
+            kept = self.shelf.keep(font)
+            with self._lock:
+                is_new = kept not in self._soundfonts
+            if is_new:
+                check(kept)
+                with self._lock:
+                    self._soundfonts.add(kept)
+            sound = replace(sound, soundfont=kept)
+        return replace(settings, music=music, sound=sound)
+
+    def expected_seconds(self, source: Source, settings: Settings) -> float:
+        """About how long a take of this film will take here, once it is its turn."""
+        from emsync.pipeline import STAGES, expected_seconds
+
+        seconds = float(source.film.duration)
+        known = self.analyses.get(Key.of(source, settings), source.film) is not None
+        if known:
+            return expected_seconds(seconds, STAGES[3:])
+        return expected_seconds(seconds) + self.panel.expected_seconds(seconds, settings.experts)
+
+    def waiting(self) -> int:
+        """How many are at work or wait."""
+        return max(len(self._analysing), len(self._composing))
+
+    # Work ---------------------------------------------------------------------------------------
+
+    def compose(self, name: str, settings: Settings, wish: "Wish") -> Job | None:
+        """Begin a take of this page's film.
+
+        Args:
+            name: Gradio's name of the open page.
+            settings: of this take.
+            wish: the mood to compose for.
+
+        Returns:
+            The work; None if some is under way already (a second press).
+
+        Raises:
+            EmsyncError: there is no film yet.
+        """
+        session = self.session(name)
+        if session.job is not None:
+            return None
+        if session.source is None:
+            raise EmsyncError("Choose a film first: drop it into the box, or click there.")
+        self.shelf.touch(session.source)
+        if wish.follow_scenes:
+            settings = replace(settings, mood=replace(settings.mood, curve="scenes"))
+        take = self.shelf.new_take(session.source, settings, wish)
+        # Of one that failed or was cancelled nothing is left.
+        session.takes = [*(one for one in session.takes if one.result is not None), take]
+        while len(session.takes) > MOST_TAKES:
+            self.shelf.remove_take(session.takes.pop(0))
+        return self._start(take, settings.sound, self._score)
+
+    def reroll(self, name: str, slot: int, sound: SoundSettings) -> Job | None:
+        """Compose another piece in the place of a version that did not please."""
+        take = self._idle_take(name)
+        if take is None or not 0 <= slot < len(take.versions):
+            return None
+        return self._start(take, sound, lambda job: self._replace(job, slot))
+
+    def show(self, name: str, slot: int, sound: SoundSettings) -> Job | None:
+        """Show another version, or the same with other sound; it is played anew if need be.
+
+        Returns:
+            The work, or None if there is none to do.
+        """
+        take = self._idle_take(name)
+        if take is None or not 0 <= slot < len(take.versions):
+            return None
+        result = take.versions[slot].result
+        if result is not None and result.settings.sound == sound:
+            take.shown = slot
+            take.revision += 1
+            return None
+        return self._start(take, sound, lambda job: self._play(job, slot))
+
+    def bundle(self, name: str) -> Job | None:
+        """Make the stems of the version that is shown, and a ZIP of everything."""
+        take = self._idle_take(name)
+        if take is None or take.result is None or take.versions[take.shown].bundle is not None:
+            return None
+        return self._start(take, take.result.settings.sound, self._bundle)
+
+    def attach(self, name: str, token: str) -> Take | None:
+        """This page shows the take of a link from now on; None if there is none."""
+        take = self.shelf.find(token)
+        if take is not None:
+            session = self.session(name)
+            session.takes.append(take)
+            session.source = take.source
+        return take
+
+    async def watch(self, name: str) -> AsyncIterator[Update]:
+        """Report the work of this page until it is over.
 
         Raises:
             gradio.Error: with a sentence for the user, after an update that shows the same.
         """
-        session = self._session(session_name)
-        if session.cancel is not None:
-            return  # a second press while the first is under way
-        session.cancel = cancel = CancelToken()
-        try:
-            async for update in self._compose(film, settings, session, cancel, mood):
-                yield update
-        except Cancelled:
-            yield Update(views.note("Cancelled. Nothing was kept of this attempt."), False)
-        except EmsyncError as error:
-            yield Update(views.problem(str(error)), False)
+        job = self.session(name).job
+        if job is None:
+            return
+        take = job.take
+        shown: tuple[object, ...] = (None, take.revision, None)
+        while True:
+            over = job.done.is_set()
+            sketch, revision, status = job.sketch, take.revision, self._status(job)
+            if (status, revision, sketch) != shown and not over:
+                changed = revision != shown[1]
+                drawn = sketch if sketch is not shown[2] else None
+                shown = (status, revision, sketch)
+                yield Update(status, True, take if changed else None, drawn)
+            if over:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+        last = take if take.result is not None else None
+        if job.error is None:
+            took = time.monotonic() - job.started
+            yield Update(views.done(take, job.words, took), False, last)
+        elif isinstance(job.error, Cancelled):
+            kept = "What was there before is still there." if last else "Nothing was kept of it."
+            yield Update(views.note(f"Cancelled. {kept}"), False, last)
+        else:
+            known = isinstance(job.error, EmsyncError)
+            sentence = str(job.error) if known else _APOLOGY
+            yield Update(views.problem(sentence), False, last)
             # Toasts take HTML, and sentences quote file names.
-            raise gr.Error(html.escape(str(error)), print_exception=False) from None
-        except Exception:
-            log.exception("a request failed")
-            yield Update(views.problem(_APOLOGY), False)
-            raise gr.Error(_APOLOGY, print_exception=False) from None
-        finally:
-            # Also reached when the page goes away in the middle.
-            cancel.cancel()
-            session.cancel = None
+            raise gr.Error(html.escape(sentence), print_exception=False) from None
 
-    def cancel(self, session_name: str) -> None:
-        """Stop the request of this page, if there is one; `compose` then says so."""
-        with self._lock:
-            session = self._sessions.get(session_name)
-        if session is not None and session.cancel is not None:
-            session.cancel.cancel()
+    def cancel(self, name: str) -> None:
+        """Stop the work of this page, if there is any; `watch` then says so."""
+        session = self.session(name)
+        if session.job is not None:
+            session.job.cancel.cancel()
+        if session.choosing is not None:
+            session.choosing.cancel()
 
-    def leave(self, session_name: str) -> None:
-        """The page was closed: stop its request and remove its files."""
+    def leave(self, name: str) -> None:
+        """The page was closed: its takes keep their hour, its film goes if there is no take."""
         with self._lock:
-            session = self._sessions.pop(session_name, None)
-            if session is None:
-                return
-            session.closed = True
-            folders = [session.results, session.source.film.parent if session.source else None]
-        if session.cancel is not None:
-            session.cancel.cancel()
-        for folder in folders:
-            if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+            session = self._sessions.pop(name, None)
+        if session is None:
+            return
+        if session.choosing is not None:
+            session.choosing.cancel()
+        for take in session.takes:
+            take.use()
+        if session.source is not None:
+            self.shelf.remove_film(session.source)
+
+    def forget(self, name: str) -> None:
+        """Everything of this page goes at once: takes, films, and what was found in them."""
+        session = self.session(name)
+        self.cancel(name)
+        sources = {take.source.folder: take.source for take in session.takes}
+        if session.source is not None:
+            sources[session.source.folder] = session.source
+        for take in session.takes:
+            if take.job is not None:
+                take.job.done.wait(_CLOSE_SECONDS)
+            self.shelf.remove_take(take)
+        for source in sources.values():
+            self.shelf.remove_film(source)
+            self.analyses.forget(source)
+        session.takes, session.source = [], None
+
+    def session(self, name: str) -> Session:
+        """Of an open page, by Gradio's name of it."""
+        with self._lock:
+            return self._sessions.setdefault(name, Session(self.settings))
 
     def start_sweeping(self) -> None:
-        """Remove old folders every few minutes, whether or not anybody composes."""
+        """Remove old files every few minutes, whether or not anybody composes."""
 
         def sweep() -> None:
             while not self._closed.wait(_SWEEP_SECONDS):
-                self._remove_old_folders()
+                self.sweep()
 
         threading.Thread(target=sweep, daemon=True).start()
 
+    def sweep(self) -> None:
+        """Remove what is past its hour."""
+        with self._lock:
+            sessions = list(self._sessions.values())
+        self.shelf.sweep([session.source for session in sessions if session.source is not None])
+
     def close(self) -> None:
-        """Cancel all requests and wait until their threads, and the FFmpegs in them, are gone."""
+        """Cancel all work and wait until its threads, and the FFmpegs in them, are gone."""
         self._closed.set()
         self.installation.stop()
         with self._lock:
-            sessions, workers = list(self._sessions.values()), list(self._workers)
-        for session in sessions:
-            if session.cancel is not None:
-                session.cancel.cancel()
+            sessions, workers = list(self._sessions), list(self._workers)
+        for name in sessions:
+            self.cancel(name)
+        for take in self.shelf.takes():
+            if take.job is not None:
+                take.job.cancel.cancel()
         for worker in workers:
             worker.join(_CLOSE_SECONDS)
         self.panel.release()
 
-    # One request ------------------------------------------------------------------------------
+    # In the working thread ------------------------------------------------------------------------
 
-    async def _compose(
-        self,
-        film: str | None,
-        settings: Settings,
-        session: _Session,
-        cancel: CancelToken,
-        mood: "Mood | None",
-    ) -> AsyncIterator[Update]:
-        if film is None:
-            raise EmsyncError("Choose a film first: drop it into the box, or click there.")
-        self._remove_old_folders()
-        ticket = self._line.join()
-        try:
-            while ahead := self._line.ahead_of(ticket):
-                yield Update(views.waiting(ahead), True)
-                await asyncio.sleep(_LOOK_SECONDS)
-                cancel.check()
-            source = self._source(Path(film), session)
-            job = _Job(source, self._folder(), settings, cancel, mood)
-        except BaseException:
-            self._line.leave(ticket)
-            raise
+    def _start(self, take: Take, sound: SoundSettings, work: Callable[[Job], None]) -> Job:
+        job = Job(take, sound)
+        take.job = job
         # In the context of the request: a borrowed GPU counts for the visitor who asked.
-        work = copy_context().run
-        worker = threading.Thread(target=work, args=(self._work, job, session, ticket), daemon=True)
+        run = copy_context().run
+        worker = threading.Thread(target=run, args=(self._work, job, work), daemon=True)
         with self._lock:
             self._workers.add(worker)
         worker.start()
-        shown = None
-        while worker.is_alive():
-            status = self._status(job)
-            if status != shown:
-                shown = status
-                yield Update(status, True)
-            await asyncio.sleep(_LOOK_SECONDS)
-        if job.error is not None:
-            raise job.error
-        assert job.result is not None
-        took = time.monotonic() - job.started
-        yield Update(views.done(job.result, took), False, job.result, job.diagnostics)
+        return job
 
-    def _source(self, upload: Path, session: _Session) -> _Source:
-        """The uploaded film; the same one as before keeps its analysis."""
-        source = session.source
-        if source is not None and source.upload == upload and source.film.exists():
-            os.utime(source.film.parent)  # young again for `_remove_old_folders`
-            return source
-        if source is not None:
-            shutil.rmtree(source.film.parent, ignore_errors=True)
-            session.source = None
-        folder = self._folder()
-        film = folder / upload.name
+    def _idle_take(self, name: str) -> Take | None:
+        session = self.session(name)
+        if session.job is not None or session.shown is None:
+            return None
+        # What is worked on, or was last, stands last.
+        take = session.shown
+        session.takes = [*(one for one in session.takes if one is not take), take]
+        return take
+
+    def _work(self, job: Job, work: Callable[[Job], None]) -> None:
+        """Do it, and tidy up after it."""
+        take = job.take
         try:
-            try:
-                os.link(upload, film)
-            except FileNotFoundError:
-                raise
-            except OSError:  # a file system without hard links
-                shutil.copyfile(upload, film)
-        except FileNotFoundError as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise EmsyncError(
-                "The uploaded film is no longer here: uploads are removed after an hour. "
-                "Upload it again."
-            ) from error
-        session.source = _Source(upload, film)
-        return session.source
-
-    def _work(self, job: _Job, session: _Session, ticket: object) -> None:
-        """The working thread: everything that takes time, and the tidying up after it."""
-        from emsync.music.checkpoint import load
-        from emsync.pipeline import analyse, score
-        from emsync.sound.synth import load_library
-
-        try:
-            load_library()
-            source = job.source
-            if source.analysis is None or not source.is_known:
-                here = installed_names()
-                source.analysis = analyse(
-                    source.film, job.settings, job.hear, job.cancel, self.panel
-                )
-                source.weights = here  # only now: a look that was cancelled changes nothing
-            if self._checkpoint is None:
-                self._checkpoint = load()
-            job.cancel.check()
-            result = score(
-                source.analysis,
-                job.folder,
-                job.settings,
-                job.hear,
-                job.cancel,
-                self._checkpoint,
-                job.mood,
-            )
-            # Here, because drawing would hold up everybody's page if the server did it.
-            job.diagnostics = views.diagnostics(result)
-            job.cancel.check()
-            job.result = result
+            work(job)
         except BaseException as error:
             job.error = error
+            if not isinstance(error, Cancelled | EmsyncError):
+                log.exception("a request failed")
         finally:
-            self._hand_over(job, session)
-            self._line.leave(ticket)
+            job.sketch = None
+            # A version that was not played yet when the work ended can be played when it is asked
+            # for; a take without any is nothing.
+            if take.result is None:
+                self.shelf.remove_take(take)
+            take.use()
+            job.done.set()
             with self._lock:
                 self._workers.discard(threading.current_thread())
 
-    def _hand_over(self, job: _Job, session: _Session) -> None:
-        """The new results take the place of the page's old ones, or go with the page."""
-        unwanted = []
-        with self._lock:
-            if session.closed:
-                unwanted += [job.folder, job.source.film.parent]
-            elif job.result is None:
-                unwanted += [job.folder]
-            else:
-                unwanted += [session.results] if session.results is not None else []
-                session.results = job.folder
-        for folder in unwanted:
-            shutil.rmtree(folder, ignore_errors=True)
+    def _score(self, job: Job) -> None:
+        """A take from the beginning."""
+        from emsync.pipeline import compose_pieces
+        from emsync.sound.synth import load_library
 
-    def _status(self, job: _Job) -> str:
+        load_library()
+        take, wish = job.take, job.take.wish
+        analysis = self._analysis(job)
+        job.past |= analysis.seconds
+        with self._composing.turn(job.cancel, job.wait):
+            pieces = compose_pieces(
+                analysis,
+                take.settings,
+                job.hear,
+                job.cancel,
+                self._generator(),
+                wish.mood,
+                wish.changes,
+                job.draw,
+            )
+            take.versions = [
+                Version(piece, letter) for letter, piece in zip(_LETTERS, pieces, strict=False)
+            ]
+            for slot in range(len(take.versions)):
+                if slot:
+                    job.words = f"Playing version {take.versions[slot].label}"
+                self._perform(job, slot)
+        job.words = ""
+
+    def _replace(self, job: Job, slot: int) -> None:
+        """Another piece in the place of one."""
+        from emsync.pipeline import compose_pieces
+
+        take, wish = job.take, job.take.wish
+        old = take.versions[slot]
+        settings = replace(
+            take.settings,
+            music=replace(take.settings.music, candidates=1, keep=None),
+            seed=take.next_seed,
+        )
+        job.past |= old.piece.analysis.seconds
+        with self._composing.turn(job.cancel, job.wait):
+            (piece,) = compose_pieces(
+                old.piece.analysis,
+                settings,
+                job.hear,
+                job.cancel,
+                self._generator(),
+                wish.mood,
+                wish.changes,
+                job.draw,
+            )
+            take.next_seed += 1
+            made = Version(piece, old.label)
+            self._perform(job, slot, made)
+            take.shown = slot
+
+    def _play(self, job: Job, slot: int) -> None:
+        """A version as its piece is, with other sound; it is shown then."""
+        job.past |= job.take.versions[slot].piece.seconds
+        job.words = "The sound is new; the piece is the same."
+        with self._composing.turn(job.cancel, job.wait):
+            self._perform(job, slot)
+            job.take.shown = slot
+
+    def _perform(self, job: Job, slot: int, made: Version | None = None) -> None:
+        """Play a version, or `made` in its place, into a folder of its own."""
+        from emsync.pipeline import perform
+
+        take = job.take
+        version = made or take.versions[slot]
+        before = take.versions[slot].result
+        earlier = next((one.result for one in take.versions if one.result is not None), None)
+        folder = take.folder / secrets.token_urlsafe(6)
+        folder.mkdir(mode=0o700)
+        try:
+            result = perform(version.piece, folder, job.sound, job.hear, job.cancel, earlier)
+            # Here, because drawing would hold up everybody's page if the server did it.
+            diagnostics = views.diagnostics(result)
+            job.cancel.check()
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        version.result, version.diagnostics = result, diagnostics
+        version.stems, version.bundle = {}, None
+        take.versions[slot] = version
+        job.sketch = None
+        take.revision += 1
+        if before is not None:
+            shutil.rmtree(before.video.parent, ignore_errors=True)
+
+    def _bundle(self, job: Job) -> None:
+        """Stems, and a ZIP of everything."""
+        from emsync.sound.bundle import bundle
+        from emsync.sound.stems import write_stems
+
+        version = job.take.versions[job.take.shown]
+        result = version.result
+        assert result is not None
+        job.words = "Stems and ZIP are ready."
+        job.past |= result.seconds
+        folder = result.video.parent
+        stems = folder / "stems"
+        with self._composing.turn(job.cancel, job.wait):
+            stems.mkdir(exist_ok=True)
+            sounds = write_stems(
+                result.midi,
+                result.analysis.film.duration,
+                result.settings.sound,
+                result.settings.sound.soundfont,
+                stems,
+                job.cancel,
+            )
+            files = [
+                *((path.name, path) for path in views.files_of(result)),
+                *((f"stems/{group}.wav", path) for group, path in sounds.items()),
+            ]
+            whole = folder / "everything.zip"
+            version.bundle = bundle(folder, whole, files, job.cancel, views.about(result))
+            version.stems = sounds
+        job.take.revision += 1
+
+    def _analysis(self, job: Job) -> "Analysis":
+        """Of the take's film: remembered, or made when it is its turn."""
+        from emsync.pipeline import analyse
+
+        source, settings = job.take.source, job.take.settings
+        key = Key.of(source, settings)
+        known = self.analyses.get(key, source.film)
+        if known is None:
+            with self._analysing.turn(job.cancel, job.wait):
+                # Somebody else may have brought the same film.
+                known = self.analyses.get(key, source.film)
+                if known is None:
+                    known = analyse(source.film.path, settings, job.hear, job.cancel, self.panel)
+                    self.analyses.put(key, known)
+        return known
+
+    def _generator(self) -> "Checkpoint":
+        from emsync.music.checkpoint import load
+
+        if self._checkpoint is None:
+            self._checkpoint = load()
+        return self._checkpoint
+
+    def _status(self, job: Job) -> str:
         if job.cancel.cancelled:
             return views.note("Cancelling …")
+        if job.ahead:
+            return views.waiting(job.ahead)
+        if job.now is None:
+            return views.note("Starting …")
         return views.progress(job.now, job.share, dict(job.past))
-
-    def _folder(self) -> Path:
-        """A new folder whose name nobody can guess, for who knows its name is served its files."""
-        folder = self.root / f"request-{secrets.token_urlsafe(18)}"
-        folder.mkdir(parents=True, mode=0o700)
-        return folder
-
-    def _session(self, name: str) -> _Session:
-        with self._lock:
-            return self._sessions.setdefault(name, _Session())
-
-    def _remove_old_folders(self) -> None:
-        """Folders whose files are past their hour."""
-        oldest = time.time() - KEEP_SECONDS - 600
-        for folder in self.root.glob("request-*"):
-            with suppress(FileNotFoundError):
-                if folder.stat().st_mtime < oldest:
-                    shutil.rmtree(folder, ignore_errors=True)

@@ -1,22 +1,50 @@
 """What stands where on the page, and which handler listens to what."""
 
+import asyncio
 import html
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
-from emsync.emotion.mapping import Mood, scaled_categories
+from emsync.emotion.mapping import mood_of
 from emsync.emotion.panel import device_of
-from emsync.emotion.reading import EMOTIONS
-from emsync.errors import EmsyncError
+from emsync.errors import Cancelled, EmsyncError
+from emsync.film import link as links
+from emsync.interface import controls as knobs
+from emsync.interface import examples as shown_examples
 from emsync.interface import experts, views
-from emsync.interface.handlers import KEEP_SECONDS, Studio, Update
-from emsync.settings import CurveMode, InstrumentCount, OriginalSound, Settings
+from emsync.interface.api import mood_from, offer_score
+from emsync.interface.controls import LARGEST_SEED, Controls
+from emsync.interface.handlers import Studio, Update
+from emsync.interface.mood_editor import (
+    fresh,
+    mood_editor,
+    wish_of,
+    with_own,
+    with_reading,
+    without_film,
+)
+from emsync.interface.sheet import sheet_of, sketch_of
+from emsync.interface.stage import stage
+from emsync.interface.takes import KEEP_SECONDS, Take
+from emsync.interface.versions import version_cards
+from emsync.presets import from_query, read_preset, to_query, write_preset
+from emsync.settings import Settings
 
 TITLE = "EMSYNC"
-LARGEST_SEED = 2**31 - 1
+
+FILM_TYPES = [
+    "video", ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".mpg", ".mpeg", ".wmv",
+    ".flv", ".3gp", ".ts", ".m2ts", ".ogv",
+]  # fmt: skip
+"""What the drop target takes; whether it can be scored is seen when it is opened."""
+
+_OWN_QUERY = {"take", "mood", "view", "deep_link", "logs"}
+"""Names in the address that are no settings: ours for a take's link and a mood, and Gradio's."""
 
 _HEAD = """<style>
 /* Gradio confines its `css` to what lies inside these. */
@@ -30,9 +58,25 @@ _CSS = """
 #em-limits p, #em-kept p, #em-foot p { font-size: 0.9em; }
 #em-foot { border-top: 1px solid var(--border-color-primary); margin-top: 2em; padding-top: 1em; }
 #em-results { flex-basis: 100%; }
-#em-film, #em-scored, #em-settings > .block { border: 1px solid var(--border-color-primary); }
+#em-film, #em-settings > .block { border: 1px solid var(--border-color-primary); }
 /* Trimming fetches a program from elsewhere; there is nothing to reset to. */
-#em-film button[aria-label^="Trim"], #em-film button[aria-label^="Reset"] { display: none; }
+#em-camera button[aria-label^="Trim"], #em-camera button[aria-label^="Reset"] { display: none; }
+.em-preview { width: 100%; max-height: 320px; margin: 0; display: block; border-radius: 8px;
+  background: black; object-fit: contain; }
+figure.em-preview { background: none; max-height: none; }
+figure.em-preview img { width: 100%; max-height: 300px; object-fit: contain; background: black;
+  border-radius: 8px; }
+figure.em-preview figcaption { font-size: 0.9em; opacity: 0.85; padding-top: 0.3em; }
+.em-facts p { margin: 0.25em 0; }
+.em-files { display: flex; flex-wrap: wrap; gap: 8px; margin: 0.4em 0; }
+.em-files a { padding: 0.5em 0.9em; border: 1px solid var(--border-color-primary);
+  border-radius: 8px; text-decoration: none; color: var(--body-text-color);
+  background: var(--background-fill-secondary); }
+.em-files a:hover { border-color: #0072B2; }
+.em-files a:focus-visible { outline: 3px solid #0072B2; outline-offset: 2px; }
+.em-files small { opacity: 0.75; }
+.em-credits { font-size: 0.85em; opacity: 0.85; white-space: pre-line; }
+#em-kept input { font-size: 0.9em; }
 @media (max-width: 700px) {
   .html-container { padding: 4px; }
   /* What was waited for comes before what may be changed. */
@@ -89,6 +133,7 @@ _CSS = """
 def build(studio: Studio) -> gr.Blocks:
     """The page, with everything connected; nothing is started."""
     defaults = studio.settings
+    samples = shown_examples.examples()
     page = gr.Blocks(
         title=f"{TITLE}: music for your film",
         analytics_enabled=False,
@@ -100,96 +145,434 @@ def build(studio: Studio) -> gr.Blocks:
             "for its emotion and its cuts.</p>",
             elem_id="em-head",
         )
+        shelf = shown_examples.shelf(samples)
         with gr.Row(elem_id="em-desk"):
             with gr.Column(scale=6, min_width=320, elem_id="em-input"):
-                film = gr.Video(label="Film", sources=["upload"], height=300, elem_id="em-film")
+                with gr.Tabs():
+                    with gr.Tab("File"):
+                        film = gr.File(
+                            label="Drop your film here, or click to choose one",
+                            file_types=FILM_TYPES,
+                            height=130,
+                            elem_id="em-film",
+                        )
+                    with gr.Tab("Camera"):
+                        camera = gr.Video(
+                            label="Record",
+                            sources=["webcam"],
+                            height=300,
+                            elem_id="em-camera",
+                        )
+                    with gr.Tab("Link"):
+                        refusal = links.why_not()
+                        if refusal is not None:
+                            gr.HTML(views.note(refusal), elem_id="em-no-link")
+                        address = gr.Textbox(
+                            label="Address of a film",
+                            placeholder="https://…",
+                            info=links.RIGHTS,
+                            visible=refusal is None,
+                            elem_id="em-link",
+                        )
+                        fetch = gr.Button(
+                            "Fetch", size="sm", visible=refusal is None, elem_id="em-fetch"
+                        )
                 gr.HTML(_limits(defaults), elem_id="em-limits")
+                preview = gr.HTML(elem_id="em-preview")
+                facts = gr.HTML(elem_id="em-facts")
                 compose = gr.Button("Compose", variant="primary", size="lg", elem_id="em-compose")
                 cancel = gr.Button("Cancel", variant="stop", visible=False, elem_id="em-cancel")
                 status = gr.HTML(elem_id="em-status")
-            with (
-                gr.Column(scale=4, min_width=300, elem_id="em-settings"),
-                gr.Accordion("Settings (the paper's numbers, if left alone)", open=True),
-            ):
-                controls = _controls(defaults)
-                with gr.Group(visible=False, elem_id="em-mood") as own_mood:
-                    word = gr.Dropdown(
-                        [(name.capitalize(), name) for name in EMOTIONS],
-                        value=None,
-                        label="Emotion",
-                        info="Sets the two below to the middle of an emotion.",
+            with gr.Column(scale=4, min_width=300, elem_id="em-settings"):
+                with gr.Accordion("Mood", open=True, elem_id="em-mood"):
+                    editor = mood_editor(defaults.mood, elem_id="em-mood-editor")
+                    named = knobs.of_mood(defaults)
+                with gr.Accordion("Music", open=False, elem_id="em-music"):
+                    named |= knobs.of_music(defaults)
+                    another = gr.Button("Another seed", size="sm", elem_id="em-seed")
+                    with gr.Accordion("Advanced", open=False, elem_id="em-advanced"):
+                        primer = gr.File(
+                            label="MIDI file to go on from",
+                            file_types=[".mid", ".midi"],
+                            height=110,
+                            elem_id="em-primer",
+                        )
+                        named |= knobs.of_drawing(defaults)
+                with gr.Accordion("Sound", open=False, elem_id="em-sound"):
+                    named |= knobs.of_sound(defaults)
+                    with gr.Row():
+                        programs = knobs.of_programs()
+                    soundfont = knobs.soundfonts()
+                    own_soundfont = gr.File(
+                        label="A SoundFont of your own (SF2)",
+                        file_types=[".sf2", ".sf3"],
+                        height=110,
+                        elem_id="em-soundfont",
                     )
-                    pleasure, energy = _plane()
                 with gr.Accordion("Who looks at the film", open=False, elem_id="em-experts"):
                     listing = gr.HTML(elem_id="em-panel")
                     install = gr.Button("Install what is missing", size="sm", elem_id="em-install")
                     stop = gr.Button("Stop", size="sm", visible=False, elem_id="em-stop")
                     installing = gr.HTML(elem_id="em-installing")
                     clock = gr.Timer(1.0, active=False)
-            with gr.Column(scale=10, visible=False, elem_id="em-results") as results:
-                scored = gr.Video(
-                    label="Your film, scored",
-                    interactive=False,
-                    height=420,
-                    buttons=["download"],
-                    elem_id="em-scored",
-                )
+                with gr.Accordion("Keep or share these settings", open=False, elem_id="em-share"):
+                    share = gr.Button("Make a link and a preset", size="sm", elem_id="em-make-link")
+                    query = gr.Textbox(
+                        label="Link to this page with these settings",
+                        interactive=False,
+                        visible=False,
+                        buttons=["copy"],
+                        elem_id="em-query",
+                    )
+                    preset = gr.File(label="Preset", visible=False, height=70, elem_id="em-preset")
+                    given = gr.UploadButton(
+                        "Load a preset", file_types=[".json"], size="sm", elem_id="em-load-preset"
+                    )
+            with gr.Column(scale=10, elem_id="em-results"):
+                seen = stage(elem_id="em-stage")
+                versions = version_cards()
+                files = gr.HTML(elem_id="em-downloads")
                 with gr.Row():
-                    midi = gr.DownloadButton("MIDI", elem_id="em-midi", min_width=90)
-                    wav = gr.DownloadButton("WAV", elem_id="em-wav", min_width=90)
-                    report = gr.DownloadButton("Report", elem_id="em-json", min_width=90)
-                gr.HTML(
-                    "<p>Kept while this page is open, for an hour at most.</p>", elem_id="em-kept"
+                    pack = gr.Button(
+                        "Stems and everything as a ZIP",
+                        size="sm",
+                        visible=False,
+                        elem_id="em-pack",
+                    )
+                    again = gr.Button(
+                        "Use this film", size="sm", visible=False, elem_id="em-use-example"
+                    )
+                    forget = gr.Button(
+                        "Delete all of it now", size="sm", visible=False, elem_id="em-forget"
+                    )
+                place = gr.HTML(
+                    "",
+                    html_template="<p>${value ? `Here for an hour, also when this page was "
+                    'closed: <a href="?take=${value}">link to this take</a>. Whoever has the '
+                    'link sees the film.` : ""}</p>',
+                    js_on_load=_ADDRESS_SCRIPT,
+                    elem_id="em-kept",
                 )
         diagnostics = gr.HTML(elem_id="em-diagnostics")
+        picked = gr.State("")
+        offer_score(studio)
         gr.HTML(_footer(), elem_id="em-foot")
+        board = Controls(named, programs, soundfont, own_soundfont, primer)
 
-        def shown(update: Update) -> dict[Any, Any]:
+        def settings_from(name: str, values: tuple[Any, ...]) -> Settings:
+            """What the controls ask for."""
+            return studio.with_files(board.settings(studio.session(name).base, values))
+
+        # A film ---------------------------------------------------------------------------------
+
+        def about_film(name: str) -> dict[Any, Any]:
+            """What the page shows of its film."""
+            source = studio.session(name).source
+            if source is None:
+                return {preview: "", facts: ""}
+            seconds = studio.expected_seconds(source, studio.session(name).base)
+            return {
+                preview: views.preview(source),
+                facts: views.facts(source, seconds, studio.waiting(), studio.panel),
+                status: "",
+            }
+
+        async def choose(
+            path: str | None, mood: dict[str, Any], request: gr.Request
+        ) -> dict[Any, Any]:
+            name = str(request.session_hash)
+            if path is None:
+                studio.drop(name)
+                return about_film(name)
+            try:
+                await asyncio.to_thread(studio.choose, name, path)
+            except EmsyncError as error:
+                return {preview: "", facts: "", status: views.problem(str(error))}
+            return about_film(name) | {editor: without_film(mood, defaults.mood)}
+
+        async def press_fetch(
+            where: str, mood: dict[str, Any], request: gr.Request
+        ) -> AsyncIterator[dict[Any, Any]]:
+            name = str(request.session_hash)
+            try:
+                async for portion, words in studio.fetch(name, where):
+                    percent = "" if portion is None else f" {portion:.0%}"
+                    yield {
+                        status: views.note(f"{words} …{percent}"),
+                        cancel: gr.Button(visible=True),
+                    }
+                yield {
+                    **about_film(name),
+                    cancel: gr.Button(visible=False),
+                    editor: without_film(mood, defaults.mood),
+                }
+            except Cancelled:
+                yield {status: views.note("Cancelled."), cancel: gr.Button(visible=False)}
+            except EmsyncError as error:
+                yield {status: views.problem(str(error)), cancel: gr.Button(visible=False)}
+
+        # Work -----------------------------------------------------------------------------------
+
+        # Gradio empties the outputs of a handler that says nothing.
+        unchanged: dict[Any, Any] = {status: gr.skip()}
+
+        def stage_of(take: Take) -> dict[str, Any]:
+            """What the stage shows of a take."""
+            result = take.result
+            if result is None:
+                return {"film": None, "poster": None, "sheet": None, "sketch": None}
+            return {
+                "film": views.file_address(result.video),
+                "poster": None,
+                "sheet": sheet_of(result),
+                "sketch": None,
+            }
+
+        def changes_of(name: str, update: Update, mood: dict[str, Any]) -> dict[Any, Any]:
+            """What an update changes on the page."""
             changes: dict[Any, Any] = {
                 status: update.status,
                 compose: gr.Button(interactive=not update.busy),
                 cancel: gr.Button(visible=update.busy),
+                pack: gr.Button(interactive=not update.busy),
             }
-            result = update.result
-            if result is not None:
+            if update.sketch is not None:
+                tokens, words, seconds = update.sketch
                 changes |= {
-                    results: gr.Column(visible=True),
-                    scored: str(result.video),
-                    midi: str(result.midi),
-                    wav: str(result.wav),
-                    report: str(result.report),
-                    diagnostics: update.diagnostics,
+                    # What is missing here stays on the stage as it was.
+                    seen: {"sketch": sketch_of(tokens, seconds, words)},
+                }
+            result = None if update.take is None else update.take.result
+            if update.take is not None and result is not None:
+                made = update.take
+                analysis = result.analysis
+                plain = replace(result.settings.mood, mode="mean")
+                changes |= {
+                    seen: stage_of(made),
+                    versions: views.cards(made),
+                    files: views.downloads(made),
+                    pack: gr.Button(visible=True, interactive=not update.busy),
+                    again: gr.Button(visible=False),
+                    forget: gr.Button(visible=True),
+                    diagnostics: made.versions[made.shown].diagnostics,
+                    editor: with_reading(
+                        mood,
+                        mood_of(analysis.reading.probabilities, plain),
+                        [
+                            (
+                                float(scene.start),
+                                float(scene.end),
+                                mood_of(scene.probabilities, plain),
+                            )
+                            for scene in analysis.reading.scenes
+                        ],
+                        plain,
+                    ),
                 }
             return changes
 
+        async def watch(name: str, mood: dict[str, Any]) -> AsyncIterator[dict[Any, Any]]:
+            async for update in studio.watch(name):
+                yield changes_of(name, update, mood)
+
+        def refused(error: EmsyncError) -> dict[Any, Any]:
+            return {status: views.problem(str(error))}
+
         async def press(
-            path: str | None,
-            span: float,
-            curve: CurveMode | Literal["own"],
-            sensitivity: float,
-            instruments: InstrumentCount,
-            seed: float | None,
-            original: OriginalSound,
-            valence: float,
-            arousal: float,
-            request: gr.Request,
+            request: gr.Request, mood: dict[str, Any], *values: Any
         ) -> AsyncIterator[dict[Any, Any]]:
-            own = Mood(float(valence), float(arousal)) if curve == "own" else None
-            followed = defaults.mood.curve if curve == "own" else curve
-            settings = chosen(defaults, span, followed, sensitivity, instruments, seed, original)
-            async for update in studio.compose(path, settings, str(request.session_hash), own):
-                changes = shown(update)
-                if update.result is not None and own is None:
-                    # Where the film's mood is, for who wants to move it.
-                    mood = update.result.mood
-                    changes |= {pleasure: round(mood.valence, 2), energy: round(mood.arousal, 2)}
+            name = str(request.session_hash)
+            try:
+                job = studio.compose(name, settings_from(name, values), wish_of(mood))
+            except EmsyncError as error:
+                yield refused(error)
+                raise gr.Error(html.escape(str(error)), print_exception=False) from None
+            if job is None:
+                yield unchanged
+                return
+            yield {place: job.take.token}
+            async for changes in watch(name, mood):
+                yield changes
+
+        async def press_version(
+            event: gr.EventData, request: gr.Request, mood: dict[str, Any], *values: Any
+        ) -> AsyncIterator[dict[Any, Any]]:
+            """A version was picked, or is to be replaced by another."""
+            name = str(request.session_hash)
+            try:
+                slot, what = int(event.slot), str(event.what)
+                sound = settings_from(name, values).sound
+                act = studio.reroll if what == "another" else studio.show
+                job = act(name, slot, sound)
+            except EmsyncError as error:
+                yield refused(error)
+                return
+            take = studio.session(name).shown
+            if job is None and take is not None and take.result is not None:
+                update = Update(
+                    views.done(take, f"Version {take.versions[slot].label}.", 0), False, take
+                )
+                yield changes_of(name, update, mood)
+                return
+            yield unchanged
+            async for changes in watch(name, mood):
+                yield changes
+
+        async def press_sound(
+            request: gr.Request, mood: dict[str, Any], *values: Any
+        ) -> AsyncIterator[dict[Any, Any]]:
+            """The sound was changed: the piece that is shown is played anew."""
+            name = str(request.session_hash)
+            session = studio.session(name)
+            if session.job is not None or session.shown is None:
+                yield unchanged
+                return
+            try:
+                studio.show(name, session.shown.shown, settings_from(name, values).sound)
+            except EmsyncError as error:
+                yield refused(error)
+                return
+            async for changes in watch(name, mood):
+                yield changes
+
+        async def press_pack(
+            mood: dict[str, Any], request: gr.Request
+        ) -> AsyncIterator[dict[Any, Any]]:
+            name = str(request.session_hash)
+            if studio.bundle(name) is None:
+                yield unchanged
+                return
+            async for changes in watch(name, mood):
                 yield changes
 
         def press_cancel(request: gr.Request) -> None:
             studio.cancel(str(request.session_hash))
 
+        async def press_forget(request: gr.Request) -> dict[Any, Any]:
+            await asyncio.to_thread(studio.forget, str(request.session_hash))
+            return {
+                **dict.fromkeys((preview, facts, files, diagnostics, place), ""),
+                status: views.note(
+                    "All of it is deleted: the film, the music, and what was found."
+                ),
+                seen: {"film": None, "poster": None, "sheet": None, "sketch": None},
+                versions: [],
+                pack: gr.Button(visible=False),
+                again: gr.Button(visible=False),
+                forget: gr.Button(visible=False),
+                film: None,
+                camera: None,
+                editor: fresh(defaults.mood),
+            }
+
         def close(request: gr.Request) -> None:
             studio.leave(str(request.session_hash))
+
+        # Examples -------------------------------------------------------------------------------
+
+        def show_example(event: gr.EventData) -> dict[Any, Any]:
+            one = next((one for one in samples if one.name == str(event.value)), None)
+            if one is None:
+                return unchanged
+            return {
+                seen: {
+                    "film": views.file_address(one.scored),
+                    "poster": None,
+                    "sheet": one.sheet,
+                    "sketch": None,
+                },
+                versions: [],
+                files: shown_examples.downloads(one),
+                pack: gr.Button(visible=False),
+                forget: gr.Button(visible=False),
+                again: gr.Button(visible=True),
+                picked: one.name,
+                diagnostics: "",
+                status: views.note(
+                    f"“{one.title}” was scored beforehand, with the weights that come with EMSYNC."
+                ),
+            }
+
+        async def use_example(
+            name_of: str, mood: dict[str, Any], request: gr.Request
+        ) -> dict[Any, Any]:
+            one = next((one for one in samples if one.name == name_of), None)
+            if one is None:
+                return unchanged
+            return await choose(str(one.film), mood, request)
+
+        # Settings -------------------------------------------------------------------------------
+
+        async def arrive(
+            mood: dict[str, Any], request: gr.Request
+        ) -> AsyncIterator[dict[Any, Any]]:
+            """The page was opened: its address may hold settings, or name a take."""
+            name = str(request.session_hash)
+            session = studio.session(name)
+            asked = dict(request.query_params)
+            token = asked.get("take")
+            wanted = {key: text for key, text in asked.items() if key not in _OWN_QUERY}
+            yield unchanged
+            try:
+                if "mood" in asked:
+                    yield {editor: with_own(mood, mood_from(asked["mood"]), defaults.mood)}
+                if wanted:
+                    session.base = from_query(wanted, studio.settings)
+                    yield board.show(session.base) | followed(session.base, mood)
+            except EmsyncError as error:
+                yield refused(error)
+            if token is None:
+                return
+            take = studio.attach(name, token)
+            if take is None:
+                yield {
+                    status: views.problem(
+                        "The take of this link is no longer here: takes are kept for an hour. "
+                        "Drop the film in again."
+                    )
+                }
+                return
+            yield {**about_film(name), **board.show(take.settings), place: token}
+            if session.job is not None:
+                async for changes in watch(name, mood):
+                    yield changes
+            elif take.result is not None:
+                update = Update(views.done(take, "Here it is again.", 0), False, take)
+                yield changes_of(name, update, mood)
+
+        def followed(base: Settings, mood: dict[str, Any]) -> dict[Any, Any]:
+            """The editor follows the scenes where the settings do."""
+            return {editor: {**mood, "mode": "scenes"}} if base.mood.curve == "scenes" else {}
+
+        def make_link(request: gr.Request, mood: dict[str, Any], *values: Any) -> dict[Any, Any]:
+            name = str(request.session_hash)
+            try:
+                settings = settings_from(name, values)
+                wish = wish_of(mood)
+            except EmsyncError as error:
+                return refused(error)
+            if wish.follow_scenes:
+                settings = replace(settings, mood=replace(settings.mood, curve="scenes"))
+            path = studio.shelf.folder() / "emsync preset.json"
+            write_preset(settings, path)
+            asked = to_query(settings, studio.settings)
+            if wish.mood is not None:
+                point = f"{wish.mood.valence:g},{wish.mood.arousal:g}"
+                asked += ("&" if asked else "") + f"mood={point}"
+            return {
+                query: gr.Textbox(value="?" + asked, visible=True),
+                preset: gr.File(value=str(path), visible=True),
+            }
+
+        def load_preset(path: str, mood: dict[str, Any], request: gr.Request) -> dict[Any, Any]:
+            name = str(request.session_hash)
+            try:
+                base = read_preset(Path(path), studio.settings)
+            except EmsyncError as error:
+                return refused(error)
+            studio.session(name).base = base
+            told = {status: views.note("The preset is loaded.")}
+            return board.show(base) | followed(base, mood) | told
 
         def look_at_experts() -> dict[Any, Any]:
             """What the list of experts shows now."""
@@ -219,48 +602,67 @@ def build(studio: Studio) -> gr.Blocks:
             studio.installation.stop()
             return look_at_experts()
 
-        shelf = [listing, install, stop, installing, clock]
+        # What listens to what -------------------------------------------------------------------
+
+        quietly: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        # The studio keeps its own lines, so that who waits can see the line and leave it.
+        work = quietly | {"concurrency_limit": None}
+        about = [preview, facts, status, editor]
+        everything = [
+            *(status, compose, cancel, seen, versions, files, pack, again, forget),
+            *(place, diagnostics, editor),
+        ]
+        film.change(choose, [film, editor], about, **work)
+        camera.stop_recording(choose, [camera, editor], about, **work)
+        fetch.click(press_fetch, [address, editor], [*about, cancel], **work)
+        address.submit(press_fetch, [address, editor], [*about, cancel], **work)
+        compose.click(press, [editor, *board.components], everything, **work)
+        versions.select(press_version, [editor, *board.components], everything, **work)
+        for control in board.of_sound:
+            listen = (
+                control.release
+                if isinstance(control, gr.Slider)
+                else (control.change if isinstance(control, gr.File) else control.input)
+            )
+            listen(press_sound, [editor, *board.components], everything, **work)
+        pack.click(press_pack, [editor], everything, **work)
+        cancel.click(press_cancel, queue=False, **quietly)
+        forget.click(press_forget, None, [*everything, preview, facts, film, camera], **work)
+        shelf.select(show_example, None, [*everything, picked], **work)
+        again.click(use_example, [picked, editor], about, **work)
+        another.click(
+            lambda: secrets.randbelow(LARGEST_SEED), None, named["seed"], queue=False, **quietly
+        )
+        share.click(make_link, [editor, *board.components], [query, preset, status], **work).then(
+            None, query, query, js=_WHOLE_ADDRESS, **quietly
+        )
+        given.upload(load_preset, [given, editor], [*board.components, status, editor], **work)
+        page.load(arrive, [editor], [*everything, preview, facts, *board.components], **work)
+        shown = [listing, install, stop, installing, clock]
         for event, handler in (
             (page.load, look_at_experts),
             (install.click, press_install),
             (stop.click, press_stop),
             (clock.tick, look_at_experts),
         ):
-            event(handler, None, shelf, show_progress="hidden", api_visibility="private")
-
-        def pick(emotion: str | None, span: float) -> tuple[Any, Any]:
-            """The middle of an emotion, as far out as the range lets it be."""
-            if emotion is None:
-                return gr.skip(), gr.skip()
-            scaled = scaled_categories(replace(defaults.mood, valence_arousal_range=float(span)))[
-                EMOTIONS.index(emotion)
-            ]
-            return round(scaled.valence_mean, 2), round(scaled.arousal_mean, 2)
-
-        quietly: dict[str, Any] = {
-            "show_progress": "hidden",
-            "api_visibility": "private",
-            "queue": False,
-        }
-        controls[1].change(
-            lambda curve: gr.Group(visible=curve == "own"), controls[1], own_mood, **quietly
-        )
-        word.input(pick, [word, controls[0]], [pleasure, energy], **quietly)
-        compose.click(
-            press,
-            [film, *controls, pleasure, energy],
-            [
-                *(status, compose, cancel, results, scored, midi, wav, report, diagnostics),
-                *(pleasure, energy),
-            ],
-            show_progress="hidden",
-            # The studio keeps its own line, so that who waits can see the line and leave it.
-            concurrency_limit=None,
-            api_visibility="private",
-        )
-        cancel.click(press_cancel, queue=False, show_progress="hidden", api_visibility="private")
+            event(handler, None, shown, **quietly)
         page.unload(close)
     return page
+
+
+_WHOLE_ADDRESS = "text => text.startsWith('?') ? location.origin + location.pathname + text : text"
+
+# The address bar names the take, so that a page that was closed or reloaded finds it again.
+_ADDRESS_SCRIPT = """
+const note = () => {
+  const here = new URL(location.href);
+  if ((here.searchParams.get("take") || "") === (props.value || "")) return;
+  if (props.value) here.searchParams.set("take", props.value);
+  else here.searchParams.delete("take");
+  history.replaceState(null, "", here);
+};
+watch("value", note);
+"""
 
 
 def launch_options(settings: Settings) -> dict[str, Any]:
@@ -293,86 +695,6 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def chosen(
-    defaults: Settings,
-    span: float,
-    curve: CurveMode,
-    sensitivity: float,
-    instruments: InstrumentCount,
-    seed: float | None,
-    original: OriginalSound,
-) -> Settings:
-    """The settings of one request; an empty seed field means the default."""
-    return replace(
-        defaults,
-        mood=replace(defaults.mood, valence_arousal_range=float(span), curve=curve),
-        music=replace(defaults.music, sensitivity=float(sensitivity), instruments=instruments),
-        sound=replace(defaults.sound, original_sound=original),
-        seed=defaults.seed if seed is None else min(LARGEST_SEED, max(0, int(seed))),
-    )
-
-
-def _controls(defaults: Settings) -> list[Any]:
-    """In the order of `chosen`."""
-    return [
-        gr.Slider(
-            0.1,
-            1.0,
-            value=defaults.mood.valence_arousal_range,
-            step=0.05,
-            label="Valence–arousal range r",
-            info="How far the mood may go: larger is more extreme. The paper uses 0.8.",
-        ),
-        gr.Radio(
-            [("One mood", "constant"), ("Follow the scenes", "scenes"), ("My own", "own")],
-            value=defaults.mood.curve,
-            label="Mood over the film",
-            info="The film's mood throughout, or changing on cuts with its scenes, or one of "
-            "yours. Composing again takes no new look at the film.",
-        ),
-        gr.Slider(
-            0.1,
-            3.0,
-            value=defaults.music.sensitivity,
-            step=0.1,
-            label="Sensitivity ξ (seconds)",
-            info="How close to a cut a strong chord must fall to count as a hit. The paper: 1 s.",
-        ),
-        gr.Radio(
-            [("Fewer", "fewer"), ("More", "more")],
-            value=defaults.music.instruments,
-            label="Instruments",
-            info="What the music is asked for: fewer or more of the five groups.",
-        ),
-        gr.Number(
-            value=defaults.seed,
-            precision=0,
-            minimum=0,
-            maximum=LARGEST_SEED,
-            label="Seed",
-            info="Another number, another piece; the same number, the same piece.",
-        ),
-        gr.Radio(
-            [
-                ("Replace it", "replace"),
-                ("Keep it under the music", "keep"),
-                ("Keep it, and lower the music under speech", "duck"),
-            ],
-            value=defaults.sound.original_sound,
-            label="Original sound",
-            info="What becomes of the film's own sound.",
-        ),
-    ]
-
-
-def _plane() -> tuple[gr.Slider, gr.Slider]:
-    """Valence and arousal."""
-    return (
-        gr.Slider(-1, 1, value=0, step=0.01, label="Valence", info="Unpleasant to pleasant."),
-        gr.Slider(-1, 1, value=0, step=0.01, label="Arousal", info="Calm to excited."),
-    )
-
-
 def _limits(settings: Settings) -> str:
     limits = settings.limits
     return (
@@ -387,8 +709,9 @@ def _footer() -> str:
         "<p>What you make here is yours; we claim nothing in it, and your rights in the film are "
         "your own affair. The code is under the MIT licence. What the weights were trained on, and "
         "what that allows, is said under “Making of”; the authors of that music are named in "
-        "their card, in the folder weights. Results "
-        "are deleted when you close this page, the film within an hour or so after that.</p>"
+        "their card, in the folder weights. Films and results are deleted an hour after they were "
+        "last looked at, also when the page was closed before, and at once by “Delete all of it "
+        "now”.</p>"
         "<p>Method: S. Sulun, P. Viana, M. E. P. Davies, “Video Soundtrack Generation by "
         "Aligning Emotions and Temporal Boundaries”.</p>"
     )

@@ -6,9 +6,12 @@ Whatever comes from a film or its name is escaped here.
 import base64
 import html
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from emsync.emotion.mapping import nearest_category, scaled_categories
+from emsync.emotion.panel import missing
 from emsync.emotion.reader import NAMES
 from emsync.emotion.reading import EMOTIONS
 from emsync.interface import plots
@@ -17,7 +20,9 @@ from emsync.wording import clock, listed
 
 if TYPE_CHECKING:
     from emsync.emotion.features.report import FeatureReport
-    from emsync.pipeline import Result
+    from emsync.emotion.panel import Panel
+    from emsync.interface.takes import Source, Take
+    from emsync.pipeline import Piece, Result
 
 STAGE_NAMES = {
     "probe": "Opening the film",
@@ -78,15 +83,178 @@ def progress(now: Progress, share: float, past: Mapping[str, float]) -> str:
     )
 
 
-def done(result: "Result", seconds: float) -> str:
-    """What came of it, in two sentences."""
+def done(take: "Take", words: str, seconds: float) -> str:
+    """What came of it, in two sentences.
+
+    Args:
+        take: with the version that is shown.
+        words: what was done, if it was not the composing of the film's music.
+        seconds: that it took.
+    """
+    result = take.result
+    if result is None:
+        return ""
     told = result.composition.score
     met = (
-        f"It meets {told.strong_chords} of {told.boundaries} kept cuts."
+        f"Its chords fall on {told.chord_tokens} of {told.boundaries} kept cuts."
         if told.boundaries
         else "The film has no cuts to meet."
     )
-    return note(f"Your film has its own music now, made in {duration(seconds)}. {met}")
+    what = words or f"Your film has its own music now, made in {duration(seconds)}."
+    return note(f"{what} {met}")
+
+
+# The film, before anything is done -----------------------------------------------------------
+
+
+def facts(source: "Source", seconds: float, waiting: int, panel: "Panel") -> str:
+    """How long the film is, how long its music will take, and what is used for it.
+
+    Args:
+        seconds: that it will take once it is its turn.
+        waiting: how many are at work or wait.
+        panel: the experts, some of whom may not be installed.
+    """
+    film = source.film
+    sound = "with sound" if film.has_audio else "without sound"
+    shape = f"{film.width} × {film.height}, {float(film.frame_rate):.4g} frames a second, {sound}"
+    ready = [expert.title for expert in panel.experts if not missing(expert)]
+    looks = listed(["brightness, colour, movement, cuts and loudness", *ready])
+    absent = len(panel.experts) - len(ready)
+    more = (
+        f" {absent} of {len(panel.experts)} experts are not installed: see “Who looks at the film”."
+        if absent
+        else ""
+    )
+    line = "" if not waiting else f" {waiting} in line before it."
+    return (
+        f'<div class="em-facts" role="status"><p><strong>{html.escape(source.name)}</strong>: '
+        f"{clock(float(film.duration))}, {shape}.</p>"
+        f"<p>Its music will take about <strong>{duration(seconds)}</strong> here.{line}</p>"
+        f"<p>It is read by {html.escape(looks)}.{html.escape(more)}</p></div>"
+    )
+
+
+def preview(source: "Source") -> str:
+    """The film as it came, or a picture of it where browsers cannot play it."""
+    film = source.film
+    picture = "data:image/jpeg;base64," + base64.b64encode(source.poster).decode()
+    address = html.escape(file_address(film.path))
+    name = html.escape(source.name)
+    if film.path.suffix.lower() == ".gif":
+        return f'<img class="em-preview" src="{address}" alt="{name}">'
+    if film.path.suffix.lower() in _PLAYED_SUFFIXES and film.video_codec in _PLAYED_CODECS:
+        return (
+            f'<video class="em-preview" src="{address}" poster="{picture}" controls playsinline '
+            f'preload="metadata" aria-label="{name}"></video>'
+        )
+    return (
+        f'<figure class="em-preview"><img src="{picture}" alt="A frame of {name}"><figcaption>Not '
+        "every browser plays such a film. It is scored all the same, and the result plays."
+        "</figcaption></figure>"
+    )
+
+
+_PLAYED_SUFFIXES = {".mp4", ".m4v", ".mov", ".webm"}
+_PLAYED_CODECS = {"h264", "vp8", "vp9", "av1"}
+
+
+def file_address(path: Path) -> str:
+    """Where the page finds a file of ours, relative to itself."""
+    return "gradio_api/file=" + quote(str(path))
+
+
+# The takes -------------------------------------------------------------------------------------
+
+
+def cards(take: "Take") -> list[dict[str, Any]]:
+    """The versions side by side: what each is worth, and which is shown."""
+    return [
+        {
+            "label": version.label,
+            "shown": slot == take.shown,
+            "ready": version.result is not None,
+            "words": _worth(version.piece),
+        }
+        for slot, version in enumerate(take.versions)
+    ]
+
+
+def _worth(piece: "Piece") -> list[str]:
+    """The scores of a piece, as the candidates are ranked."""
+    composition = piece.composition
+    told = composition.score
+    judged = composition.candidates[composition.kept]
+    words = [
+        # Html is made of these words by the browser, so nothing of the user's is among them.
+        f"chords on {told.chord_tokens} of {told.boundaries} cuts"
+        if told.boundaries
+        else "no cuts to meet",
+        f"{judged.mood_distance:.2f} from the mood",
+        f"{composition.beats_per_minute:.0f} beats a minute",
+        listed(sorted({note.group for note in composition.notes})) or "silence",
+        f"seed {composition.seed}",
+    ]
+    if judged.faults:
+        words.append(f"fault: {listed(judged.faults)}")
+    return words
+
+
+def files_of(result: "Result") -> tuple[Path, ...]:
+    """The files that come with every result."""
+    return result.video, result.midi, result.wav, result.report
+
+
+def downloads(take: "Take") -> str:
+    """Links to the files of the version that is shown."""
+    if take.result is None:
+        return ""
+    version, result = take.versions[take.shown], take.result
+    stem = Path(take.source.name).stem
+    links = [
+        ("em-film-file", "Film", result.video, f"{stem} (scored).mp4"),
+        ("em-midi", "MIDI", result.midi, f"{stem}.mid"),
+        ("em-wav", "WAV", result.wav, f"{stem}.wav"),
+        ("em-json", "Report", result.report, f"{stem} report.json"),
+    ]
+    links += [
+        (f"em-stem-{group}", f"Stem: {group}", path, f"{stem} {group}.wav")
+        for group, path in version.stems.items()
+    ]
+    if version.bundle is not None:
+        links.append(("em-zip", "Everything (ZIP)", version.bundle, f"{stem}.zip"))
+    return (
+        '<p class="em-files">'
+        + "".join(
+            f'<a id="{name}" href="{html.escape(file_address(path))}" '
+            f'download="{html.escape(called)}">{html.escape(label)} '
+            f"<small>{size(path)}</small></a>"
+            for name, label, path, called in links
+        )
+        + "</p>"
+    )
+
+
+def size(path: Path) -> str:
+    """Of a file, in megabytes or kilobytes."""
+    length = path.stat().st_size
+    return f"{length / 1e6:.1f} MB" if length >= 1e5 else f"{max(1, round(length / 1e3))} kB"
+
+
+def about(result: "Result") -> str:
+    """What lies in the ZIP and on which terms."""
+    piece = result.composition
+    return (
+        "Music composed by EMSYNC for the film beside this file.\n\n"
+        "scored.mp4   the film with its music\n"
+        "music.mid    the music as notes, to edit\n"
+        "music.wav    the music as it sounds in the film\n"
+        "stems        the sound of each group of instruments; together they are the music\n"
+        "report.json  how it was made; python -m emsync --from-report makes it again\n\n"
+        f"Weights: {piece.weights}, trained on {terms(piece.weights_tiers)}.\n"
+        f"SoundFont: {result.soundfont}; its samples keep their own licence.\n"
+        "EMSYNC claims no rights in the music. Your rights in the film are as they were.\n"
+    )
 
 
 # Diagnostics --------------------------------------------------------------------------------

@@ -1,0 +1,110 @@
+"""The page's work for programs: one call that scores a film, by `gradio_client` or plain HTTP."""
+
+import asyncio
+import html
+from typing import Any
+
+import gradio as gr
+
+from emsync.emotion.mapping import Mood
+from emsync.errors import EmsyncError
+from emsync.interface.handlers import Studio
+from emsync.interface.mood_editor import MOST_SCENES, Wish
+from emsync.interface.views import files_of
+from emsync.presets import from_plain
+
+
+def offer_score(studio: Studio) -> None:
+    """The endpoint "score", which the page itself does not use.
+
+    Inputs: the film; settings as in a preset (nested values, or none); moods as a list of
+    [seconds, valence, arousal] that begins at 0, or none for the film's own. Outputs: the scored
+    film, MIDI, WAV and the report, and the token of the take's link.
+    """
+
+    async def score(
+        film: str | None, settings: Any, moods: Any, request: gr.Request
+    ) -> tuple[str, ...]:
+        name = str(request.session_hash)
+        try:
+            if film is None:
+                raise EmsyncError("Give a film.")
+            chosen = studio.with_files(from_plain(settings or {}, studio.settings))
+            wish = wish_from(moods)
+            await asyncio.to_thread(studio.choose, name, film)
+            job = studio.compose(name, chosen, wish)
+        except EmsyncError as error:
+            raise gr.Error(html.escape(str(error)), print_exception=False) from None
+        if job is None:
+            raise gr.Error("A film of this client is being scored already. Wait for it.")
+        async for _ in studio.watch(name):
+            pass
+        result = job.take.result
+        if result is None:
+            raise gr.Error("Cancelled.", print_exception=False)
+        return *map(str, files_of(result)), job.take.token
+
+    with gr.Column(visible=False):
+        inputs = [gr.File(label="film"), gr.JSON(label="settings"), gr.JSON(label="moods")]
+        outputs = [gr.File(label=name) for name in ("scored", "midi", "wav", "report")]
+        token = gr.Textbox(label="take")
+        gr.Button("Score").click(
+            score,
+            inputs,
+            [*outputs, token],
+            api_name="score",
+            concurrency_limit=None,
+            show_progress="hidden",
+        )
+
+
+def wish_from(moods: object) -> Wish:
+    """What a program asks to be composed for.
+
+    Args:
+        moods: None for the film's own mood, or [[seconds, valence, arousal], ...] from 0 on.
+
+    Raises:
+        EmsyncError: it is neither.
+    """
+    if moods is None or moods == []:
+        return Wish(None, False, ())
+    wrong = EmsyncError(
+        "Moods are a list of [seconds, valence, arousal], the seconds ascending from 0, valence "
+        "and arousal in [-1, 1]."
+    )
+    if not isinstance(moods, list) or len(moods) > MOST_SCENES:
+        raise wrong
+    changes: list[tuple[float, Mood]] = []
+    for entry in moods:
+        if not isinstance(entry, list) or len(entry) != 3 or not all(map(_is_number, entry)):
+            raise wrong
+        at, valence, arousal = map(float, entry)
+        if at != 0 if not changes else at <= changes[-1][0]:
+            raise wrong
+        try:
+            changes.append((at, Mood(valence, arousal)))
+        except ValueError:
+            raise wrong from None
+    return Wish(None, False, tuple(changes))
+
+
+def _is_number(value: object) -> bool:
+    # What is not a number is not below anything.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
+
+
+def mood_from(text: str) -> Mood:
+    """The mood in an address, such as "0.3,-0.2".
+
+    Raises:
+        EmsyncError: it is none.
+    """
+    try:
+        valence, arousal = map(float, text[:40].split(","))
+        return Mood(valence, arousal)
+    except ValueError:
+        raise EmsyncError(
+            "The mood in the address must be valence and arousal, both in [-1, 1], such as "
+            "mood=0.3,-0.2."
+        ) from None

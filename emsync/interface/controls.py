@@ -1,0 +1,281 @@
+"""The page's controls: which of them turns which setting, both ways."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from emsync.presets import RANGES, from_plain
+from emsync.settings import MusicSettings, Settings, SoundSettings
+from emsync.sound.programs import SOUNDS
+from emsync.sound.soundfonts import installed
+
+LARGEST_SEED = int(RANGES["seed"].high)
+GROUPS = MusicSettings.groups
+_BALANCE = 12.0  # decibels either way: beyond it one of the two is as good as gone
+_STANDARD = ""  # the SoundFont that is taken when none is named
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The controls of one page.
+
+    Attributes:
+        named: those of which each turns one setting, by its name such as "music.top_p".
+        programs: by group, whose sound each chooses.
+        soundfont: of those installed, by path.
+        own_soundfont, primer: files of the user.
+    """
+
+    named: dict[str, Any]
+    programs: dict[str, Any]
+    soundfont: Any
+    own_soundfont: Any
+    primer: Any
+
+    @property
+    def components(self) -> list[Any]:
+        """All, in the order that `settings` expects their values in."""
+        return [
+            *self.named.values(),
+            *self.programs.values(),
+            self.soundfont,
+            self.own_soundfont,
+            self.primer,
+        ]
+
+    @property
+    def of_sound(self) -> list[Any]:
+        """Those that change the sound of a piece and not the piece."""
+        return [
+            *(self.named[name] for name in self.named if name.startswith("sound.")),
+            *self.programs.values(),
+            self.soundfont,
+            self.own_soundfont,
+        ]
+
+    def settings(self, base: Settings, values: Sequence[Any]) -> Settings:
+        """What the controls ask for.
+
+        Args:
+            base: all that has no control.
+            values: of `components`. Files are paths that Gradio has checked to be uploads.
+
+        Raises:
+            EmsyncError: a value is out of its range, as only a stranger's program can send.
+        """
+        rest = list(values)
+        asked = {name: rest.pop(0) for name in self.named}
+        chosen = [(group, rest.pop(0)) for group in self.programs]
+        soundfont, own_soundfont, primer = rest
+        if asked["seed"] is None:
+            asked["seed"] = base.seed
+        plain: dict[str, Any] = {}
+        for name, value in asked.items():
+            *groups, own = name.split(".")
+            part = plain
+            for group in groups:
+                part = part.setdefault(group, {})
+            part[own] = value
+        plain["sound"]["programs"] = {
+            group: program for group, program in chosen if program != _standard(group)
+        }
+        made = from_plain(plain, base)
+        known = {str(one.path): one.path for one in installed()}
+        font = Path(own_soundfont) if own_soundfont else known.get(soundfont or _STANDARD)
+        return replace(
+            made,
+            music=replace(made.music, primer=Path(primer) if primer else None, keep=None),
+            sound=replace(made.sound, soundfont=font),
+        )
+
+    def show(self, settings: Settings) -> dict[Any, Any]:
+        """What each control has to show for these settings; files are left as they are."""
+        changes = {
+            control: _shown(attrgetter(name)(settings)) for name, control in self.named.items()
+        }
+        programs = dict(settings.sound.programs)
+        for group, control in self.programs.items():
+            program = programs.get(group, _standard(group))
+            changes[control] = gr.Dropdown(choices=_sounds(group, program), value=program)
+        return changes
+
+
+def _shown(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _standard(group: str) -> int:
+    """The program of a group that nothing else was asked of."""
+    return next(iter(SOUNDS[group].values()))
+
+
+def _sounds(group: str, program: int | None = None) -> list[tuple[str, int]]:
+    """The sounds to choose from, and `program` as well if it is none of them."""
+    sounds = list(SOUNDS[group].items())
+    if program is not None and program not in [number for _, number in sounds]:
+        sounds.append((f"General MIDI {program + 1}", program))
+    return sounds
+
+
+def of_mood(defaults: Settings) -> dict[str, Any]:
+    """Controls of the mood, beside its editor."""
+    return {
+        "mood.valence_arousal_range": gr.Slider(
+            0.1,
+            1.0,
+            value=defaults.mood.valence_arousal_range,
+            step=0.05,
+            label="Valence–arousal range r",
+            info="How far the film's mood may go: larger is more extreme. The paper uses 0.8.",
+        ),
+    }
+
+
+def of_music(defaults: Settings) -> dict[str, Any]:
+    """Controls of the composing."""
+    music = defaults.music
+    return {
+        "music.candidates": gr.Slider(
+            1,
+            4,
+            value=music.candidates,
+            step=1,
+            label="Versions",
+            info="Composed side by side, to choose from. Each takes a little longer.",
+        ),
+        "seed": gr.Number(
+            value=defaults.seed,
+            precision=0,
+            minimum=0,
+            maximum=LARGEST_SEED,
+            label="Seed",
+            info="Another number, another piece; the same number, the same piece.",
+        ),
+        "music.instruments": gr.Radio(
+            [("Fewer", "fewer"), ("More", "more")],
+            value=music.instruments,
+            label="Instruments",
+            info="What the music is asked for: fewer or more of the five groups.",
+        ),
+        "music.groups": gr.CheckboxGroup(
+            [(name.capitalize(), name) for name in GROUPS],
+            value=list(music.groups),
+            label="Groups that may play",
+            info="Without guitar and piano there are no strong chords on the cuts.",
+        ),
+        "music.sensitivity": gr.Slider(
+            0.1,
+            3.0,
+            value=music.sensitivity,
+            step=0.1,
+            label="Sensitivity ξ (seconds)",
+            info="How close to a cut a strong chord must fall to count as a hit. The paper: 1 s.",
+        ),
+    }
+
+
+def of_drawing(defaults: Settings) -> dict[str, Any]:
+    """Controls of how tokens are drawn: for who knows what they do."""
+    music = defaults.music
+    return {
+        "music.temperature": gr.Slider(
+            0.5,
+            2.0,
+            value=music.temperature,
+            step=0.05,
+            label="Temperature",
+            info="Lower is safer, higher is wilder. The published code uses 1.35.",
+        ),
+        "music.top_p": gr.Slider(
+            0.1,
+            1.0,
+            value=music.top_p,
+            step=0.05,
+            label="Top-p",
+            info="Only the likeliest tokens whose probabilities sum to this are drawn from. "
+            "The published code uses 0.6.",
+        ),
+        "music.guidance": gr.Slider(
+            0.0,
+            3.0,
+            value=music.guidance,
+            step=0.1,
+            label="Insistence on the mood",
+            info="1 is the model as it is; any other takes twice as long.",
+        ),
+        "music.end_on_chord": gr.Checkbox(
+            value=music.end_on_chord,
+            label="End on a chord",
+            info="Ask for a last strong chord shortly before the film ends.",
+        ),
+        "mood.mode": gr.Radio(
+            [("Mean of the emotions", "mean"), ("Drawn from them", "draw")],
+            value=defaults.mood.mode,
+            label="From emotions to a mood",
+            info="A draw gives another mood with every seed.",
+        ),
+        "music.primer_seconds": gr.Slider(
+            1,
+            60,
+            value=music.primer_seconds,
+            step=1,
+            label="Seconds of the MIDI file",
+            info="So much of its end is gone on from, if you give one above.",
+        ),
+    }
+
+
+def of_sound(defaults: Settings) -> dict[str, Any]:
+    """Controls of level and mix."""
+    sound = defaults.sound
+    return {
+        "sound.original_sound": gr.Radio(
+            [
+                ("Replace it", "replace"),
+                ("Keep it under the music", "keep"),
+                ("Keep it, and lower the music under speech", "duck"),
+            ],
+            value=sound.original_sound,
+            label="Original sound",
+            info="What becomes of the film's own sound.",
+        ),
+        "sound.balance_decibels": gr.Slider(
+            -_BALANCE,
+            _BALANCE,
+            value=sound.balance_decibels,
+            step=0.5,
+            label="Balance (decibels)",
+            info="Left: more of the film's sound. Right: more music. Where both are kept.",
+        ),
+        "sound.loudness": gr.Radio(
+            [
+                (f"Peak at {SoundSettings.peak_decibels:g} dB, as in the paper", "peak"),
+                (f"{SoundSettings.lufs:g} LUFS, as video sites want it", "lufs"),
+            ],
+            value=sound.loudness,
+            label="Loudness",
+        ),
+    }
+
+
+def of_programs() -> dict[str, Any]:
+    """For each group, what it sounds like."""
+    return {
+        group: gr.Dropdown(
+            _sounds(group), value=_standard(group), label=group.capitalize(), min_width=140
+        )
+        for group in GROUPS
+        if len(SOUNDS[group]) > 1
+    }
+
+
+def soundfonts() -> gr.Dropdown:
+    """The SoundFonts that are installed."""
+    here = installed()
+    names: list[tuple[str, str]] = [(one.name, str(one.path)) for one in here[1:]]
+    first = [(f"{here[0].name} (standard)", _STANDARD)] if here else []
+    return gr.Dropdown([*first, *names], value=_STANDARD, label="SoundFont")

@@ -1,0 +1,124 @@
+"""Films that are scored already: they play at once, to show what comes out."""
+
+import html
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from emsync.interface.views import file_address
+
+FOLDER = Path(__file__).resolve().parents[2] / "examples"
+
+_TEMPLATE = """<div class="shelf" role="group" aria-label="Examples">${value.map(one => `
+<button type="button" data-name="${one.name}"><img src="${one.picture}" alt=""><span>
+<strong>${one.title}</strong><small>${one.words}</small></span></button>`).join("")}</div>"""
+_CSS = """
+.shelf { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 200px), 1fr));
+  gap: 10px; }
+button { display: flex; flex-direction: column; padding: 0; overflow: hidden; cursor: pointer;
+  text-align: left; border: 1px solid var(--border-color-primary); border-radius: 10px;
+  background: var(--background-fill-secondary); color: var(--body-text-color); }
+button:hover { border-color: #0072B2; }
+button:focus-visible { outline: 3px solid #0072B2; outline-offset: 2px; }
+img { width: 100%; aspect-ratio: 16 / 9; object-fit: cover; display: block; }
+span { display: block; padding: 6px 10px 8px; }
+small { display: block; opacity: 0.85; }
+@media (max-width: 700px) {
+  .shelf { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 6px; }
+  span { padding: 4px 6px; font-size: 0.85em; }
+  small { display: none; }
+}
+"""
+_SCRIPT = """
+element.addEventListener("click", event => {
+  const button = event.target.closest("button[data-name]");
+  if (button) trigger("select", { value: button.dataset.name, index: 0 });
+});
+"""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A film of ours with its score.
+
+    Attributes:
+        name: of its folder.
+        title, words: what it is called, and what there is to see.
+        film: as it came, to be scored anew.
+        scored, midi, report: what was made of it.
+        sheet: for the stage.
+        credits: who made it, and on which terms.
+    """
+
+    name: str
+    title: str
+    words: str
+    film: Path
+    scored: Path
+    midi: Path
+    report: Path
+    sheet: dict[str, Any]
+    credits: str
+
+
+def examples(folder: Path = FOLDER) -> tuple[Example, ...]:
+    """Those that are here, by name; none where the folder was left out."""
+    return tuple(_read(place.parent) for place in sorted(folder.glob("*/example.json")))
+
+
+def _read(place: Path) -> Example:
+    told = json.loads((place / "example.json").read_text(encoding="utf-8"))
+    return Example(
+        place.name,
+        told["title"],
+        told["words"],
+        place / told["film"],
+        place / "scored.mp4",
+        place / "music.mid",
+        place / "report.json",
+        json.loads((place / "sheet.json").read_text(encoding="utf-8")),
+        (place / "credits.txt").read_text(encoding="utf-8"),
+    )
+
+
+def shelf(shown: tuple[Example, ...]) -> gr.HTML:
+    """Their pictures; the event "select" tells the name of one."""
+    return gr.HTML(
+        [
+            {
+                "name": one.name,
+                "title": html.escape(one.title),
+                "words": html.escape(one.words),
+                "picture": _picture(one),
+            }
+            for one in shown
+        ],
+        html_template=_TEMPLATE,
+        css_template=_CSS,
+        js_on_load=_SCRIPT,
+        elem_id="em-examples",
+        visible=bool(shown),
+    )
+
+
+def _picture(example: Example) -> str:
+    pictures = [scene["picture"] for scene in example.sheet["scenes"] if scene["picture"]]
+    return pictures[len(pictures) // 2] if pictures else ""
+
+
+def downloads(example: Example) -> str:
+    """Links to its files, and its credits."""
+    links = "".join(
+        f'<a href="{html.escape(file_address(path))}" download>{label}</a>'
+        for label, path in (
+            ("Film", example.scored),
+            ("MIDI", example.midi),
+            ("Report", example.report),
+        )
+    )
+    return (
+        f'<p class="em-files">{links}</p><p class="em-credits">{html.escape(example.credits)}</p>'
+    )
