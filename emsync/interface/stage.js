@@ -2,7 +2,7 @@
 // element, props and watch among others; stage.py says what props.value holds, as JSON.
 
 const PAD = 8; // pixels left of the film's start and right of its end
-const LEAST_PER_SECOND = 5; // pixels; where there is less room the sheet scrolls
+const LEAST_PER_SECOND = 4; // pixels; where there is less room the sheet scrolls
 const TILE = 1024; // pixels; browsers limit the size of one canvas
 const NARROW = 560; // pixels of the whole stage, below which rows are lower
 const STRAY = 8; // pixels that a finger may stray before it drags
