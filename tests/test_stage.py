@@ -27,7 +27,7 @@ with gr.Blocks() as page:
     with gr.Row():
         for name, value in values.items():
             button = gr.Button(name, elem_id=f"show-{name}", min_width=60)
-            button.click(lambda value=value: value, None, shown, show_progress="hidden")
+            button.click(lambda value=value: json.dumps(value), None, shown, show_progress="hidden")
 page.launch(
     server_name="127.0.0.1", server_port=int(sys.argv[1]), allowed_paths=[str(folder)],
     theme=gr.themes.Soft(font="sans-serif"), ssr_mode=False,

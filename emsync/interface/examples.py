@@ -105,8 +105,8 @@ def shelf(shown: tuple[Example, ...]) -> gr.HTML:
 
 
 def _picture(example: Example) -> str:
-    pictures = [scene["picture"] for scene in example.sheet["scenes"] if scene["picture"]]
-    return pictures[len(pictures) // 2] if pictures else ""
+    # The one with the most to see in it takes the most bytes.
+    return max((str(scene["picture"]) for scene in example.sheet["scenes"]), key=len, default="")
 
 
 def downloads(example: Example) -> str:

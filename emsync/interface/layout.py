@@ -29,8 +29,8 @@ from emsync.interface.mood_editor import (
     without_film,
 )
 from emsync.interface.sheet import sheet_of, sketch_of
-from emsync.interface.stage import stage
-from emsync.interface.takes import KEEP_SECONDS, Take
+from emsync.interface.stage import showing, stage
+from emsync.interface.takes import KEEP_SECONDS
 from emsync.interface.versions import version_cards
 from emsync.presets import from_query, read_preset, to_query, write_preset
 from emsync.settings import Settings
@@ -126,6 +126,7 @@ figure.em-preview figcaption { font-size: 0.9em; opacity: 0.85; padding-top: 0.3
 #em-panel th, #em-panel td { text-align: left; padding: 0.25em 0.6em 0.25em 0 !important;
   font-weight: 400; border-bottom: 1px solid var(--border-color-primary) !important; }
 #em-panel thead th { font-weight: 600; }
+.em-why > summary { font-size: 1.05em; font-weight: 600; padding: 0.6em 0; cursor: pointer; }
 .em-report summary { cursor: pointer; padding: 0.4em 0; }
 """
 
@@ -316,17 +317,7 @@ def build(studio: Studio) -> gr.Blocks:
         # Gradio empties the outputs of a handler that says nothing.
         unchanged: dict[Any, Any] = {status: gr.skip()}
 
-        def stage_of(take: Take) -> dict[str, Any]:
-            """What the stage shows of a take."""
-            result = take.result
-            if result is None:
-                return {"film": None, "poster": None, "sheet": None, "sketch": None}
-            return {
-                "film": views.file_address(result.video),
-                "poster": None,
-                "sheet": sheet_of(result),
-                "sketch": None,
-            }
+        empty_stage = showing(film=None, poster=None, sheet=None, sketch=None)
 
         def changes_of(name: str, update: Update, mood: dict[str, Any]) -> dict[Any, Any]:
             """What an update changes on the page."""
@@ -340,7 +331,7 @@ def build(studio: Studio) -> gr.Blocks:
                 tokens, words, seconds = update.sketch
                 changes |= {
                     # What is missing here stays on the stage as it was.
-                    seen: {"sketch": sketch_of(tokens, seconds, words)},
+                    seen: showing(sketch=sketch_of(tokens, seconds, words)),
                 }
             result = None if update.take is None else update.take.result
             if update.take is not None and result is not None:
@@ -348,7 +339,12 @@ def build(studio: Studio) -> gr.Blocks:
                 analysis = result.analysis
                 plain = replace(result.settings.mood, mode="mean")
                 changes |= {
-                    seen: stage_of(made),
+                    seen: showing(
+                        film=views.file_address(result.video),
+                        poster=None,
+                        sheet=sheet_of(result),
+                        sketch=None,
+                    ),
                     versions: views.cards(made),
                     files: views.downloads(made),
                     pack: gr.Button(visible=True, interactive=not update.busy),
@@ -455,7 +451,7 @@ def build(studio: Studio) -> gr.Blocks:
                 status: views.note(
                     "All of it is deleted: the film, the music, and what was found."
                 ),
-                seen: {"film": None, "poster": None, "sheet": None, "sketch": None},
+                seen: empty_stage,
                 versions: [],
                 pack: gr.Button(visible=False),
                 again: gr.Button(visible=False),
@@ -475,12 +471,9 @@ def build(studio: Studio) -> gr.Blocks:
             if one is None:
                 return unchanged
             return {
-                seen: {
-                    "film": views.file_address(one.scored),
-                    "poster": None,
-                    "sheet": one.sheet,
-                    "sketch": None,
-                },
+                seen: showing(
+                    film=views.file_address(one.scored), poster=None, sheet=one.sheet, sketch=None
+                ),
                 versions: [],
                 files: shown_examples.downloads(one),
                 pack: gr.Button(visible=False),
@@ -616,7 +609,9 @@ def build(studio: Studio) -> gr.Blocks:
         camera.stop_recording(choose, [camera, editor], about, **work)
         fetch.click(press_fetch, [address, editor], [*about, cancel], **work)
         address.submit(press_fetch, [address, editor], [*about, cancel], **work)
-        compose.click(press, [editor, *board.components], everything, **work)
+        compose.click(press, [editor, *board.components], everything, **work).success(
+            None, js=_TO_THE_STAGE, **quietly
+        )
         versions.select(press_version, [editor, *board.components], everything, **work)
         for control in board.of_sound:
             listen = (
@@ -651,6 +646,11 @@ def build(studio: Studio) -> gr.Blocks:
 
 
 _WHOLE_ADDRESS = "text => text.startsWith('?') ? location.origin + location.pathname + text : text"
+
+_TO_THE_STAGE = """() => {
+  if (document.querySelector("#em-status")?.innerText.includes("own music now"))
+    document.querySelector("#em-stage")?.scrollIntoView({ behavior: "smooth", block: "start" });
+}"""
 
 # The address bar names the take, so that a page that was closed or reloaded finds it again.
 _ADDRESS_SCRIPT = """
@@ -699,7 +699,7 @@ def _limits(settings: Settings) -> str:
     limits = settings.limits
     return (
         f"<p>Up to {views.duration(limits.seconds)} and {limits.bytes / 1e6:.0f} MB: MP4, MOV, "
-        "MKV, WebM, AVI and most others. Some films cannot be previewed here; they are scored "
+        "MKV, WebM, AVI, GIF and most others. Some films cannot be previewed here; they are scored "
         "all the same.</p>"
     )
 

@@ -45,36 +45,16 @@ _TEMPLATE = """
 """
 
 
-class _Stage(gr.HTML):
-    """`gr.HTML` whose value travels as text.
-
-    Gradio walks through values on both sides and makes every list in them reactive; for 20,000
-    notes that takes seconds, for one text nothing.
-    """
-
-    def postprocess(self, value: Any) -> str | None:
-        return None if value is None else json.dumps(value, separators=(",", ":"))
-
-
 def stage(**place: Any) -> gr.HTML:
     """The stage, empty.
 
-    Its value is None for nothing at all, or a dict:
-
-        film    address of the scored film, or None
-        poster  address of a picture to show before it plays, or None
-        sheet   from `emsync.interface.sheet.sheet_of`, or None
-        sketch  from `emsync.interface.sheet.sketch_of` while composing, or None
-
-    What is missing in the dict stays as it was, so that a sketch need not carry the sheet with it.
-    A sketch goes before the sheet; the stage hides itself without film, sheet and sketch. When
-    another film comes that lasts as long (within 0.1 s), it goes on where the one before was.
+    Its values are those of `showing`.
 
     Args:
         place: further arguments of `gr.HTML`, such as `elem_id`.
     """
     here = Path(__file__)
-    return _Stage(
+    return gr.HTML(
         value=None,
         html_template=_TEMPLATE,
         css_template=here.with_suffix(".css").read_text(encoding="utf-8"),
@@ -85,3 +65,22 @@ def stage(**place: Any) -> gr.HTML:
         missed=VERMILION,
         **place,
     )
+
+
+def showing(**parts: Any) -> str:
+    """A value for the stage, of some of these parts:
+
+    film    address of the scored film, or None
+    poster  address of a picture to show before it plays, or None
+    sheet   from `emsync.interface.sheet.sheet_of`, or None
+    sketch  from `emsync.interface.sheet.sketch_of` while composing, or None
+
+    What is missing stays as it was, so that a sketch need not carry the sheet with it. A sketch
+    goes before the sheet; the stage hides itself without film, sheet and sketch. When another film
+    comes that lasts as long (within 0.1 s), it goes on where the one before was.
+
+    Returns:
+        JSON: Gradio walks through values on both sides and makes every list in them reactive; for
+        20,000 notes that takes seconds, for one text nothing.
+    """
+    return json.dumps(parts, separators=(",", ":"))

@@ -263,13 +263,14 @@ def about(result: "Result") -> str:
 def diagnostics(result: "Result") -> str:
     """How every stage came to its result, as one piece of HTML."""
     return (
-        '<div class="em-report">'
+        '<details class="em-why"><summary>How it came about: cuts, emotion, mood, music, numbers'
+        '</summary><div class="em-report">'
         + _cuts(result)
         + _emotion(result)
         + _mood(result)
         + _music(result)
         + _making(result)
-        + "</div>"
+        + "</div></details>"
     )
 
 
