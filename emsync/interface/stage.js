@@ -33,8 +33,8 @@ sheetPart.setAttribute("aria-describedby", part("words").id);
 // Values ---------------------------------------------------------------------------------------
 
 function receive() {
-  const news = props.value ? JSON.parse(props.value) : { film: null, poster: null, sheet: null,
-    sketch: null };
+  const nothing = { film: null, poster: null, sheet: null, sketch: null };
+  const news = props.value ? JSON.parse(props.value) : nothing;
   const film = shown.film;
   Object.assign(shown, news);
   const poster = shown.poster ?? "";
