@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import secrets
 from typing import Any
 
 import gradio as gr
@@ -22,10 +23,10 @@ def offer_score(studio: Studio) -> None:
     film, MIDI, WAV and the report, and the token of the take's link.
     """
 
-    async def score(
-        film: str | None, settings: Any, moods: Any, request: gr.Request
-    ) -> tuple[str, ...]:
-        name = str(request.session_hash)
+    async def score(film: str | None, settings: Any, moods: Any) -> tuple[str, ...]:
+        # A page of its own for every call: some programs make many at once, or come without
+        # Gradio's name of a page.
+        name = f"program-{secrets.token_urlsafe(18)}"
         try:
             if film is None:
                 raise EmsyncError("Give a film.")
@@ -33,16 +34,19 @@ def offer_score(studio: Studio) -> None:
             wish = wish_from(moods)
             await asyncio.to_thread(studio.choose, name, film)
             job = studio.compose(name, chosen, wish)
+            assert job is not None
+            async for _ in studio.watch(name):
+                pass
+            result = job.take.result
+            if result is None:
+                raise EmsyncError("Cancelled.")
+            return *map(str, files_of(result)), job.take.token
         except EmsyncError as error:
             raise gr.Error(html.escape(str(error)), print_exception=False) from None
-        if job is None:
-            raise gr.Error("A film of this client is being scored already. Wait for it.")
-        async for _ in studio.watch(name):
-            pass
-        result = job.take.result
-        if result is None:
-            raise gr.Error("Cancelled.", print_exception=False)
-        return *map(str, files_of(result)), job.take.token
+        finally:
+            # Of a call that was given up nobody knows the token.
+            studio.cancel(name)
+            studio.leave(name)
 
     with gr.Column(visible=False):
         inputs = [gr.File(label="film"), gr.JSON(label="settings"), gr.JSON(label="moods")]
