@@ -119,6 +119,8 @@ def downloads(example: Example) -> str:
             ("Report", example.report),
         )
     )
+    told = "".join(f"<p>{html.escape(part)}</p>" for part in example.credits.split("\n\n"))
     return (
-        f'<p class="em-files">{links}</p><p class="em-credits">{html.escape(example.credits)}</p>'
+        f'<p class="em-files">{links}</p><details class="em-credits"><summary>Credits and terms'
+        f"</summary>{told}</details>"
     )

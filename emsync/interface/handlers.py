@@ -31,7 +31,7 @@ from emsync.zero_gpu import standard_panel
 if TYPE_CHECKING:
     from emsync.interface.mood_editor import Wish
     from emsync.music.checkpoint import Checkpoint
-    from emsync.pipeline import Analysis
+    from emsync.pipeline import Analysis, Result
 
 _LOOK_SECONDS = 0.3
 _SWEEP_SECONDS = 120
@@ -41,6 +41,9 @@ _APOLOGY = (
     "Try again, or try another film."
 )
 _LETTERS = "ABCD"
+_LONGEST_STEM = 60
+BUNDLED = ("scored.mp4", "music.mid", "music.wav", "report.json")
+"""What the files of a result are called in its ZIP."""
 
 log = logging.getLogger(__name__)
 
@@ -520,6 +523,7 @@ class Studio:
         folder.mkdir(mode=0o700)
         try:
             result = perform(version.piece, folder, job.sound, job.hear, job.cancel, earlier)
+            result = _named_after(take.source, result)
             # Here, because drawing would hold up everybody's page if the server did it.
             diagnostics = views.diagnostics(result)
             job.cancel.check()
@@ -557,7 +561,7 @@ class Studio:
                 job.cancel,
             )
             files = [
-                *((path.name, path) for path in views.files_of(result)),
+                *zip(BUNDLED, views.files_of(result), strict=True),
                 *((f"stems/{group}.wav", path) for group, path in sounds.items()),
             ]
             whole = folder / "everything.zip"
@@ -596,3 +600,14 @@ class Studio:
         if job.now is None:
             return views.note("Starting …")
         return views.progress(job.now, job.share, dict(job.past))
+
+
+def _named_after(source: Source, result: "Result") -> "Result":
+    """The result, its files named after the film, as they are when they are downloaded."""
+    stem = source.film.path.stem[:_LONGEST_STEM]
+    names = (f"{stem} (scored).mp4", f"{stem}.mid", f"{stem}.wav", f"{stem} report.json")
+    video, midi, wav, report = (
+        path.rename(path.with_name(name))
+        for path, name in zip(views.files_of(result), names, strict=True)
+    )
+    return replace(result, video=video, midi=midi, wav=wav, report=report)

@@ -75,7 +75,7 @@ figure.em-preview figcaption { font-size: 0.9em; opacity: 0.85; padding-top: 0.3
 .em-files a:hover { border-color: #0072B2; }
 .em-files a:focus-visible { outline: 3px solid #0072B2; outline-offset: 2px; }
 .em-files small { opacity: 0.75; }
-.em-credits { font-size: 0.85em; opacity: 0.85; white-space: pre-line; }
+.em-credits { font-size: 0.85em; opacity: 0.85; }
 #em-kept input { font-size: 0.9em; }
 @media (max-width: 700px) {
   .html-container { padding: 4px; }
@@ -686,6 +686,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         ),
         "css": _CSS,
         "head": _HEAD,
+        "allowed_paths": [str(shown_examples.FOLDER)],
         "max_file_size": settings.limits.bytes,
         "footer_links": [],
         "run_history": False,

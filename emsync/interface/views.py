@@ -210,26 +210,21 @@ def downloads(take: "Take") -> str:
     if take.result is None:
         return ""
     version, result = take.versions[take.shown], take.result
-    stem = Path(take.source.name).stem
     links = [
-        ("em-film-file", "Film", result.video, f"{stem} (scored).mp4"),
-        ("em-midi", "MIDI", result.midi, f"{stem}.mid"),
-        ("em-wav", "WAV", result.wav, f"{stem}.wav"),
-        ("em-json", "Report", result.report, f"{stem} report.json"),
+        ("em-film-file", "Film", result.video),
+        ("em-midi", "MIDI", result.midi),
+        ("em-wav", "WAV", result.wav),
+        ("em-json", "Report", result.report),
     ]
-    links += [
-        (f"em-stem-{group}", f"Stem: {group}", path, f"{stem} {group}.wav")
-        for group, path in version.stems.items()
-    ]
+    links += [(f"em-stem-{group}", f"Stem: {group}", path) for group, path in version.stems.items()]
     if version.bundle is not None:
-        links.append(("em-zip", "Everything (ZIP)", version.bundle, f"{stem}.zip"))
+        links.append(("em-zip", "Everything (ZIP)", version.bundle))
     return (
         '<p class="em-files">'
         + "".join(
-            f'<a id="{name}" href="{html.escape(file_address(path))}" '
-            f'download="{html.escape(called)}">{html.escape(label)} '
-            f"<small>{size(path)}</small></a>"
-            for name, label, path, called in links
+            f'<a id="{name}" href="{html.escape(file_address(path))}" download>'
+            f"{html.escape(label)} <small>{size(path)}</small></a>"
+            for name, label, path in links
         )
         + "</p>"
     )
