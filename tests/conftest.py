@@ -162,6 +162,13 @@ def browser() -> Iterator[Any]:
         pytest.skip(message)
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        chromium = started.chromium.launch(
+            executable_path=executable,
+            args=[
+                "--no-sandbox",
+                "--use-fake-device-for-media-stream",
+                "--use-fake-ui-for-media-stream",
+            ],
+        )
         yield chromium
         chromium.close()

@@ -207,7 +207,7 @@ def test_a_mood_of_ones_own_is_composed_for_without_a_new_look(
         first = report_of(page, tmp_path)
         assert not first["mood"]["given_by_user"]
 
-        page.click("#em-mood-editor >> text=Your own")
+        page.check("#em-mood-editor input[value=own]")
         page.click("#em-mood-editor button >> text=joy")
         wait_for(lambda: mood(page)["valence"] == 0.8, 5)
         # On the plane, from there to calm and unpleasant, by the mouse.
@@ -226,7 +226,7 @@ def test_a_mood_of_ones_own_is_composed_for_without_a_new_look(
             assert second[seconds][stage] == first[seconds][stage]
 
         # A curve: the second scene is moved by the keyboard.
-        page.click("#em-mood-editor >> text=By scene")
+        page.check("#em-mood-editor input[value=scenes]")
         page.click("#em-mood-editor >> text=Next scene")
         field = page.locator("#em-mood-editor [data-part=valence]")
         field.fill("0.9")
@@ -418,9 +418,9 @@ def test_cancel_really_cancels(app: App, visit: Page, films: Films) -> None:
     page.click("#em-cancel")
     page.wait_for_selector("#em-status >> text=Cancelled", timeout=10_000)
     time.sleep(1)
-    before = cpu_seconds(app.process.pid)
+    used = cpu_seconds(app.process.pid)
     time.sleep(2)
-    assert cpu_seconds(app.process.pid) - before < 0.5  # nobody is composing any more
+    assert cpu_seconds(app.process.pid) - used < 0.5  # nobody is composing any more
     assert page.is_enabled("#em-compose")
     assert len(app.request_folders()) == before + 1  # the film, for another try
     assert visit.complaints == []
