@@ -255,8 +255,9 @@ def test_versions_sound_and_another_try(visit: Page, films: Films, tmp_path: Pat
     assert second != best
 
     page.click("#em-versions article >> nth=0 >> text=Try another")
-    page.wait_for_selector("#em-versions article.shown h4:has-text('A')", timeout=60_000)
+    page.wait_for_selector("#em-status >> text=Version A is another piece", timeout=60_000)
     finished(page)
+    assert "A" in page.inner_text("#em-versions article.shown h4")
     assert download(page, "#em-midi", tmp_path).read_bytes() not in (best, second)
     assert report_of(page, tmp_path)["settings"]["seed"] == 1
 

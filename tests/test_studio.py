@@ -275,6 +275,19 @@ def test_cancelling_keeps_what_was_there_before(studio: Studio, films: Films) ->
     assert first.result is not None and first.result.video.is_file()
 
 
+def test_what_was_played_can_be_shown_while_work_is_under_way(studio: Studio, films: Films) -> None:
+    two = replace(Settings(), music=replace(Settings().music, candidates=2))
+    take = score(studio, films.plain(), two)
+    job = studio.compose("page", replace(two, seed=3), FILMS_OWN)
+    assert job is not None
+    louder = replace(two.sound, original_sound="keep")
+    assert studio.show("page", 1, louder) is None
+    assert studio.session("page").shown is take and take.shown == 1
+    assert studio.session("page").job is job
+    studio.cancel("page")
+    job.done.wait(5)
+
+
 def test_the_next_in_line_waits_and_may_leave(studio: Studio, films: Films) -> None:
     studio.choose("second", films.plain())
     with ExitStack() as busy:

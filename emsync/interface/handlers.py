@@ -267,16 +267,21 @@ class Studio:
     def show(self, name: str, slot: int, sound: SoundSettings) -> Job | None:
         """Show another version, or the same with other sound; it is played anew if need be.
 
+        While other work is under way, a version that was played is shown as it is.
+
         Returns:
-            The work, or None if there is none to do.
+            The work, or None if there is none to do, or it cannot be begun now.
         """
-        take = self._idle_take(name)
+        session = self.session(name)
+        take = session.shown
         if take is None or not 0 <= slot < len(take.versions):
             return None
         result = take.versions[slot].result
-        if result is not None and result.settings.sound == sound:
+        if result is not None and (session.job is not None or result.settings.sound == sound):
             take.shown = slot
             take.revision += 1
+            return None
+        if self._idle_take(name) is None:
             return None
         return self._start(take, sound, lambda job: self._play(job, slot))
 
@@ -502,6 +507,7 @@ class Studio:
             made = Version(piece, old.label)
             self._perform(job, slot, made)
             take.shown = slot
+        job.words = f"Version {made.label} is another piece now."
 
     def _play(self, job: Job, slot: int) -> None:
         """A version as its piece is, with other sound; it is shown then."""

@@ -403,12 +403,14 @@ def build(studio: Studio) -> gr.Blocks:
             except EmsyncError as error:
                 yield refused(error)
                 return
-            take = studio.session(name).shown
-            if job is None and take is not None and take.result is not None:
-                update = Update(
-                    views.done(take, f"Version {take.versions[slot].label}.", 0), False, take
-                )
-                yield changes_of(name, update, mood)
+            session = studio.session(name)
+            take = session.shown
+            if job is None:
+                if take is not None and what == "show" and take.shown == slot:
+                    words = views.done(take, f"This is version {take.versions[slot].label}.", 0)
+                    yield changes_of(name, Update(words, session.job is not None, take), mood)
+                else:
+                    yield {status: views.note("One moment: what is under way has to end first.")}
                 return
             yield unchanged
             async for changes in watch(name, mood):

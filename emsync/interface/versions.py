@@ -9,7 +9,7 @@ _TEMPLATE = """${value && value.length ? `
 <h4>${one.label}${one.shown ? " <span>playing above</span>" : ""}</h4>
 <ul>${one.words.map(words => `<li>${words}</li>`).join("")}</ul>
 <p>${value.length > 1 ? `<button type="button" data-slot="${slot}" data-what="show"
-${one.shown ? "disabled" : ""}>Play ${one.label}</button>` : ""}
+${one.shown || !one.ready ? "disabled" : ""}>Play ${one.label}</button>` : ""}
 <button type="button" data-slot="${slot}" data-what="another">Try another</button></p>
 </article>`).join("")}</div>` : ""}"""
 

@@ -168,12 +168,13 @@ def file_address(path: Path) -> str:
 
 
 def cards(take: "Take") -> list[dict[str, Any]]:
-    """The versions side by side: what each is worth, and which is shown."""
+    """The versions side by side: what each is worth, which is shown, and which can be."""
+    is_idle = take.job is None or take.job.done.is_set()
     return [
         {
             "label": version.label,
             "shown": slot == take.shown,
-            "ready": version.result is not None,
+            "ready": is_idle or version.result is not None,
             "words": _worth(version.piece),
         }
         for slot, version in enumerate(take.versions)
