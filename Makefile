@@ -29,7 +29,7 @@ test:
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy
-	$(python) -m pytest
+	$(python) -m pytest --numprocesses 2 --dist loadfile
 
 test-slow:
 	@bash scripts/setup.sh tests

@@ -50,6 +50,12 @@ def front_matter() -> dict[str, str]:
     return dict(line.split(": ", 1) for line in block.splitlines())
 
 
+def documents() -> str:
+    """What is written for who uses it."""
+    names = ("README.md", "RESEARCH.md")
+    return "\n".join((REPOSITORY / name).read_text() for name in names)
+
+
 def tracked() -> list[Path]:
     """Files that are in the repository, or would be with the next commit."""
     try:
@@ -112,7 +118,7 @@ def test_the_space_runs_the_same_tree() -> None:
 
 
 def test_the_readme_names_commands_that_exist() -> None:
-    text = (REPOSITORY / "README.md").read_text()
+    text = documents()
     makefile = (REPOSITORY / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     named = set(re.findall(r"^make ([a-z-]+)|`make ([a-z-]+)", text, re.MULTILINE))
@@ -129,9 +135,10 @@ def test_the_readme_gives_the_options_as_they_are() -> None:
     from emsync.__main__ import parser
     from emsync.music.checkpoint import DEFAULT
 
-    text = (REPOSITORY / "README.md").read_text()
+    text = documents()
     standard = vars(parser().parse_args(["film", "-o", "out"]))
-    unset = {"mood": "the film's", "weights": DEFAULT, "mood-at": "none", "primer": "none"}
+    unset = {"mood": "the film's", "weights": DEFAULT, "mood-at": "none"}
+    unset |= dict.fromkeys(("primer", "keep"), "none")
     rows = re.findall(r"^\| `--([a-z-]+)[^`]*` \| ([^|]*) \|", text, re.MULTILINE)
     assert {"range", "sensitivity", "instruments", "seed"} <= {name for name, _ in rows}
     for name, default in rows:

@@ -148,8 +148,10 @@ def test_what_nobody_looks_at_for_an_hour_goes(
 ) -> None:
     take = score(studio, films.plain())
     kept = studio.shelf.keep(films.silent())
+    preset = studio.shelf.passing_folder()
     studio.sweep()
-    assert take.folder.exists() and kept.exists()
+    assert take.folder.exists() and kept.exists() and preset.exists()
+    assert studio.shelf.keep(films.silent()) == kept
     studio.leave("page")
     studio.sweep()
     assert take.folder.exists()  # its hour is not over
@@ -231,6 +233,20 @@ def test_other_sound_needs_no_other_music(studio: Studio, films: Films) -> None:
     assert after.wav.read_bytes() != music
     assert not before.video.exists()
     assert studio.show("page", 0, louder) is None  # nothing left to do
+
+
+def test_sound_that_is_changed_during_work_is_heard_after_it(studio: Studio, films: Films) -> None:
+    take = score(studio, films.plain())
+    louder, loudest = (replace(Settings().sound, balance_decibels=by) for by in (3.0, 6.0))
+
+    async def change_twice() -> tuple[object, object]:
+        return await asyncio.gather(studio.resound("page", louder), studio.resound("page", loudest))
+
+    assert studio.show("page", 0, replace(Settings().sound, balance_decibels=-6.0)) is not None
+    first, _ = asyncio.run(change_twice())
+    assert first is None  # it was not the last wish
+    watch(studio)
+    assert take.result is not None and take.result.settings.sound == loudest
 
 
 def test_stems_and_everything_are_made_when_asked_for(studio: Studio, films: Films) -> None:

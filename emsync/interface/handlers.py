@@ -12,6 +12,7 @@ import shutil
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -77,6 +78,8 @@ class Session:
     """Those begun on it or found by their links, the oldest first."""
     choosing: CancelToken | None = None
     """Of a film that is being fetched."""
+    sound: SoundSettings | None = None
+    """As it was changed last."""
 
     @property
     def job(self) -> Job | None:
@@ -111,6 +114,8 @@ class Studio:
         self._analysing = Line()
         self._composing = Line()
         self._choosing = threading.Semaphore(2)
+        # Of its own, so that slow sites hold up nobody who has a file.
+        self._fetching = ThreadPoolExecutor(2)
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
         self._checkpoint: Checkpoint | None = None
@@ -162,9 +167,11 @@ class Studio:
         if session.choosing is not None:
             session.choosing.cancel()
         session.choosing = cancel = CancelToken()
-        told: list[tuple[float | None, str]] = [(None, "Asking the site")]
+        told: list[tuple[float | None, str]] = [(None, "Waiting for the films of others")]
 
         def work() -> Source:
+            cancel.check()
+            told.append((None, "Asking the site"))
             folder = self.shelf.folder()
             try:
                 film = fetch(
@@ -179,7 +186,7 @@ class Studio:
                 raise
             return self.choose(name, film, ours=True)
 
-        task = asyncio.create_task(asyncio.to_thread(work))
+        task = asyncio.get_running_loop().run_in_executor(self._fetching, work)
         try:
             while not task.done():
                 yield told[-1]
@@ -187,6 +194,8 @@ class Studio:
             task.result()
         finally:
             cancel.cancel()
+            # Seen, though nobody waits any more.
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
             session.choosing = None
 
     def with_files(self, settings: Settings) -> Settings:
@@ -284,6 +293,24 @@ class Studio:
         if self._idle_take(name) is None:
             return None
         return self._start(take, sound, lambda job: self._play(job, slot))
+
+    async def resound(self, name: str, sound: SoundSettings) -> Job | None:
+        """The page's sound is now this: what it shows is played anew, once nothing else is under
+        way, unless the sound was changed again by then.
+
+        Returns:
+            The work, or None if there is none to do.
+        """
+        session = self.session(name)
+        session.sound = sound
+        if session.job is not None:
+            session.job.sound = sound  # it may not have come to the playing yet
+        while session.job is not None and session.sound is sound:
+            await asyncio.sleep(_LOOK_SECONDS)
+        take = session.shown
+        if take is None or session.sound is not sound or self.session(name) is not session:
+            return None
+        return self.show(name, take.shown, sound)
 
     def bundle(self, name: str) -> Job | None:
         """Make the stems of the version that is shown, and a ZIP of everything."""
@@ -392,6 +419,7 @@ class Studio:
         """Remove what is past its hour."""
         with self._lock:
             sessions = list(self._sessions.values())
+            self._soundfonts = {path for path in self._soundfonts if path.exists()}
         self.shelf.sweep([session.source for session in sessions if session.source is not None])
 
     def close(self) -> None:
@@ -407,6 +435,7 @@ class Studio:
                 take.job.cancel.cancel()
         for worker in workers:
             worker.join(_CLOSE_SECONDS)
+        self._fetching.shutdown(wait=False, cancel_futures=True)
         self.panel.release()
 
     # In the working thread ------------------------------------------------------------------------

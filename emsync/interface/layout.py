@@ -421,17 +421,15 @@ def build(studio: Studio) -> gr.Blocks:
         ) -> AsyncIterator[dict[Any, Any]]:
             """The sound was changed: the piece that is shown is played anew."""
             name = str(request.session_hash)
-            session = studio.session(name)
-            if session.job is not None or session.shown is None:
-                yield unchanged
-                return
+            yield unchanged
             try:
-                studio.show(name, session.shown.shown, settings_from(name, values).sound)
+                job = await studio.resound(name, settings_from(name, values).sound)
             except EmsyncError as error:
                 yield refused(error)
                 return
-            async for changes in watch(name, mood):
-                yield changes
+            if job is not None:
+                async for changes in watch(name, mood):
+                    yield changes
 
         async def press_pack(
             mood: dict[str, Any], request: gr.Request
@@ -548,7 +546,7 @@ def build(studio: Studio) -> gr.Blocks:
                 return refused(error)
             if wish.follow_scenes:
                 settings = replace(settings, mood=replace(settings.mood, curve="scenes"))
-            path = studio.shelf.folder() / "emsync preset.json"
+            path = studio.shelf.passing_folder() / "emsync preset.json"
             write_preset(settings, path)
             asked = to_query(settings, studio.settings)
             if wish.mood is not None:

@@ -160,12 +160,22 @@ class Shelf:
         self._lock = threading.Lock()
         self._takes: dict[str, Take] = {}
         self._sources: dict[Path, tuple[Source, float]] = {}
-        self._kept: dict[Path, tuple[Path, float]] = {}
+        self._kept: dict[Path, Path] = {}
+        """Where the other files of users lie, by where they came."""
+        self._passing: dict[Path, float] = {}
+        """Folders that go an hour after this time."""
 
     def folder(self) -> Path:
         """A new one, whose name nobody can guess."""
         folder = self.root / f"request-{secrets.token_urlsafe(18)}"
         folder.mkdir(parents=True, mode=0o700)
+        return folder
+
+    def passing_folder(self) -> Path:
+        """A new one that goes after an hour."""
+        folder = self.folder()
+        with self._lock:
+            self._passing[folder] = time.monotonic()
         return folder
 
     def add_film(self, upload: Path, limits: FilmLimits, take: bool = False) -> Source:
@@ -206,10 +216,9 @@ class Shelf:
             EmsyncError: it is no longer there.
         """
         with self._lock:
-            path, _ = self._kept.get(upload, (None, 0.0))
+            path = self._kept.get(upload)
             if path is None:
-                folder = self.root / f"request-{secrets.token_urlsafe(18)}"
-                folder.mkdir(parents=True, mode=0o700)
+                folder = self.folder()
                 path = folder / upload.name
                 try:
                     _link(upload, path)
@@ -219,7 +228,8 @@ class Shelf:
                         f"“{upload.name}” is no longer here: uploads are removed after an hour. "
                         "Upload it again."
                     ) from error
-            self._kept[upload] = path, time.monotonic()
+                self._kept[upload] = path
+            self._passing[path.parent] = time.monotonic()
         return path
 
     def new_take(self, source: Source, settings: Settings, wish: "Wish") -> Take:
@@ -276,8 +286,12 @@ class Shelf:
                 for take in self._takes.values()
                 if take.used < old and (take.job is None or take.job.done.is_set())
             ]
-            idle = [upload for upload, (_, since) in self._kept.items() if since < old]
-            folders = [self._kept.pop(upload)[0].parent for upload in idle]
+            folders = [folder for folder, since in self._passing.items() if since < old]
+            for folder in folders:
+                del self._passing[folder]
+            self._kept = {
+                upload: path for upload, path in self._kept.items() if path.parent in self._passing
+            }
         for take in stale:
             self.remove_take(take)
         for folder in folders:
