@@ -13,16 +13,21 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Self
 
 from emsync.errors import EmsyncError
 
 if TYPE_CHECKING:
+    from emsync.emotion.mapping import Mood
     from emsync.pipeline import Result
+    from emsync.settings import Settings
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _LOOK_SECONDS = 0.05
+_OTHER_MOODS = ((0.8, 0.6), (-0.8, 0.6), (-0.6, -0.6), (0.6, -0.6), (0.0, 0.0))
 
 
 class PeakMemory:
@@ -63,6 +68,12 @@ def main(arguments: list[str] | None = None) -> int:
         nargs="?",
         help="default: emsync_demo_60s.mp4 in $EMSYNC_TEST_VIDEOS, else examples/landscapes.mp4",
     )
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="then compose again for other moods, for four versions, and play with other sound, "
+        "as one does on the page",
+    )
     options = parser.parse_args(arguments)
     try:
         with tempfile.TemporaryDirectory(prefix="emsync-") as name:
@@ -71,6 +82,8 @@ def main(arguments: list[str] | None = None) -> int:
             with PeakMemory() as memory:
                 result = _score(film, folder)
             print(table(film.name, result, time.monotonic() - began, memory.bytes))
+            if options.again:
+                print(*(f"  {what:<26}{value}" for what, value in again(result, folder)), sep="\n")
     except EmsyncError as problem:
         print(f"emsync: {problem}", file=sys.stderr)
         return 1
@@ -108,6 +121,59 @@ def table(name: str, result: "Result", wall_seconds: float, memory: int) -> str:
     film = result.analysis.film
     lines = [f"{name}: {film_seconds:.2f} s, {film.width} × {film.height}, {film.video_codec}"]
     return "\n".join(lines + [f"  {what:<26}{value}" for what, value in rows])
+
+
+def again(result: "Result", folder: Path) -> list[tuple[str, str]]:
+    """What is waited for after the first time, when nothing has to be looked at or loaded again.
+
+    Returns:
+        What is printed.
+    """
+    from emsync.emotion.mapping import Mood
+    from emsync.music.checkpoint import load
+    from emsync.pipeline import compose_pieces, perform
+    from emsync.progress import CancelToken, silent
+
+    checkpoint, cancel = load(), CancelToken()
+    settings = result.settings
+
+    def timed(settings: "Settings", mood: "Mood | None") -> tuple[float, float]:
+        """Seconds to the scored film, and to the first notes of the sketch."""
+        began = time.monotonic()
+        notes: list[float] = []
+        pieces = compose_pieces(
+            result.analysis,
+            settings,
+            silent,
+            cancel,
+            checkpoint,
+            mood,
+            sketch=lambda tokens, words: notes.append(time.monotonic() - began),
+        )
+        for number, piece in enumerate(pieces):
+            place = folder / f"again {len(list(folder.iterdir()))} {number}"
+            place.mkdir()
+            perform(piece, place, settings.sound, silent, cancel, result)
+        return time.monotonic() - began, notes[0]
+
+    moods = [Mood(valence, arousal) for valence, arousal in _OTHER_MOODS]
+    taken = [timed(settings, mood) for mood in moods]
+    whole, first = zip(*taken, strict=True)
+    four, _ = timed(replace(settings, music=replace(settings.music, candidates=4)), None)
+    began = time.monotonic()
+    place = folder / "other sound"
+    place.mkdir()
+    louder = replace(settings.sound, balance_decibels=3.0)
+    perform(result.piece, place, louder, silent, cancel, result)
+    return [
+        (
+            "again, for other moods",
+            f"{median(whole):.1f} s in the median, {max(whole):.1f} s at most, of {len(whole)}",
+        ),
+        ("  first notes seen", f"after {median(first):.1f} s in the median, {max(first):.1f} s"),
+        ("again, four versions", f"{four:.1f} s"),
+        ("again, with other sound", f"{time.monotonic() - began:.1f} s"),
+    ]
 
 
 def machine() -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from emsync.errors import EmsyncError
+from emsync.errors import Cancelled, EmsyncError
 from emsync.evaluation.speed import markdown, speed
 from emsync.music import stepping
 from emsync.music import vocabulary as v
@@ -19,6 +19,7 @@ from emsync.music.decoding import (
     LONGEST_NOTES,
     TOKENS_REMEMBERED,
     DecodedPiece,
+    Drawing,
     MoodChange,
     Plan,
     _Row,
@@ -221,7 +222,7 @@ def test_more_pieces_than_slots_are_decoded_in_turn(monkeypatch: pytest.MonkeyPa
     model = small()
     plans = [Plan(0.1 * i, 0.0, (), 2.0 + 0.1 * i, i) for i in range(5)]
     monkeypatch.setattr(stepping, "SLOTS", 4)
-    monkeypatch.setattr(SlotStepper, "most_rows", 4)
+    monkeypatch.setattr("emsync.music.decoding.most_rows", lambda model: 4)
     monkeypatch.setattr("emsync.music.decoding.stepper_for", lambda model, rows: SlotStepper(model))
     shares: list[float] = []
     pieces = generate(model, plans, MusicSettings(guidance=1.5), CancelToken(), shares.append)
@@ -230,6 +231,39 @@ def test_more_pieces_than_slots_are_decoded_in_turn(monkeypatch: pytest.MonkeyPa
     # Slots and rows round differently, but the first draws agree.
     rows = [draw(model, plan, guidance=1.5)[0] for plan in plans]
     assert [p.tokens[:10] for p in pieces] == [p.tokens[:10] for p in rows]
+
+
+@pytest.mark.parametrize("slots", [None, 2])
+def test_pieces_that_are_left_and_taken_up_again_are_the_same(
+    slots: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In whatever order, beside whatever others, and also after being given up."""
+    model = small()
+    changes = (MoodChange(2.5, -0.7, 0.2),)
+    plans = [Plan(0.4, 0.1, (2.0,), 3.0 + i, i, changes) for i in range(3)]
+    if slots is not None:
+        monkeypatch.setattr(stepping, "SLOTS", slots)
+        monkeypatch.setattr("emsync.music.decoding.most_rows", lambda model: slots)
+        monkeypatch.setattr(
+            "emsync.music.decoding.stepper_for", lambda model, rows: SlotStepper(model)
+        )
+    whole = generate(model, plans, MusicSettings(), CancelToken(), silent_share)
+
+    drawing = Drawing(model, plans, MusicSettings())
+    shares: list[float] = []
+    drawing.draw([2, 0], CancelToken(), shares.append, until=1.5)
+    begun = [drawing.piece(number).tokens for number in range(3)]
+    assert len(begun[0]) > 10 and len(begun[1]) == 1 and len(begun[2]) > 10
+    assert all(whole[i].tokens[: len(begun[i])] == begun[i] for i in range(3))
+    cancelled = CancelToken()
+    with pytest.raises(Cancelled):
+        drawing.draw([0], cancelled, lambda share: cancelled.cancel())
+    drawing.draw([1], CancelToken(), shares.append, beside=[0, 2])
+    assert drawing.piece(1) == whole[1]
+    drawing.draw([0, 1, 2], CancelToken(), shares.append)
+    assert [drawing.piece(number) for number in range(3)] == whole
+    assert drawing.tokens == sum(len(piece.tokens) for piece in whole)
+    assert all(0 <= share <= 1 for share in shares)
 
 
 @pytest.mark.parametrize("in_turn", [False, True])
@@ -241,7 +275,7 @@ def test_the_music_is_shown_while_it_is_drawn(
     plans = [Plan(0.4, 0.1, (), seconds, 5) for seconds in (6.0, 4.0, 9.0)]
     if in_turn:
         monkeypatch.setattr(stepping, "SLOTS", 1)
-        monkeypatch.setattr(SlotStepper, "most_rows", 1)
+        monkeypatch.setattr("emsync.music.decoding.most_rows", lambda model: 1)
         monkeypatch.setattr(
             "emsync.music.decoding.stepper_for", lambda model, rows: SlotStepper(model)
         )

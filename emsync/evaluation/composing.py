@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from emsync.music.checkpoint import Checkpoint
-from emsync.music.compose import promising
-from emsync.music.decoding import DecodedPiece, Plan, generate
+from emsync.music.compose import planned, promising
+from emsync.music.decoding import DecodedPiece, Drawing, Plan, generate
 from emsync.music.emotion_regressor import load_regressor
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import MusicSettings
@@ -45,7 +45,10 @@ def _chosen(
     """Each plan with the seed whose opening is nearest to its mood, as in `compose`."""
     regressor, chosen = load_regressor(), []
     for number, plan in enumerate(plans):
-        ordered, _ = promising(checkpoint, plan, settings, regressor, CancelToken(), silent_share)
-        chosen.append(ordered[0])
+        seeds = planned(plan, settings)
+        # Begun again by the caller: many side by side are quicker than this one to its end.
+        drawing = Drawing(checkpoint.model, seeds, settings)
+        first, *_ = promising(drawing, seeds, settings, regressor, CancelToken(), silent_share)
+        chosen.append(seeds[first])
         advance((number + 1) / len(plans))
     return chosen

@@ -6,7 +6,7 @@ others. When the context is full, its later half is read in again and the rest f
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from emsync.music import vocabulary as v
 from emsync.music.chords import CHORD_GROUPS
-from emsync.music.stepping import Stepper, stepper_for
+from emsync.music.stepping import Stepper, most_rows, stepper_for
 from emsync.music.transformer import MusicTransformer
 from emsync.progress import CancelToken
 from emsync.settings import MusicSettings
@@ -351,7 +351,6 @@ def sample(
     return tokens, choices
 
 
-@torch.inference_mode()
 def generate(
     model: MusicTransformer,
     plans: Sequence[Plan],
@@ -360,27 +359,10 @@ def generate(
     advance: Callable[[float], None],
     sketch: Sketch | None = None,
 ) -> list[DecodedPiece]:
-    """Draw one piece for each plan.
-
-    Every piece ends: the clock advances by at least 128 ms whenever more than `TOKENS_PER_SECOND`
-    tokens were spent a second. Every piece covers its plan's seconds.
-
-    Args:
-        model: in eval mode; its device is used.
-        plans: one a piece, all decoded side by side.
-        settings: sampling, sensitivity, instrument count.
-        cancel: looked at before every token.
-        advance: told the share that is done, in [0, 1].
-        sketch: shown the first piece that is not finished, after the first draw and every
-            `DRAWS_PER_SKETCH` from there on. It begins as the piece will.
-
-    Raises:
-        Cancelled: the owner asked to stop.
-    """
-    if model.head.weight.device.type == "cpu":
-        with one_thread():
-            return _generate(model, plans, settings, cancel, advance, sketch)
-    return _generate(model, plans, settings, cancel, advance, sketch)
+    """Draw one piece for each plan, from beginning to end; see `Drawing`."""
+    drawing = Drawing(model, plans, settings)
+    drawing.draw(range(len(plans)), cancel, advance, sketch)
+    return [drawing.piece(number) for number in range(len(plans))]
 
 
 @contextmanager
@@ -397,11 +379,11 @@ def one_thread() -> Iterator[None]:
 class _Reading:
     """One piece, and how much of it the model has before it."""
 
-    def __init__(self, plan: Plan, settings: MusicSettings, places: Sequence[int]) -> None:
+    def __init__(self, plan: Plan, settings: MusicSettings, first_place: int, ways: int) -> None:
         self.row = _Row(plan, settings, (v.BAR,))
         self.before = plan.primer
         """What the model reads before the piece, until the context is full or the mood changes."""
-        self.places = places
+        self.places = range(first_place, first_place + ways)
         """Rows of the stepper: the piece with its mood and, for guidance, without."""
         count = v.MORE_INSTRUMENTS if settings.instruments == "more" else v.FEWER_INSTRUMENTS
         self.count_token = count
@@ -454,61 +436,133 @@ class _Reading:
         )
 
 
-def _generate(
-    model: MusicTransformer,
-    plans: Sequence[Plan],
-    settings: MusicSettings,
-    cancel: CancelToken,
-    advance: Callable[[float], None],
-    sketch: Sketch | None,
-) -> list[DecodedPiece]:
-    ways = 1 if settings.guidance == 1.0 else 2
-    stepper = stepper_for(model, ways * len(plans))
-    at_once = len(plans) if stepper.most_rows is None else stepper.most_rows // ways
-    pieces: list[DecodedPiece] = []
-    for first in range(0, len(plans), at_once):
-        some = [
-            _Reading(plan, settings, range(ways * number, ways * (number + 1)))
-            for number, plan in enumerate(plans[first : first + at_once])
+class Drawing:
+    """Pieces that are drawn side by side; any of them can be left for a while and taken up again.
+
+    Every piece ends: the clock advances by at least 128 ms whenever more than `TOKENS_PER_SECOND`
+    tokens were spent a second. Every piece covers its plan's seconds. None depends on the others,
+    nor on when it is left.
+    """
+
+    def __init__(
+        self, model: MusicTransformer, plans: Sequence[Plan], settings: MusicSettings
+    ) -> None:
+        """
+        Args:
+            model: in eval mode; its device is used.
+            plans: one a piece.
+            settings: sampling, sensitivity, instrument count.
+        """
+        self._model = model
+        self._settings = settings
+        self._ways = 1 if settings.guidance == 1.0 else 2
+        most = most_rows(model)
+        self._at_once = max(1, len(plans)) if most is None else most // self._ways
+        """As many as one stepper holds."""
+        self._steppers: dict[int, Stepper] = {}
+        """Of each so many pieces, from the first draw to the last."""
+        self._readings = [
+            _Reading(plan, settings, self._ways * (number % self._at_once), self._ways)
+            for number, plan in enumerate(plans)
         ]
 
-        def told(share: float, first: int = first, rows: int = len(some)) -> None:
-            advance((first + share * rows) / len(plans))
+    @property
+    def tokens(self) -> int:
+        """Drawn so far, over all pieces."""
+        return sum(len(one.row.tokens) for one in self._readings)
 
-        _draw(stepper, some, settings, cancel, told, sketch)
-        pieces += [
-            DecodedPiece(tuple(one.row.tokens), tuple(one.row.hits), one.row.forced) for one in some
-        ]
-    return pieces
+    def piece(self, number: int) -> DecodedPiece:
+        """As far as it is drawn."""
+        row = self._readings[number].row
+        return DecodedPiece(tuple(row.tokens), tuple(row.hits), row.forced)
+
+    @torch.inference_mode()
+    def draw(
+        self,
+        numbers: Sequence[int],
+        cancel: CancelToken,
+        advance: Callable[[float], None],
+        sketch: Sketch | None = None,
+        until: float = math.inf,
+        beside: Sequence[int] = (),
+    ) -> None:
+        """Go on with some of the pieces until each is finished, or `until` seconds long.
+
+        Args:
+            numbers: which pieces.
+            cancel: looked at before every token.
+            advance: told the share that is done, in [0, 1].
+            sketch: shown the first of them that is not finished, after the first draw and every
+                `DRAWS_PER_SKETCH` from there on. It begins as the piece will.
+            until: seconds from the beginning of the pieces.
+            beside: pieces that are drawn along for as long as that takes.
+
+        Raises:
+            Cancelled: the owner asked to stop; the pieces can be taken up again.
+        """
+        done = 0
+        for part in range(0, len(self._readings), self._at_once):
+            own = range(part, part + self._at_once)
+            leading = [self._readings[number] for number in numbers if number in own]
+            riding = [self._readings[number] for number in beside if number in own]
+
+            def told(share: float, done: int = done, rows: int = len(leading)) -> None:
+                advance((done + share * rows) / len(numbers))
+
+            if leading:
+                self._draw(part, leading, riding, until, cancel, told, sketch)
+                done += len(leading)
+            if all(one.row.finished for one in self._readings[part : part + self._at_once]):
+                self._steppers.pop(part, None)
+
+    def _draw(
+        self,
+        part: int,
+        leading: Sequence[_Reading],
+        riding: Sequence[_Reading],
+        until: float,
+        cancel: CancelToken,
+        advance: Callable[[float], None],
+        sketch: Sketch | None,
+    ) -> None:
+        """As `draw`, for pieces of one stepper."""
+        ends = [min(one.row.plan.seconds, until) for one in leading]
+        drawn_in_all = 0
+        with one_thread() if self._model.head.weight.device.type == "cpu" else nullcontext():
+            if part not in self._steppers:
+                rows = min(self._at_once, len(self._readings) - part)
+                self._steppers[part] = stepper_for(self._model, self._ways * rows)
+            while lead := [
+                one for one, end in zip(leading, ends, strict=True) if one.row.seconds < end
+            ]:
+                cancel.check()
+                _draw_once(
+                    self._steppers[part],
+                    [*lead, *(one for one in riding if not one.row.finished)],
+                    self._settings,
+                )
+                drawn_in_all += 1
+                if drawn_in_all % DRAWS_PER_SHARE == 0:
+                    shares = [
+                        min(one.row.seconds / end, 1.0)
+                        for one, end in zip(leading, ends, strict=True)
+                    ]
+                    advance(sum(shares) / len(shares))
+                if sketch is not None and drawn_in_all % DRAWS_PER_SKETCH == 1:
+                    sketch(tuple(lead[0].row.tokens))
 
 
-def _draw(
-    stepper: Stepper,
-    readings: Sequence[_Reading],
-    settings: MusicSettings,
-    cancel: CancelToken,
-    advance: Callable[[float], None],
-    sketch: Sketch | None,
-) -> None:
-    """Continue all to their ends. One that is finished costs nothing more."""
-    drawn_in_all = 0
-    while active := [one for one in readings if not one.row.finished]:
-        cancel.check()
-        logits = _guided(_next_logits(stepper, active), settings.guidance)
-        ruled = [one.row.forbidden() for one in active]
-        logits.masked_fill_(torch.from_numpy(np.stack([no for no, _ in ruled])), -math.inf)
-        temperatures = torch.tensor([[one.row.temperature] for one in active])
-        draws = torch.stack([torch.rand(1, generator=one.row.generator) for one in active])
-        drawn, choices = sample(logits, temperatures, settings.top_p, draws.double())
-        for one, (_, forced), token, rivals in zip(active, ruled, drawn, choices, strict=True):
-            one.row.forced += forced
-            one.take(token, rivals)
-        drawn_in_all += 1
-        if drawn_in_all % DRAWS_PER_SHARE == 0:
-            shares = [min(one.row.seconds / one.row.plan.seconds, 1.0) for one in readings]
-            advance(sum(shares) / len(shares))
-        if sketch is not None and drawn_in_all % DRAWS_PER_SKETCH == 1:
-            sketch(tuple(active[0].row.tokens))
+def _draw_once(stepper: Stepper, active: Sequence[_Reading], settings: MusicSettings) -> None:
+    """One token more for each."""
+    logits = _guided(_next_logits(stepper, active), settings.guidance)
+    ruled = [one.row.forbidden() for one in active]
+    logits.masked_fill_(torch.from_numpy(np.stack([no for no, _ in ruled])), -math.inf)
+    temperatures = torch.tensor([[one.row.temperature] for one in active])
+    draws = torch.stack([torch.rand(1, generator=one.row.generator) for one in active])
+    drawn, choices = sample(logits, temperatures, settings.top_p, draws.double())
+    for one, (_, forced), token, rivals in zip(active, ruled, drawn, choices, strict=True):
+        one.row.forced += forced
+        one.take(token, rivals)
 
 
 def _next_logits(stepper: Stepper, active: Sequence[_Reading]) -> Tensor:

@@ -34,9 +34,14 @@ Product = Callable[[Tensor], Tensor]
 """(rows, in) → (rows, out)."""
 
 
+def most_rows(model: MusicTransformer) -> int | None:
+    """How many pieces one stepper decodes side by side at most; None for any number."""
+    return None if model.head.weight.device.type == "cpu" else SLOTS
+
+
 def stepper_for(model: MusicTransformer, rows: int) -> "Stepper":
     """What decodes `rows` pieces with `model`, on the device of its weights."""
-    if model.head.weight.device.type == "cpu":
+    if most_rows(model) is None:
         return RowStepper(model, rows)
     return SlotStepper(model)
 
@@ -47,8 +52,6 @@ class Stepper(ABC):
     Build it once for a decoding, under `torch.inference_mode`; the model is not changed.
     """
 
-    most_rows: int | None = None
-    """Pieces that it decodes side by side at most; None for any number."""
     way: str
     """How it computes, in words."""
 
@@ -307,8 +310,6 @@ def _with_halves(model: MusicTransformer) -> MusicTransformer:
 
 class SlotStepper(Stepper):
     """For a GPU; see the module. `SLOTS` pieces at most."""
-
-    most_rows = SLOTS
 
     def __init__(self, model: MusicTransformer) -> None:
         super().__init__(model, SLOTS)
