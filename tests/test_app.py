@@ -168,9 +168,9 @@ def test_a_film_goes_in_and_comes_out_scored(
         overhang = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert overhang <= 0
 
-        page.click("#em-pack")
-        page.wait_for_selector("#em-zip", timeout=60_000)
-        with zipfile.ZipFile(download(page, "#em-zip", tmp_path)) as whole:
+        archive = download(page, "#em-pack", tmp_path)  # it comes by itself once it is made
+        assert archive.name == "two scenes everything.zip"
+        with zipfile.ZipFile(archive) as whole:
             names = whole.namelist()
             assert whole.testzip() is None
         assert {"README.txt", "scored.mp4", "music.mid", "music.wav", "report.json"} <= {*names}
@@ -179,6 +179,8 @@ def test_a_film_goes_in_and_comes_out_scored(
         assert visit.complaints == []
 
         assert len(app.request_folders()) == before + 2  # one has the film, one the take
+        page.click("#em-forget")  # and the question is declined
+        page.once("dialog", lambda question: question.accept())
         page.click("#em-forget")
         page.wait_for_selector("#em-status >> text=Deleted")
         assert len(app.request_folders()) == before
@@ -265,10 +267,11 @@ def test_versions_sound_and_another_try(visit: Page, films: Films, tmp_path: Pat
     page.click("#em-settings button:has-text('Music')")
     page.fill("#em-music input[aria-label*='Versions']", "2")
     page.press("#em-music input[aria-label*='Versions']", "Tab")
+    wait_for(lambda: page.input_value("#em-music input[type=range] >> nth=0") == "2", 5)
     composed(page)
     cards = page.locator("#em-versions article")
     wait_for(lambda: cards.count() == 2, 10)
-    assert "cuts" in cards.nth(0).inner_text() and "from the mood" in cards.nth(1).inner_text()
+    assert "cuts" in cards.nth(0).inner_text() and "off the mood" in cards.nth(1).inner_text()
     best = download(page, "#em-midi", tmp_path).read_bytes()
     before = shown_result(page)
     page.click("#em-versions >> text=Play B")
@@ -278,10 +281,10 @@ def test_versions_sound_and_another_try(visit: Page, films: Films, tmp_path: Pat
     assert second != best
 
     before = shown_result(page)
-    page.click("#em-versions article >> nth=0 >> text=Try another")
-    page.wait_for_selector("#em-status >> text=Version A is another piece", timeout=60_000)
+    page.click("#em-versions >> text=Try another")
+    page.wait_for_selector("#em-status >> text=Version C is new", timeout=60_000)
     finished(page, before)
-    page.wait_for_selector("#em-versions article.shown h4:has-text('A')")
+    page.wait_for_selector("#em-versions article.shown h4:has-text('C')")
     assert download(page, "#em-midi", tmp_path).read_bytes() not in (best, second)
     assert report_of(page, tmp_path)["settings"]["seed"] == 1
 

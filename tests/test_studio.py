@@ -2,12 +2,14 @@
 
 import asyncio
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gradio
 import pytest
@@ -195,7 +197,9 @@ def test_two_pages_never_meet(studio: Studio, films: Films) -> None:
 # Versions -------------------------------------------------------------------------------------
 
 
-def test_versions_stand_side_by_side_and_one_can_be_replaced(studio: Studio, films: Films) -> None:
+def test_versions_stand_side_by_side_and_more_can_be_had(
+    studio: Studio, films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = replace(Settings(), music=replace(Settings().music, candidates=2))
     take = score(studio, films.plain(), settings)
     a, b = take.versions
@@ -207,14 +211,123 @@ def test_versions_stand_side_by_side_and_one_can_be_replaced(studio: Studio, fil
     assert take.result is b.result
     assert [card["shown"] for card in views.cards(take)] == [False, True]
 
-    assert studio.reroll("page", 0, settings.sound) is not None
+    assert studio.another("page", settings.sound) is not None
+    assert "Version C is new." in watch(studio)[-1].status
+    *before, more = take.versions
+    assert before == [a, b] and take.shown == 2 and more.label == "C"
+    tokens = {version.piece.composition.tokens for version in take.versions}
+    assert len(tokens) == 3
+    assert more.piece.settings.seed == 1
+    assert all(one.result is not None and one.result.video.is_file() for one in take.versions)
+    seeds = [" ".join(card["words"]) for card in views.cards(take)]
+    assert "seed 0, number" in seeds[0] + seeds[1] and "seed 1" in seeds[2]
+
+    job = studio.another("page", settings.sound)
+    assert job is not None
+    studio.cancel("page")
+    job.done.wait(10)
+    assert len(take.versions) == 3 and take.shown == 2
+    monkeypatch.setattr("emsync.interface.handlers._LETTERS", "ABC")
+    with pytest.raises(EmsyncError, match="3 versions already"):
+        studio.another("page", settings.sound)
+
+
+def test_a_machine_that_is_slow_is_expected_to_be(
+    studio: Studio, films: Films, tmp_path: Path
+) -> None:
+    source = studio.choose("page", films.plain())
+    assert source is not None
+    two = replace(Settings(), music=replace(Settings().music, candidates=2))
+    assert studio.expected_seconds(source, two) > studio.expected_seconds(source, Settings())
+    job = studio.compose("page", Settings(), FILMS_OWN)
+    assert job is not None and job.expected > 0
+    job.expected = 0.01  # so it takes far longer than was said
     watch(studio)
-    again = take.versions[0]
-    assert take.versions[1] is b and take.shown == 0
-    assert again.piece.composition.tokens not in (a.piece.composition.tokens, b.piece)
-    assert again.piece.settings.seed == 1
-    assert not a.result.video.exists() and b.result.video.is_file()
-    assert studio.reroll("page", 5, settings.sound) is None
+    before = Studio(tmp_path).expected_seconds(source, Settings())
+    studio.analyses.forget(source)
+    assert studio.expected_seconds(source, Settings()) > 2 * before
+
+
+# Pages that come and go -------------------------------------------------------------------------
+
+
+def test_the_film_that_was_chosen_last_is_the_pages_film(
+    studio: Studio, films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, go_on = threading.Event(), threading.Event()
+    add_film = studio.shelf.add_film
+
+    def slowly(upload: Path, *arguments: Any) -> takes.Source:
+        if upload == films.silent():
+            opening.set()
+            go_on.wait(20)
+        return add_film(upload, *arguments)
+
+    monkeypatch.setattr(studio.shelf, "add_film", slowly)
+    answers: list[object] = []
+    slow = threading.Thread(target=lambda: answers.append(studio.choose("page", films.silent())))
+    slow.start()
+    opening.wait(20)
+    last = studio.choose("page", films.plain())
+    go_on.set()
+    slow.join(20)
+    assert answers == [None]
+    assert studio.session("page").source is last
+    assert last is not None and folders(studio) == {last.folder}
+
+
+def test_what_is_deleted_is_gone_where_it_was_uploaded_too(studio: Studio, films: Films) -> None:
+    upload = studio.shelf.root / "of gradio" / "film.mp4"
+    upload.parent.mkdir()
+    shutil.copyfile(films.plain(), upload)
+    score(studio, upload)
+    studio.forget("page")
+    assert not upload.exists() and folders(studio) == set()
+    # A film that was never uploaded, such as an example, is left alone.
+    score(studio, films.plain())
+    studio.forget("page")
+    assert films.plain().exists()
+
+
+def test_who_came_by_a_link_leaves_the_take_to_its_owner(
+    studio: Studio, films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emsync.interface.handlers.MOST_TAKES", 1)
+    theirs = score(studio, films.plain(), page="owner")
+    assert studio.attach("visitor", theirs.token) is theirs
+    score(studio, None, page="visitor")
+    assert theirs.result is not None and theirs.result.video.is_file()
+    # Both at once on one take: the second has to wait.
+    assert studio.attach("visitor", theirs.token) is theirs
+    job = studio.another("owner", Settings().sound)
+    assert job is not None
+    assert studio.another("visitor", Settings().sound) is None
+    studio.cancel("owner")
+    job.done.wait(10)
+
+
+def test_sound_for_another_film_leaves_the_take_alone(studio: Studio, films: Films) -> None:
+    take = score(studio, films.plain())
+    before = take.result
+    studio.choose("page", films.silent())
+    louder = replace(Settings().sound, balance_decibels=3.0)
+    assert asyncio.run(studio.resound("page", louder)) is None
+    assert take.result is before
+
+
+def test_after_the_hour_an_open_page_is_told(
+    studio: Studio, films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score(studio, films.plain())
+    now = time.monotonic
+    monkeypatch.setattr(takes.time, "monotonic", lambda: now() + takes.KEEP_SECONDS + 61)
+    studio.sweep()
+    studio.sweep()
+    assert folders(studio) == set()
+    assert studio.session("page").shown is None
+    assert studio.another("page", Settings().sound) is None and studio.bundle("page") is None
+    with pytest.raises(EmsyncError, match="kept for an hour"):
+        studio.compose("page", Settings(), FILMS_OWN)
 
 
 def test_other_sound_needs_no_other_music(studio: Studio, films: Films) -> None:
@@ -419,6 +532,7 @@ def test_file_names_cannot_write_html(studio: Studio, films: Films, tmp_path: Pa
     film = tmp_path / "<img src=x onerror=alert(1)>.mp4"
     film.write_bytes(films.plain().read_bytes())
     source = studio.choose("page", film)
+    assert source is not None
     take = score(studio, None)
     for text in (
         views.facts(source, 10, 0, studio.panel),

@@ -24,7 +24,17 @@ from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import views
 from emsync.interface.experts import Installation
 from emsync.interface.line import Line
-from emsync.interface.takes import MOST_TAKES, Analyses, Job, Key, Shelf, Source, Take, Version
+from emsync.interface.takes import (
+    MOST_TAKES,
+    Analyses,
+    Job,
+    Key,
+    Shelf,
+    Source,
+    Take,
+    Version,
+)
+from emsync.presets import RANGES
 from emsync.progress import CancelToken
 from emsync.settings import Settings, SoundSettings
 from emsync.zero_gpu import standard_panel
@@ -37,12 +47,15 @@ if TYPE_CHECKING:
 _LOOK_SECONDS = 0.3
 _SWEEP_SECONDS = 120
 _CLOSE_SECONDS = 5
+_SESSION_SECONDS = 86_400
+"""A page that has done nothing for so long, and has nothing, is forgotten."""
 _APOLOGY = (
     "Sorry, something went wrong on our side. The details were written to the log. "
     "Try again, or try another film."
 )
-_LETTERS = "ABCD"
+_LETTERS = "ABCDEFGH"
 _LONGEST_STEM = 60
+_LARGEST_SEED = int(RANGES["seed"].high)
 BUNDLED = ("scored.mp4", "music.mid", "music.wav", "report.json")
 """What the files of a result are called in its ZIP."""
 
@@ -78,8 +91,13 @@ class Session:
     """Those begun on it or found by their links, the oldest first."""
     choosing: CancelToken | None = None
     """Of a film that is being fetched."""
+    choice: int = 0
+    """Counts the films that were chosen and taken away."""
     sound: SoundSettings | None = None
     """As it was changed last."""
+    begun: set[str] = field(default_factory=set)
+    """Tokens of the takes that were begun on it, not found by a link."""
+    used: float = field(default_factory=time.monotonic)
 
     @property
     def job(self) -> Job | None:
@@ -116,17 +134,20 @@ class Studio:
         self._choosing = threading.Semaphore(2)
         # Of its own, so that slow sites hold up nobody who has a file.
         self._fetching = ThreadPoolExecutor(2)
+        self._aside = ThreadPoolExecutor(2)
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
         self._checkpoint: Checkpoint | None = None
         self._soundfonts: set[Path] = set()
         """Those of users that were checked."""
+        self._pace = 1.0
+        """Seconds that a take takes here, against those expected."""
         self._workers: set[threading.Thread] = set()
         self._closed = threading.Event()
 
     # Films --------------------------------------------------------------------------------------
 
-    def choose(self, name: str, upload: str | Path, ours: bool = False) -> Source:
+    def choose(self, name: str, upload: str | Path, ours: bool = False) -> Source | None:
         """This page's film is now `upload`; blocks while it is opened.
 
         Args:
@@ -134,20 +155,34 @@ class Studio:
             upload: its path.
             ours: it lies in a folder of the shelf already.
 
+        Returns:
+            The film; None if another was chosen while it was opened.
+
         Raises:
             EmsyncError: it is no film that can be scored; the page has none then.
         """
         session = self.session(name)
         self.drop(name)
+        mine = session.choice
         with self._choosing:
             source = self.shelf.add_film(Path(upload), self.settings.limits, ours)
-        session.source = source
+        with self._lock:
+            is_last = session.choice == mine
+            if is_last:
+                session.source = source
+        if not is_last:
+            self.shelf.remove_film(source)
+            return None
         return source
 
     def drop(self, name: str) -> None:
-        """This page has no film any more. Takes made of it stay."""
+        """This page has no film any more, and none is coming. Takes made of it stay."""
         session = self.session(name)
-        source, session.source = session.source, None
+        with self._lock:
+            session.choice += 1
+            source, session.source = session.source, None
+        if session.choosing is not None:
+            session.choosing.cancel()
         if source is not None:
             self.shelf.remove_film(source)
 
@@ -169,7 +204,7 @@ class Studio:
         session.choosing = cancel = CancelToken()
         told: list[tuple[float | None, str]] = [(None, "Waiting for the films of others")]
 
-        def work() -> Source:
+        def work() -> None:
             cancel.check()
             told.append((None, "Asking the site"))
             folder = self.shelf.folder()
@@ -184,7 +219,8 @@ class Studio:
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
-            return self.choose(name, film, ours=True)
+            cancel.check()
+            self.choose(name, film, ours=True)
 
         task = asyncio.get_running_loop().run_in_executor(self._fetching, work)
         try:
@@ -196,7 +232,13 @@ class Studio:
             cancel.cancel()
             # Seen, though nobody waits any more.
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-            session.choosing = None
+            if session.choosing is cancel:
+                session.choosing = None
+
+    async def aside(self, work: Callable[..., Settings], *arguments: object) -> Settings:
+        """`work` in a thread: a stranger's SoundFont may take long to be checked."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._aside, work, *arguments)
 
     def with_files(self, settings: Settings) -> Settings:
         """These settings, the user's own files in them checked and kept as long as they are used.
@@ -227,13 +269,22 @@ class Studio:
 
         seconds = float(source.film.duration)
         known = self.analyses.get(Key.of(source, settings), source.film) is not None
-        if known:
-            return expected_seconds(seconds, STAGES[3:])
-        return expected_seconds(seconds) + self.panel.expected_seconds(seconds, settings.experts)
+        looking = 0.0
+        if not known:
+            looking = expected_seconds(seconds, STAGES[:3])
+            looking += self.panel.expected_seconds(seconds, settings.experts)
+        # Pieces are written side by side (four took 1.6 times as long as one), and played in turn.
+        more = settings.music.candidates - 1
+        writing = expected_seconds(seconds, ("compose",)) * (1 + 0.2 * more)
+        return self._pace * (looking + writing + expected_seconds(seconds, STAGES[4:]) * (1 + more))
 
     def waiting(self) -> int:
         """How many are at work or wait."""
         return max(len(self._analysing), len(self._composing))
+
+    def before(self, name: str) -> int:
+        """How many of others are at work or wait, before a film of this page."""
+        return max(0, self.waiting() - (self.session(name).job is not None))
 
     # Work ---------------------------------------------------------------------------------------
 
@@ -256,22 +307,40 @@ class Studio:
             return None
         if session.source is None:
             raise EmsyncError("Choose a film first: drop it into the box, or click there.")
+        if not session.source.film.path.exists():
+            raise EmsyncError(
+                f"“{session.source.name}” is no longer here: films are kept for an hour. Drop it "
+                "in again."
+            )
         self.shelf.touch(session.source)
         if wish.follow_scenes:
             settings = replace(settings, mood=replace(settings.mood, curve="scenes"))
         take = self.shelf.new_take(session.source, settings, wish)
         # Of one that failed or was cancelled nothing is left.
         session.takes = [*(one for one in session.takes if one.result is not None), take]
+        session.begun.add(take.token)
         while len(session.takes) > MOST_TAKES:
-            self.shelf.remove_take(session.takes.pop(0))
-        return self._start(take, settings.sound, self._score)
+            oldest = session.takes.pop(0)
+            if oldest.token in session.begun:  # what came by a link stays for whoever made it
+                self.shelf.remove_take(oldest)
+        expected = self.expected_seconds(session.source, settings)
+        return self._start(take, settings.sound, self._score, expected)
 
-    def reroll(self, name: str, slot: int, sound: SoundSettings) -> Job | None:
-        """Compose another piece in the place of a version that did not please."""
+    def another(self, name: str, sound: SoundSettings) -> Job | None:
+        """Compose one version more, beside those that did not please.
+
+        Raises:
+            EmsyncError: there are as many as are kept.
+        """
         take = self._idle_take(name)
-        if take is None or not 0 <= slot < len(take.versions):
+        if take is None:
             return None
-        return self._start(take, sound, lambda job: self._replace(job, slot))
+        if len(take.versions) == len(_LETTERS):
+            raise EmsyncError(
+                f"There are {len(_LETTERS)} versions already, as many as are kept side by side. "
+                "Press “Compose” for a new row of them."
+            )
+        return self._start(take, sound, self._another)
 
     def show(self, name: str, slot: int, sound: SoundSettings) -> Job | None:
         """Show another version, or the same with other sound; it is played anew if need be.
@@ -310,6 +379,8 @@ class Studio:
         take = session.shown
         if take is None or session.sound is not sound or self.session(name) is not session:
             return None
+        if session.source is not None and session.source is not take.source:
+            return None  # it is meant for the film that was chosen since
         return self.show(name, take.shown, sound)
 
     def bundle(self, name: str) -> Job | None:
@@ -397,14 +468,16 @@ class Studio:
                 take.job.done.wait(_CLOSE_SECONDS)
             self.shelf.remove_take(take)
         for source in sources.values():
-            self.shelf.remove_film(source)
+            self.shelf.remove_film(source, uploaded=True)
             self.analyses.forget(source)
         session.takes, session.source = [], None
 
     def session(self, name: str) -> Session:
         """Of an open page, by Gradio's name of it."""
         with self._lock:
-            return self._sessions.setdefault(name, Session(self.settings))
+            session = self._sessions.setdefault(name, Session(self.settings))
+        session.used = time.monotonic()
+        return session
 
     def start_sweeping(self) -> None:
         """Remove old files every few minutes, whether or not anybody composes."""
@@ -421,6 +494,12 @@ class Studio:
             sessions = list(self._sessions.values())
             self._soundfonts = {path for path in self._soundfonts if path.exists()}
         self.shelf.sweep([session.source for session in sessions if session.source is not None])
+        old = time.monotonic() - _SESSION_SECONDS
+        with self._lock:
+            for name, session in list(self._sessions.items()):
+                session.takes = [take for take in session.takes if take.folder.exists()]
+                if session.used < old and not session.takes and session.choosing is None:
+                    del self._sessions[name]
 
     def close(self) -> None:
         """Cancel all work and wait until its threads, and the FFmpegs in them, are gone."""
@@ -435,13 +514,20 @@ class Studio:
                 take.job.cancel.cancel()
         for worker in workers:
             worker.join(_CLOSE_SECONDS)
-        self._fetching.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._fetching, self._aside):
+            pool.shutdown(wait=False, cancel_futures=True)
         self.panel.release()
 
     # In the working thread ------------------------------------------------------------------------
 
-    def _start(self, take: Take, sound: SoundSettings, work: Callable[[Job], None]) -> Job:
-        job = Job(take, sound)
+    def _start(
+        self,
+        take: Take,
+        sound: SoundSettings,
+        work: Callable[[Job], None],
+        expected: float = 0.0,
+    ) -> Job:
+        job = Job(take, sound, expected=expected)
         take.job = job
         # In the context of the request: a borrowed GPU counts for the visitor who asked.
         run = copy_context().run
@@ -457,6 +543,8 @@ class Studio:
             return None
         # What is worked on, or was last, stands last.
         take = session.shown
+        if take.job is not None and not take.job.done.is_set():
+            return None  # somebody else who has its link is at work on it
         session.takes = [*(one for one in session.takes if one is not take), take]
         return take
 
@@ -503,27 +591,28 @@ class Studio:
             take.versions = [
                 Version(piece, letter) for letter, piece in zip(_LETTERS, pieces, strict=False)
             ]
-            for slot in range(len(take.versions)):
-                if slot:
-                    job.words = f"Playing version {take.versions[slot].label}"
-                self._perform(job, slot)
+            for version in take.versions:
+                if version is not take.versions[0]:
+                    job.words = f"Playing version {version.label}"
+                self._perform(job, version)
         job.words = ""
+        self._learn(job)
 
-    def _replace(self, job: Job, slot: int) -> None:
-        """Another piece in the place of one."""
+    def _another(self, job: Job) -> None:
+        """One version more."""
         from emsync.pipeline import compose_pieces
 
         take, wish = job.take, job.take.wish
-        old = take.versions[slot]
+        analysis = take.versions[0].piece.analysis
         settings = replace(
             take.settings,
             music=replace(take.settings.music, candidates=1, keep=None),
             seed=take.next_seed,
         )
-        job.past |= old.piece.analysis.seconds
+        job.past |= analysis.seconds
         with self._composing.turn(job.cancel, job.wait):
             (piece,) = compose_pieces(
-                old.piece.analysis,
+                analysis,
                 settings,
                 job.hear,
                 job.cancel,
@@ -532,27 +621,33 @@ class Studio:
                 wish.changes,
                 job.draw,
             )
-            take.next_seed += 1
-            made = Version(piece, old.label)
-            self._perform(job, slot, made)
-            take.shown = slot
-        job.words = f"Version {made.label} is another piece now."
+            take.next_seed = (take.next_seed + 1) % (_LARGEST_SEED + 1)
+            made = Version(piece, _LETTERS[len(take.versions)])
+            self._perform(job, made)
+            take.versions.append(made)
+            take.shown = len(take.versions) - 1
+            take.revision += 1
+        job.words = f"Version {made.label} is new."
+
+    def _learn(self, job: Job) -> None:
+        """How quick this machine is, from a take that did not have to wait."""
+        if not job.waited and job.expected > 0:
+            ratio = (time.monotonic() - job.started) / (job.expected / self._pace)
+            self._pace = min(max((self._pace + ratio) / 2, 0.2), 10.0)
 
     def _play(self, job: Job, slot: int) -> None:
         """A version as its piece is, with other sound; it is shown then."""
         job.past |= job.take.versions[slot].piece.seconds
         job.words = "The sound is new; the piece is the same."
         with self._composing.turn(job.cancel, job.wait):
-            self._perform(job, slot)
+            self._perform(job, job.take.versions[slot])
             job.take.shown = slot
 
-    def _perform(self, job: Job, slot: int, made: Version | None = None) -> None:
-        """Play a version, or `made` in its place, into a folder of its own."""
+    def _perform(self, job: Job, version: Version) -> None:
+        """Play a version into a folder of its own."""
         from emsync.pipeline import perform
 
-        take = job.take
-        version = made or take.versions[slot]
-        before = take.versions[slot].result
+        take, before = job.take, version.result
         earlier = next((one.result for one in take.versions if one.result is not None), None)
         folder = take.folder / secrets.token_urlsafe(6)
         folder.mkdir(mode=0o700)
@@ -567,7 +662,6 @@ class Studio:
             raise
         version.result, version.diagnostics = result, diagnostics
         version.stems, version.bundle = {}, None
-        take.versions[slot] = version
         job.sketch = None
         take.revision += 1
         if before is not None:
@@ -599,7 +693,7 @@ class Studio:
                 *zip(BUNDLED, views.files_of(result), strict=True),
                 *((f"stems/{group}.wav", path) for group, path in sounds.items()),
             ]
-            whole = folder / "everything.zip"
+            whole = folder / f"{_stem(job.take.source)} everything.zip"
             version.bundle = bundle(folder, whole, files, job.cancel, views.about(result))
             version.stems = sounds
         job.take.revision += 1
@@ -637,9 +731,14 @@ class Studio:
         return views.progress(job.now, job.share, dict(job.past))
 
 
+def _stem(source: Source) -> str:
+    """What its files are called, without endings."""
+    return source.film.path.stem[:_LONGEST_STEM]
+
+
 def _named_after(source: Source, result: "Result") -> "Result":
     """The result, its files named after the film, as they are when they are downloaded."""
-    stem = source.film.path.stem[:_LONGEST_STEM]
+    stem = _stem(source)
     names = (f"{stem} (scored).mp4", f"{stem}.mid", f"{stem}.wav", f"{stem} report.json")
     video, midi, wav, report = (
         path.rename(path.with_name(name))

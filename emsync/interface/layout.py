@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
@@ -21,6 +21,8 @@ from emsync.interface.api import mood_from, offer_score
 from emsync.interface.controls import LARGEST_SEED, Controls
 from emsync.interface.handlers import Studio, Update
 from emsync.interface.mood_editor import (
+    MOST_SCENES,
+    Wish,
     fresh,
     mood_editor,
     wish_of,
@@ -46,7 +48,21 @@ FILM_TYPES = [
 _OWN_QUERY = {"take", "mood", "view", "deep_link", "logs"}
 """Names in the address that are no settings: ours for a take's link and a mood, and Gradio's."""
 
-_HEAD = """<style>
+_HEAD = """<script>
+// Before Gradio hears of it: what is deleted is gone.
+document.addEventListener("click", event => {
+  if (event.target.closest?.("#em-forget") &&
+      !confirm("Delete the film, the music, and all else that was made on this page?")) {
+    event.stopImmediatePropagation();
+    event.preventDefault();
+  }
+}, true);
+</script>
+<style>
+.gradio-container :is(button, input, textarea, a, summary, [tabindex]):focus-visible {
+  outline: 3px solid #0072B2 !important; outline-offset: 2px; }
+.dark .gradio-container :is(button, input, textarea, a, summary, [tabindex]):focus-visible {
+  outline-color: #56B4E9 !important; }
 /* Gradio confines its `css` to what lies inside these. */
 .gradio-container .app { max-width: 1180px !important; }
 @media (max-width: 700px) { .gradio-container .app { padding: 12px !important; } }
@@ -61,10 +77,10 @@ _CSS = """
 #em-film, #em-settings > .block { border: 1px solid var(--border-color-primary); }
 /* Trimming fetches a program from elsewhere; there is nothing to reset to. */
 #em-camera button[aria-label^="Trim"], #em-camera button[aria-label^="Reset"] { display: none; }
-.em-preview { width: 100%; max-height: 320px; margin: 0; display: block; border-radius: 8px;
+.em-preview { width: 100%; max-height: 240px; margin: 0; display: block; border-radius: 8px;
   background: black; object-fit: contain; }
 figure.em-preview { background: none; max-height: none; }
-figure.em-preview img { width: 100%; max-height: 300px; object-fit: contain; background: black;
+figure.em-preview img { width: 100%; max-height: 220px; object-fit: contain; background: black;
   border-radius: 8px; }
 figure.em-preview figcaption { font-size: 0.9em; opacity: 0.85; padding-top: 0.3em; }
 .em-facts p { margin: 0.25em 0; }
@@ -152,7 +168,7 @@ def build(studio: Studio) -> gr.Blocks:
                 with gr.Tabs():
                     with gr.Tab("File"):
                         film = gr.File(
-                            label="Drop your film here, or click to choose one",
+                            label="Your film",
                             file_types=FILM_TYPES,
                             height=130,
                             elem_id="em-film",
@@ -179,15 +195,16 @@ def build(studio: Studio) -> gr.Blocks:
                             "Fetch", size="sm", visible=refusal is None, elem_id="em-fetch"
                         )
                 gr.HTML(_limits(defaults), elem_id="em-limits")
-                preview = gr.HTML(elem_id="em-preview")
                 facts = gr.HTML(elem_id="em-facts")
                 compose = gr.Button("Compose", variant="primary", size="lg", elem_id="em-compose")
                 cancel = gr.Button("Cancel", variant="stop", visible=False, elem_id="em-cancel")
                 status = gr.HTML(elem_id="em-status")
+                preview = gr.HTML(elem_id="em-preview")
             with gr.Column(scale=4, min_width=300, elem_id="em-settings"):
                 with gr.Accordion("Mood", open=True, elem_id="em-mood"):
                     editor = mood_editor(defaults.mood, elem_id="em-mood-editor")
-                    named = knobs.of_mood(defaults)
+                    with gr.Accordion("How far moods go", open=False, elem_id="em-mood-range"):
+                        named = knobs.of_mood(defaults)
                 with gr.Accordion("Music", open=False, elem_id="em-music"):
                     named |= knobs.of_music(defaults)
                     another = gr.Button("Another seed", size="sm", elem_id="em-seed")
@@ -230,8 +247,7 @@ def build(studio: Studio) -> gr.Blocks:
                         "Load a preset", file_types=[".json"], size="sm", elem_id="em-load-preset"
                     )
             with gr.Column(scale=10, elem_id="em-results"):
-                seen = stage(elem_id="em-stage")
-                versions = version_cards()
+                heading = gr.HTML(elem_id="em-title")
                 files = gr.HTML(elem_id="em-downloads")
                 with gr.Row():
                     pack = gr.Button(
@@ -249,11 +265,13 @@ def build(studio: Studio) -> gr.Blocks:
                 place = gr.HTML(
                     "",
                     html_template="<p>${value ? `Here for an hour, also when this page was "
-                    'closed: <a href="?take=${value}">link to this take</a>. Whoever has the '
-                    'link sees the film.` : ""}</p>',
+                    'closed: <a href="?take=${value}">link to this result</a>. Whoever has the '
+                    'link sees the film, and may change or delete what was made of it.` : ""}</p>',
                     js_on_load=_ADDRESS_SCRIPT,
                     elem_id="em-kept",
                 )
+                seen = stage(elem_id="em-stage")
+                versions = version_cards()
         diagnostics = gr.HTML(elem_id="em-diagnostics")
         picked = gr.State("")
         offer_score(studio)
@@ -263,6 +281,11 @@ def build(studio: Studio) -> gr.Blocks:
         def settings_from(name: str, values: tuple[Any, ...]) -> Settings:
             """What the controls ask for."""
             return studio.with_files(board.settings(studio.session(name).base, values))
+
+        def following(settings: Settings, wish: Wish) -> Settings:
+            """With the curve that the editor asks for, whatever a preset said."""
+            curve: Literal["constant", "scenes"] = "scenes" if wish.follow_scenes else "constant"
+            return replace(settings, mood=replace(settings.mood, curve=curve))
 
         # A film ---------------------------------------------------------------------------------
 
@@ -274,27 +297,34 @@ def build(studio: Studio) -> gr.Blocks:
             seconds = studio.expected_seconds(source, studio.session(name).base)
             return {
                 preview: views.preview(source),
-                facts: views.facts(source, seconds, studio.waiting(), studio.panel),
+                facts: views.facts(source, seconds, studio.before(name), studio.panel),
                 status: "",
             }
 
+        def without_example(picked_name: str) -> dict[Any, Any]:
+            """An example's score does not stay beside a film of one's own."""
+            return cleared if picked_name else {}
+
         async def choose(
-            path: str | None, mood: dict[str, Any], request: gr.Request
+            path: str | None, mood: dict[str, Any], picked_name: str, request: gr.Request
         ) -> dict[Any, Any]:
-            name = str(request.session_hash)
+            name = page_of(request)
             if path is None:
                 studio.drop(name)
                 return about_film(name)
             try:
-                await asyncio.to_thread(studio.choose, name, path)
+                chosen = await asyncio.to_thread(studio.choose, name, path)
             except EmsyncError as error:
                 return {preview: "", facts: "", status: views.problem(str(error))}
-            return about_film(name) | {editor: without_film(mood, defaults.mood)}
+            if chosen is None:
+                return unchanged  # another came in the meantime
+            mood_of_none = {editor: without_film(mood, defaults.mood)}
+            return about_film(name) | mood_of_none | without_example(picked_name)
 
         async def press_fetch(
-            where: str, mood: dict[str, Any], request: gr.Request
+            where: str, mood: dict[str, Any], picked_name: str, request: gr.Request
         ) -> AsyncIterator[dict[Any, Any]]:
-            name = str(request.session_hash)
+            name = page_of(request)
             try:
                 async for portion, words in studio.fetch(name, where):
                     percent = "" if portion is None else f" {portion:.0%}"
@@ -306,6 +336,7 @@ def build(studio: Studio) -> gr.Blocks:
                     **about_film(name),
                     cancel: gr.Button(visible=False),
                     editor: without_film(mood, defaults.mood),
+                    **without_example(picked_name),
                 }
             except Cancelled:
                 yield {status: views.note("Cancelled."), cancel: gr.Button(visible=False)}
@@ -317,7 +348,13 @@ def build(studio: Studio) -> gr.Blocks:
         # Gradio empties the outputs of a handler that says nothing.
         unchanged: dict[Any, Any] = {status: gr.skip()}
 
-        empty_stage = showing(film=None, poster=None, sheet=None, sketch=None)
+        cleared: dict[Any, Any] = {
+            **dict.fromkeys((heading, files, diagnostics, place, picked), ""),
+            seen: showing(film=None, poster=None, sheet=None, sketch=None),
+            versions: [],
+            pack: gr.Button(visible=False),
+            again: gr.Button(visible=False),
+        }
 
         def changes_of(name: str, update: Update, mood: dict[str, Any]) -> dict[Any, Any]:
             """What an update changes on the page."""
@@ -333,6 +370,13 @@ def build(studio: Studio) -> gr.Blocks:
                     # What is missing here stays on the stage as it was.
                     seen: showing(sketch=sketch_of(tokens, seconds, words)),
                 }
+            if not update.busy and update.take is None:
+                # Nothing came of it: what was there before is there still, under its own link.
+                shown = studio.session(name).shown
+                changes |= {
+                    seen: showing(sketch=None),
+                    place: "" if shown is None else shown.token,
+                }
             result = None if update.take is None else update.take.result
             if update.take is not None and result is not None:
                 made = update.take
@@ -341,17 +385,25 @@ def build(studio: Studio) -> gr.Blocks:
                 changes |= {
                     seen: showing(
                         film=views.file_address(result.video),
-                        poster=None,
+                        poster=views.poster_address(made.source),
                         sheet=sheet_of(result),
                         sketch=None,
                     ),
+                    heading: views.title(made.source.name),
+                    picked: "",
                     versions: views.cards(made),
                     files: views.downloads(made),
                     pack: gr.Button(visible=True, interactive=not update.busy),
                     again: gr.Button(visible=False),
                     forget: gr.Button(visible=True),
                     diagnostics: made.versions[made.shown].diagnostics,
-                    editor: with_reading(
+                }
+                scenes = analysis.reading.scenes
+                source = studio.session(name).source
+                # The editor is that of the film that is chosen now. A film with more scenes than
+                # it has handles for keeps one mood.
+                if source in (None, made.source) and len(scenes) <= MOST_SCENES:
+                    changes[editor] = with_reading(
                         mood,
                         mood_of(analysis.reading.probabilities, plain),
                         [
@@ -360,11 +412,10 @@ def build(studio: Studio) -> gr.Blocks:
                                 float(scene.end),
                                 mood_of(scene.probabilities, plain),
                             )
-                            for scene in analysis.reading.scenes
+                            for scene in scenes
                         ],
                         plain,
-                    ),
-                }
+                    )
             return changes
 
         async def watch(name: str, mood: dict[str, Any]) -> AsyncIterator[dict[Any, Any]]:
@@ -377,15 +428,17 @@ def build(studio: Studio) -> gr.Blocks:
         async def press(
             request: gr.Request, mood: dict[str, Any], *values: Any
         ) -> AsyncIterator[dict[Any, Any]]:
-            name = str(request.session_hash)
+            name = page_of(request)
             try:
-                job = studio.compose(name, settings_from(name, values), wish_of(mood))
+                settings, wish = await studio.aside(settings_from, name, values), wish_of(mood)
+                job = studio.compose(name, following(settings, wish), wish)
             except EmsyncError as error:
                 yield refused(error)
                 raise gr.Error(html.escape(str(error)), print_exception=False) from None
             if job is None:
                 yield unchanged
                 return
+            job.take.asked = mood
             yield {place: job.take.token}
             async for changes in watch(name, mood):
                 yield changes
@@ -394,12 +447,15 @@ def build(studio: Studio) -> gr.Blocks:
             event: gr.EventData, request: gr.Request, mood: dict[str, Any], *values: Any
         ) -> AsyncIterator[dict[Any, Any]]:
             """A version was picked, or is to be replaced by another."""
-            name = str(request.session_hash)
+            name = page_of(request)
             try:
                 slot, what = int(event.slot), str(event.what)
-                sound = settings_from(name, values).sound
-                act = studio.reroll if what == "another" else studio.show
-                job = act(name, slot, sound)
+                sound = (await studio.aside(settings_from, name, values)).sound
+                job = (
+                    studio.another(name, sound)
+                    if what == "another"
+                    else studio.show(name, slot, sound)
+                )
             except EmsyncError as error:
                 yield refused(error)
                 return
@@ -417,13 +473,16 @@ def build(studio: Studio) -> gr.Blocks:
                 yield changes
 
         async def press_sound(
-            request: gr.Request, mood: dict[str, Any], *values: Any
+            request: gr.Request, mood: dict[str, Any], picked_name: str, *values: Any
         ) -> AsyncIterator[dict[Any, Any]]:
             """The sound was changed: the piece that is shown is played anew."""
-            name = str(request.session_hash)
+            name = page_of(request)
             yield unchanged
+            if picked_name:
+                return  # an example is shown, which is as it is
             try:
-                job = await studio.resound(name, settings_from(name, values).sound)
+                sound = (await studio.aside(settings_from, name, values)).sound
+                job = await studio.resound(name, sound)
             except EmsyncError as error:
                 yield refused(error)
                 return
@@ -434,7 +493,7 @@ def build(studio: Studio) -> gr.Blocks:
         async def press_pack(
             mood: dict[str, Any], request: gr.Request
         ) -> AsyncIterator[dict[Any, Any]]:
-            name = str(request.session_hash)
+            name = page_of(request)
             if studio.bundle(name) is None:
                 yield unchanged
                 return
@@ -442,19 +501,16 @@ def build(studio: Studio) -> gr.Blocks:
                 yield changes
 
         def press_cancel(request: gr.Request) -> None:
-            studio.cancel(str(request.session_hash))
+            studio.cancel(page_of(request))
 
         async def press_forget(request: gr.Request) -> dict[Any, Any]:
-            await asyncio.to_thread(studio.forget, str(request.session_hash))
+            await asyncio.to_thread(studio.forget, page_of(request))
             return {
-                **dict.fromkeys((preview, facts, files, diagnostics, place), ""),
+                **cleared,
+                **dict.fromkeys((preview, facts), ""),
                 status: views.note(
                     "All of it is deleted: the film, the music, and what was found."
                 ),
-                seen: empty_stage,
-                versions: [],
-                pack: gr.Button(visible=False),
-                again: gr.Button(visible=False),
                 forget: gr.Button(visible=False),
                 film: None,
                 camera: None,
@@ -462,11 +518,12 @@ def build(studio: Studio) -> gr.Blocks:
             }
 
         def close(request: gr.Request) -> None:
-            studio.leave(str(request.session_hash))
+            studio.leave(page_of(request))
 
         # Examples -------------------------------------------------------------------------------
 
-        def show_example(event: gr.EventData) -> dict[Any, Any]:
+        def show_example(event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+            session = studio.session(page_of(request))
             one = next((one for one in samples if one.name == str(event.value)), None)
             if one is None:
                 return unchanged
@@ -474,10 +531,12 @@ def build(studio: Studio) -> gr.Blocks:
                 seen: showing(
                     film=views.file_address(one.scored), poster=None, sheet=one.sheet, sketch=None
                 ),
+                heading: views.title(one.title),
                 versions: [],
                 files: shown_examples.downloads(one),
+                place: "",
                 pack: gr.Button(visible=False),
-                forget: gr.Button(visible=False),
+                forget: gr.Button(visible=bool(session.takes or session.source)),
                 again: gr.Button(visible=True),
                 picked: one.name,
                 diagnostics: "",
@@ -492,7 +551,7 @@ def build(studio: Studio) -> gr.Blocks:
             one = next((one for one in samples if one.name == name_of), None)
             if one is None:
                 return unchanged
-            return await choose(str(one.film), mood, request)
+            return await choose(str(one.film), mood, name_of, request)
 
         # Settings -------------------------------------------------------------------------------
 
@@ -500,7 +559,7 @@ def build(studio: Studio) -> gr.Blocks:
             mood: dict[str, Any], request: gr.Request
         ) -> AsyncIterator[dict[Any, Any]]:
             """The page was opened: its address may hold settings, or name a take."""
-            name = str(request.session_hash)
+            name = page_of(request)
             session = studio.session(name)
             asked = dict(request.query_params)
             token = asked.get("take")
@@ -525,7 +584,15 @@ def build(studio: Studio) -> gr.Blocks:
                     )
                 }
                 return
-            yield {**about_film(name), **board.show(take.settings), place: token}
+            session.base = take.settings
+            heard = take.settings if take.result is None else take.result.settings
+            mood = mood if take.asked is None else take.asked
+            yield {
+                **about_film(name),
+                **board.show(replace(take.settings, sound=heard.sound)),
+                place: token,
+                editor: mood,
+            }
             if session.job is not None:
                 async for changes in watch(name, mood):
                     yield changes
@@ -538,14 +605,12 @@ def build(studio: Studio) -> gr.Blocks:
             return {editor: {**mood, "mode": "scenes"}} if base.mood.curve == "scenes" else {}
 
         def make_link(request: gr.Request, mood: dict[str, Any], *values: Any) -> dict[Any, Any]:
-            name = str(request.session_hash)
+            name = page_of(request)
             try:
-                settings = settings_from(name, values)
                 wish = wish_of(mood)
+                settings = following(settings_from(name, values), wish)
             except EmsyncError as error:
                 return refused(error)
-            if wish.follow_scenes:
-                settings = replace(settings, mood=replace(settings.mood, curve="scenes"))
             path = studio.shelf.passing_folder() / "emsync preset.json"
             write_preset(settings, path)
             asked = to_query(settings, studio.settings)
@@ -558,7 +623,7 @@ def build(studio: Studio) -> gr.Blocks:
             }
 
         def load_preset(path: str, mood: dict[str, Any], request: gr.Request) -> dict[Any, Any]:
-            name = str(request.session_hash)
+            name = page_of(request)
             try:
                 base = read_preset(Path(path), studio.settings)
             except EmsyncError as error:
@@ -600,31 +665,54 @@ def build(studio: Studio) -> gr.Blocks:
         quietly: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         # The studio keeps its own lines, so that who waits can see the line and leave it.
         work = quietly | {"concurrency_limit": None}
-        about = [preview, facts, status, editor]
+        # Who presses twice means both, or the last; what is impossible is told.
+        each_time = work | {"trigger_mode": "multiple"}
+        about = [preview, facts, status, editor, *cleared]
         everything = [
-            *(status, compose, cancel, seen, versions, files, pack, again, forget),
-            *(place, diagnostics, editor),
+            *(status, compose, cancel, heading, seen, versions, files, pack, again, forget),
+            *(place, diagnostics, editor, picked),
         ]
-        film.change(choose, [film, editor], about, **work)
-        camera.stop_recording(choose, [camera, editor], about, **work)
-        fetch.click(press_fetch, [address, editor], [*about, cancel], **work)
-        address.submit(press_fetch, [address, editor], [*about, cancel], **work)
+        for chosen, event in (
+            (film, film.change),
+            (camera, camera.stop_recording),
+            (address, fetch.click),
+            (address, address.submit),
+        ):
+            fetched = chosen is address
+            event(
+                press_fetch if fetched else choose,
+                [chosen, editor, picked],
+                [*about, cancel] if fetched else about,
+                **each_time,
+            ).then(None, js=_TO_COMPOSE, **quietly)
         compose.click(press, [editor, *board.components], everything, **work).success(
             None, js=_TO_THE_STAGE, **quietly
         )
-        versions.select(press_version, [editor, *board.components], everything, **work)
+        compose.click(None, js=_TO_CANCEL, **quietly)
+        versions.select(None, js=_TO_THE_STATUS, **quietly)
+        versions.select(
+            press_version, [editor, *board.components], everything, **each_time
+        ).success(None, js=_TO_THE_STAGE, **quietly)
         for control in board.of_sound:
             listen = (
                 control.release
                 if isinstance(control, gr.Slider)
                 else (control.change if isinstance(control, gr.File) else control.input)
             )
-            listen(press_sound, [editor, *board.components], everything, **work)
-        pack.click(press_pack, [editor], everything, **work)
+            listen(press_sound, [editor, picked, *board.components], everything, **each_time)
+        pack.click(press_pack, [editor], everything, **work).success(
+            None, js=_SAVE_THE_ZIP, **quietly
+        )
         cancel.click(press_cancel, queue=False, **quietly)
-        forget.click(press_forget, None, [*everything, preview, facts, film, camera], **work)
-        shelf.select(show_example, None, [*everything, picked], **work)
-        again.click(use_example, [picked, editor], about, **work)
+        forget.click(press_forget, None, [*everything, preview, facts, film, camera], **work).then(
+            None, js=_TO_THE_STATUS, **quietly
+        )
+        shelf.select(show_example, None, everything, **each_time).then(
+            None, js=_TO_THE_RESULTS, **quietly
+        )
+        again.click(use_example, [picked, editor], about, **work).then(
+            None, js=_TO_COMPOSE, **quietly
+        )
         another.click(
             lambda: secrets.randbelow(LARGEST_SEED), None, named["seed"], queue=False, **quietly
         )
@@ -632,7 +720,9 @@ def build(studio: Studio) -> gr.Blocks:
             None, query, query, js=_WHOLE_ADDRESS, **quietly
         )
         given.upload(load_preset, [given, editor], [*board.components, status, editor], **work)
-        page.load(arrive, [editor], [*everything, preview, facts, *board.components], **work)
+        page.load(arrive, [editor], [*everything, preview, facts, *board.components], **work).then(
+            None, js=_ARRIVED, **quietly
+        )
         shown = [listing, install, stop, installing, clock]
         for event, handler in (
             (page.load, look_at_experts),
@@ -647,9 +737,37 @@ def build(studio: Studio) -> gr.Blocks:
 
 _WHOLE_ADDRESS = "text => text.startsWith('?') ? location.origin + location.pathname + text : text"
 
-_TO_THE_STAGE = """() => {
-  if (document.querySelector("#em-status")?.innerText.includes("own music now"))
-    document.querySelector("#em-stage")?.scrollIntoView({ behavior: "smooth", block: "start" });
+# The keyboard's focus goes where the eye goes, if what had it is gone.
+_GO = """
+const go = (to, focus, block = "start") => {
+  const part = document.querySelector(to);
+  part?.scrollIntoView({ behavior: "smooth", block });
+  if (focus && [document.body, null].includes(document.activeElement))
+    document.querySelector(focus)?.focus({ preventScroll: true });
+};
+const told = () => document.querySelector("#em-status")?.innerText ?? "";
+"""
+_TO_THE_STAGE = f"""() => {{ {_GO}
+  if (!/own music now|This is version|is new\\./.test(told())) return;
+  go("#em-results", "#em-stage [role=slider]");
+  if (!told().includes("own music now"))
+    document.querySelector("#em-stage video")?.play().catch(() => {{}});
+}}"""
+_TO_THE_RESULTS = f'() => {{ {_GO} go("#em-results", null); }}'
+_TO_THE_STATUS = f'() => {{ {_GO} setTimeout(() => go("#em-status", null, "center"), 100); }}'
+_TO_COMPOSE = f'() => {{ {_GO} go("#em-compose", "#em-compose", "nearest"); }}'
+_TO_CANCEL = f'() => {{ {_GO} setTimeout(() => go("#em-status", "#em-cancel", "nearest"), 600); }}'
+_ARRIVED = f"""() => {{ {_GO}
+  if (document.querySelector("#em-status .em-problem")) go("#em-status", null, "center");
+  else if (told().includes("Here it is again")) go("#em-results", null);
+}}"""
+_SAVE_THE_ZIP = """() => {
+  const save = (left) => {
+    const link = document.querySelector("#em-zip");
+    if (link) link.click();
+    else if (left) setTimeout(save, 100, left - 1);
+  };
+  save(30);
 }"""
 
 # The address bar names the take, so that a page that was closed or reloaded finds it again.
@@ -694,6 +812,17 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "share": False,
         "enable_monitoring": False,
     }
+
+
+def page_of(request: gr.Request) -> str:
+    """Gradio's name of the open page.
+
+    Raises:
+        gradio.Error: a program calls what only the page may.
+    """
+    if not request.session_hash:
+        raise gr.Error("Programs call /score.", print_exception=False)
+    return str(request.session_hash)
 
 
 def _limits(settings: Settings) -> str:

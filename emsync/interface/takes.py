@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emsync.download import digest
 from emsync.errors import EmsyncError
@@ -50,6 +50,8 @@ class Source:
     film: Film
     sha256: str
     poster: bytes
+    upload: Path | None = None
+    """Where it was uploaded; None if it came by another way."""
 
     @property
     def name(self) -> str:
@@ -95,6 +97,8 @@ class Take:
     revision: int = 0
     """Counts what the page has to show anew."""
     used: float = field(default_factory=time.monotonic)
+    asked: Any = None
+    """The mood editor's value when it was begun, for a page that finds it again."""
 
     @property
     def result(self) -> "Result | None":
@@ -119,6 +123,10 @@ class Job:
     """None until it is its turn."""
     ahead: int = 0
     """How many it waits for."""
+    waited: bool = False
+    """For anybody, at any time."""
+    expected: float = 0.0
+    """Seconds that it was said to take; 0 if nothing was said."""
     words: str = ""
     """What is under way beside the stages."""
     share: float = 0.0
@@ -132,6 +140,7 @@ class Job:
     def wait(self, ahead: int) -> None:
         """So many come before; the time spent waiting is not work."""
         self.ahead = ahead
+        self.waited = self.waited or ahead > 0
         if ahead == 0 and self.now is None:
             self.started = self.stage_started = time.monotonic()
 
@@ -195,7 +204,8 @@ class Shelf:
             if not take:
                 _link(upload, path)
             film = probe(path, limits)
-            source = Source(film, digest(path), poster(film, CancelToken()))
+            came = None if take or not upload.is_relative_to(self.root) else upload
+            source = Source(film, digest(path), poster(film, CancelToken()), came)
         except FileNotFoundError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise EmsyncError(
@@ -265,13 +275,20 @@ class Shelf:
         with self._lock:
             return [take for take in self._takes.values() if take.source is source]
 
-    def remove_film(self, source: Source) -> None:
-        """It goes, unless a take is made of it."""
+    def remove_film(self, source: Source, uploaded: bool = False) -> None:
+        """It goes, unless a take is made of it.
+
+        Args:
+            source: the film.
+            uploaded: so does what was uploaded, which goes by itself after a while.
+        """
         if self.takes_of(source):
             return
         with self._lock:
             self._sources.pop(source.folder, None)
         shutil.rmtree(source.folder, ignore_errors=True)
+        if uploaded and source.upload is not None:
+            source.upload.unlink(missing_ok=True)
 
     def sweep(self, in_use: Iterable[Source]) -> None:
         """Remove what nobody has looked at for an hour.

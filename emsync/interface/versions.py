@@ -8,10 +8,11 @@ _TEMPLATE = """${value && value.length ? `
 <article class="${one.shown ? "shown" : ""}">
 <h4>${one.label}${one.shown ? " <span>playing above</span>" : ""}</h4>
 <ul>${one.words.map(words => `<li>${words}</li>`).join("")}</ul>
-<p>${value.length > 1 ? `<button type="button" data-slot="${slot}" data-what="show"
-${one.shown || !one.ready ? "disabled" : ""}>Play ${one.label}</button>` : ""}
-<button type="button" data-slot="${slot}" data-what="another">Try another</button></p>
-</article>`).join("")}</div>` : ""}"""
+${value.length > 1 ? `<p><button type="button" data-slot="${slot}" data-what="show"
+${one.shown || !one.ready ? "disabled" : ""}>Play ${one.label}</button></p>` : ""}
+</article>`).join("")}</div>
+<p class="more"><button type="button" data-slot="0" data-what="another">Try another</button></p>`
+: ""}"""
 
 _CSS = """
 h3 { margin: 0.6em 0 0.4em; font-size: 1.05em; }
@@ -23,6 +24,8 @@ article.shown { border: 2px solid #0072B2; padding: 9px 11px; }
 h4 { margin: 0 0 0.3em; font-size: 1.05em; }
 h4 span { font-weight: 400; font-size: 0.85em; opacity: 0.85; }
 ul { margin: 0 0 0.6em; padding: 0; list-style: none; font-size: 0.92em; }
+article { display: flex; flex-direction: column; justify-content: space-between; }
+p.more { margin-top: 10px; }
 p { margin: 0; display: flex; flex-wrap: wrap; gap: 6px; }
 button { padding: 0.4em 0.8em; border-radius: 8px; cursor: pointer; color: var(--body-text-color);
   border: 1px solid var(--border-color-primary); background: var(--background-fill-primary); }

@@ -100,6 +100,8 @@ def done(take: "Take", words: str, seconds: float) -> str:
         if told.boundaries
         else "The film has no cuts to meet."
     )
+    if result.settings.mood.curve == "scenes" and len(result.curve.starts) == 1:
+        met += " Its scenes are too short or too alike, so one mood holds throughout."
     what = words or f"Your film has its own music now, made in {duration(seconds)}."
     return note(f"{what} {met}")
 
@@ -138,7 +140,7 @@ def facts(source: "Source", seconds: float, waiting: int, panel: "Panel") -> str
 def preview(source: "Source") -> str:
     """The film as it came, or a picture of it where browsers cannot play it."""
     film = source.film
-    picture = "data:image/jpeg;base64," + base64.b64encode(source.poster).decode()
+    picture = poster_address(source)
     address = html.escape(file_address(film.path))
     name = html.escape(source.name)
     if film.path.suffix.lower() == ".gif":
@@ -149,10 +151,20 @@ def preview(source: "Source") -> str:
             f'preload="metadata" aria-label="{name}"></video>'
         )
     return (
-        f'<figure class="em-preview"><img src="{picture}" alt="A frame of {name}"><figcaption>Not '
-        "every browser plays such a film. It is scored all the same, and the result plays."
+        f'<figure class="em-preview"><img src="{picture}" alt="A frame of {name}"><figcaption>A '
+        "frame of it. Your browser may not play such a film; it will play the scored one."
         "</figcaption></figure>"
     )
+
+
+def poster_address(source: "Source") -> str:
+    """Its picture, as an address that holds it."""
+    return "data:image/jpeg;base64," + base64.b64encode(source.poster).decode()
+
+
+def title(name: str) -> str:
+    """What the results are headed with: the name of the film they are of."""
+    return f"<h2>“{html.escape(name)}” with its music</h2>"
 
 
 _PLAYED_SUFFIXES = {".mp4", ".m4v", ".mov", ".webm"}
@@ -191,10 +203,11 @@ def _worth(piece: "Piece") -> list[str]:
         f"chords on {told.chord_tokens} of {told.boundaries} cuts"
         if told.boundaries
         else "no cuts to meet",
-        f"{judged.mood_distance:.2f} from the mood",
+        f"{judged.mood_distance:.2f} off the mood asked for",
         f"{composition.beats_per_minute:.0f} beats a minute",
         listed(sorted({note.group for note in composition.notes})) or "silence",
-        f"seed {composition.seed}",
+        f"seed {composition.seed}"
+        + ("" if composition.keep is None else f", number {composition.keep} of it"),
     ]
     if judged.faults:
         words.append(f"fault: {listed(judged.faults)}")
