@@ -299,6 +299,38 @@ def test_versions_sound_and_another_try(visit: Page, films: Films, tmp_path: Pat
     assert visit.complaints == []
 
 
+def go_to(page: Any, part: str, key: str = "Tab") -> None:
+    """Press a key until the focus is in a part of the page."""
+    for _ in range(120):
+        if page.evaluate("part => Boolean(document.activeElement?.closest(part))", part):
+            return
+        page.keyboard.press(key)
+    raise AssertionError(f"{part} is not reached")
+
+
+def test_the_keyboard_alone_is_enough(visit: Page, films: Films, tmp_path: Path) -> None:
+    page = visit.page
+    go_to(page, "#em-film button")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(two_scenes(films))
+    page.wait_for_selector(".em-facts >> text=two scenes.mp4", timeout=30_000)
+    go_to(page, "#em-compose")
+    ring = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert ring == "solid"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#em-status >> text=own music now", timeout=120_000)
+    finished(page, None)
+    go_to(page, "#em-stage [role=slider]")
+    page.keyboard.press("Space")
+    page.wait_for_function("document.querySelector('#em-stage video').currentTime > 0.3")
+    go_to(page, "#em-midi", "Shift+Tab")
+    with page.expect_download() as started:
+        page.keyboard.press("Enter")
+    assert started.value.suggested_filename == "two scenes.mid"
+    assert visit.complaints == []
+
+
 def test_a_take_is_found_again_by_its_link(app: App, browser: Any, films: Films) -> None:
     with open_page(browser, app.url) as visit:
         page = visit.page

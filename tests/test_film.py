@@ -358,6 +358,27 @@ def test_timeline_puts_reordered_frames_right(gaps: list[int], window: int, rand
     assert (timeline.shortest, timeline.longest) == (min(gaps), max(gaps))
 
 
+@pytest.mark.parametrize("starts", [True, False])
+def test_every_pipe_is_closed_once(
+    films: Films, starts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A number that is closed a second time may be another thread's file by then."""
+    closed: list[int] = []
+    close = os.close
+
+    def note(descriptor: int) -> None:
+        closed.append(descriptor)
+        close(descriptor)
+
+    with FFmpegRun(CancelToken()) as run:
+        theirs = [run.open_side_pipe("side"), run.open_side_pipe("out")]
+        if starts:
+            run.start([*input_arguments(films.plain()), "-f", "null", "-"])
+        monkeypatch.setattr("emsync.film.ffmpeg.os.close", note)
+    assert len(closed) == len({*closed}) == (2 if starts else 4)
+    assert ({*theirs} <= {*closed}) is not starts
+
+
 def test_ffmpeg_itself_opens_no_script(films: Films, either_ffmpeg: str) -> None:
     films.plain()
     script = written(films, "script.mp4", b"ffconcat version 1.0\nfile plain.mp4\n")

@@ -91,7 +91,8 @@ class FFmpegRun:
     def __init__(self, cancel: CancelToken) -> None:
         self._cancel = cancel
         self._process: subprocess.Popen[bytes] | None = None
-        self._sides: dict[Source, tuple[int, int]] = {}
+        self._sides: dict[Source, tuple[int, ...]] = {}
+        """Their ends that are open here: ours and, until the start, FFmpeg's."""
         self._stderr = bytearray()
 
     def __enter__(self) -> Self:
@@ -113,10 +114,11 @@ class FFmpegRun:
             for pipe in (process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
+        # Each once: a number that is closed already may be another thread's file by now.
         for ends in self._sides.values():
             for descriptor in ends:
-                with suppress(OSError):
-                    os.close(descriptor)
+                os.close(descriptor)
+        self._sides.clear()
 
     def open_side_pipe(self, source: Source = "side") -> int:
         """Another pipe out of FFmpeg, which `read` calls `source`; before `start`.
@@ -147,7 +149,7 @@ class FFmpegRun:
         for source, (ours, theirs) in self._sides.items():
             # Ours must go, or the pipe would never report its end.
             os.close(theirs)
-            self._sides[source] = (ours, ours)
+            self._sides[source] = (ours,)
 
     def read(self) -> Iterator[tuple[Source, bytes]]:
         """Yield what FFmpeg writes, in pieces, until it has closed all its outputs.
@@ -160,7 +162,7 @@ class FFmpegRun:
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout.fileno(), selectors.EVENT_READ, "out")
             selector.register(process.stderr.fileno(), selectors.EVENT_READ, "err")
-            for source, (ours, _) in self._sides.items():
+            for source, (ours, *_) in self._sides.items():
                 selector.register(ours, selectors.EVENT_READ, source)
             while selector.get_map():
                 self._cancel.check()

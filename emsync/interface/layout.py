@@ -838,7 +838,7 @@ def _footer() -> str:
     return (
         "<p>What you make here is yours; we claim nothing in it, and your rights in the film are "
         "your own affair. The code is under the MIT licence. What the weights were trained on, and "
-        "what that allows, is said under “Making of”; the authors of that music are named in "
+        "what that allows, is said under “How it came about”; the authors of that music are named in "
         "their card, in the folder weights. Films and results are deleted an hour after they were "
         "last looked at, also when the page was closed before, and at once by “Delete all of it "
         "now”.</p>"
