@@ -240,9 +240,11 @@ def test_a_machine_that_is_slow_is_expected_to_be(
     two = replace(Settings(), music=replace(Settings().music, candidates=2))
     assert studio.expected_seconds(source, two) > studio.expected_seconds(source, Settings())
     job = studio.compose("page", Settings(), FILMS_OWN)
-    assert job is not None and job.expected > 0
-    job.expected = 0.01  # so it takes far longer than was said
-    watch(studio)
+    assert job is not None
+    seen = watch(studio)
+    assert job.expected > 0 and not seen[-1].busy
+    job.expected = 0.01  # as if it had taken far longer than was said
+    studio._learn(job)
     before = Studio(tmp_path).expected_seconds(source, Settings())
     studio.analyses.forget(source)
     assert studio.expected_seconds(source, Settings()) > 2 * before

@@ -264,7 +264,11 @@ class Studio:
         return replace(settings, music=music, sound=sound)
 
     def expected_seconds(self, source: Source, settings: Settings) -> float:
-        """About how long a take of this film will take here, once it is its turn."""
+        """About how long a take of this film will take here, once it is its turn.
+
+        Not to be called by the server's own thread: the first time PyTorch is imported, to see
+        what there is to compute with.
+        """
         from emsync.pipeline import STAGES, expected_seconds
 
         seconds = float(source.film.duration)
@@ -323,8 +327,7 @@ class Studio:
             oldest = session.takes.pop(0)
             if oldest.token in session.begun:  # what came by a link stays for whoever made it
                 self.shelf.remove_take(oldest)
-        expected = self.expected_seconds(session.source, settings)
-        return self._start(take, settings.sound, self._score, expected)
+        return self._start(take, settings.sound, self._score)
 
     def another(self, name: str, sound: SoundSettings) -> Job | None:
         """Compose one version more, beside those that did not please.
@@ -520,14 +523,8 @@ class Studio:
 
     # In the working thread ------------------------------------------------------------------------
 
-    def _start(
-        self,
-        take: Take,
-        sound: SoundSettings,
-        work: Callable[[Job], None],
-        expected: float = 0.0,
-    ) -> Job:
-        job = Job(take, sound, expected=expected)
+    def _start(self, take: Take, sound: SoundSettings, work: Callable[[Job], None]) -> Job:
+        job = Job(take, sound)
         take.job = job
         # In the context of the request: a borrowed GPU counts for the visitor who asked.
         run = copy_context().run
@@ -575,6 +572,7 @@ class Studio:
 
         load_library()
         take, wish = job.take, job.take.wish
+        job.expected = self.expected_seconds(take.source, take.settings)
         analysis = self._analysis(job)
         job.past |= analysis.seconds
         with self._composing.turn(job.cancel, job.wait):

@@ -289,12 +289,13 @@ def build(studio: Studio) -> gr.Blocks:
 
         # A film ---------------------------------------------------------------------------------
 
-        def about_film(name: str) -> dict[Any, Any]:
+        async def about_film(name: str) -> dict[Any, Any]:
             """What the page shows of its film."""
             source = studio.session(name).source
             if source is None:
                 return {preview: "", facts: ""}
-            seconds = studio.expected_seconds(source, studio.session(name).base)
+            base = studio.session(name).base
+            seconds = await asyncio.to_thread(studio.expected_seconds, source, base)
             return {
                 preview: views.preview(source),
                 facts: views.facts(source, seconds, studio.before(name), studio.panel),
@@ -311,7 +312,7 @@ def build(studio: Studio) -> gr.Blocks:
             name = page_of(request)
             if path is None:
                 studio.drop(name)
-                return about_film(name)
+                return await about_film(name)
             try:
                 chosen = await asyncio.to_thread(studio.choose, name, path)
             except EmsyncError as error:
@@ -319,7 +320,7 @@ def build(studio: Studio) -> gr.Blocks:
             if chosen is None:
                 return unchanged  # another came in the meantime
             mood_of_none = {editor: without_film(mood, defaults.mood)}
-            return about_film(name) | mood_of_none | without_example(picked_name)
+            return (await about_film(name)) | mood_of_none | without_example(picked_name)
 
         async def press_fetch(
             where: str, mood: dict[str, Any], picked_name: str, request: gr.Request
@@ -333,7 +334,7 @@ def build(studio: Studio) -> gr.Blocks:
                         cancel: gr.Button(visible=True),
                     }
                 yield {
-                    **about_film(name),
+                    **(await about_film(name)),
                     cancel: gr.Button(visible=False),
                     editor: without_film(mood, defaults.mood),
                     **without_example(picked_name),
@@ -588,7 +589,7 @@ def build(studio: Studio) -> gr.Blocks:
             heard = take.settings if take.result is None else take.result.settings
             mood = mood if take.asked is None else take.asked
             yield {
-                **about_film(name),
+                **(await about_film(name)),
                 **board.show(replace(take.settings, sound=heard.sound)),
                 place: token,
                 editor: mood,
@@ -838,10 +839,10 @@ def _footer() -> str:
     return (
         "<p>What you make here is yours; we claim nothing in it, and your rights in the film are "
         "your own affair. The code is under the MIT licence. What the weights were trained on, and "
-        "what that allows, is said under “How it came about”; the authors of that music are named in "
-        "their card, in the folder weights. Films and results are deleted an hour after they were "
-        "last looked at, also when the page was closed before, and at once by “Delete all of it "
-        "now”.</p>"
+        "what that allows, is said under “How it came about”; the authors of that music are named "
+        "in their card, in the folder weights. Films and results are deleted an hour after they "
+        "were last looked at, also when the page was closed before, and at once by “Delete all of "
+        "it now”.</p>"
         "<p>Method: S. Sulun, P. Viana, M. E. P. Davies, “Video Soundtrack Generation by "
         "Aligning Emotions and Temporal Boundaries”.</p>"
     )
