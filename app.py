@@ -3,8 +3,8 @@
 import os
 import shutil
 import signal
-import sys
 import tempfile
+import threading
 from pathlib import Path
 
 _FOLDER = "emsync-"
@@ -13,8 +13,10 @@ _FOLDER = "emsync-"
 def main() -> None:
     """Build the page and serve it until the process is told to stop."""
     remove_leftovers()
-    # A plain `kill` must tidy up as well as Ctrl-C does.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # A plain `kill` must tidy up as well as Ctrl-C does. An exception would be lost where Python
+    # ignores them, as in the callbacks of an import.
+    told_to_stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: told_to_stop.set())
     with tempfile.TemporaryDirectory(
         prefix=f"{_FOLDER}{os.getpid()}-", ignore_cleanup_errors=True
     ) as root:
@@ -28,10 +30,15 @@ def main() -> None:
             adopt_preloaded_weights()
         studio = Studio(Path(root))
         studio.start_sweeping()
+        page = build(studio)
         try:
-            build(studio).launch(**launch_options(studio.settings))
+            page.launch(**launch_options(studio.settings), prevent_thread_lock=True)
+            told_to_stop.wait()
+        except KeyboardInterrupt:
+            print("Stopping.", flush=True)
         finally:
             studio.close()
+            page.close(verbose=False)
 
 
 def adopt_preloaded_weights() -> None:
