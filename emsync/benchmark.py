@@ -55,7 +55,7 @@ class PeakMemory:
 
     def _watch(self) -> None:
         while not self._stop.wait(_LOOK_SECONDS):
-            self.bytes = max(self.bytes, sum(map(_resident, _family())))
+            self.bytes = max(self.bytes, sum(map(resident, _family())))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -198,7 +198,7 @@ def _family() -> list[str]:
     return found
 
 
-def _resident(process: str) -> int:
+def resident(process: str | int) -> int:
     """Bytes of resident memory; 0 for a process that has ended."""
     try:
         return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * resource.getpagesize()

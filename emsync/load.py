@@ -9,7 +9,6 @@ import argparse
 import json
 import math
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -27,7 +26,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Self
 
-from emsync.benchmark import machine
+from emsync.benchmark import machine, resident
 from emsync.download import digest
 from emsync.errors import EmsyncError
 from emsync.presets import one_line
@@ -140,13 +139,13 @@ class AppLooks:
 
     def _watch(self) -> None:
         while not self._stop.wait(_LOOK_SECONDS):
-            own = _resident(self._process)
+            own = resident(self._process)
             commands = {number: _command(number) for number in family(self._temporary)}
             # One that is just being started still looks like the app, and holds what it holds.
             app = _command(self._process)
             helpers = {number: words for number, words in commands.items() if words != app}
             self.bytes = max(self.bytes, own)
-            self.bytes_together = max(self.bytes_together, own + sum(map(_resident, helpers)))
+            self.bytes_together = max(self.bytes_together, own + sum(map(resident, helpers)))
             kinds = helpers.values()
             self.looking = max(self.looking, sum("[large]" in words for words in kinds))
             self.encoding = max(self.encoding, sum("-progress" in words for words in kinds))
@@ -499,14 +498,6 @@ def score(
     sent = None if film is None else handle_file(film)
     work = client.submit(sent, settings, moods, api_name="/score")
     return tuple(work.result(_LONGEST_SECONDS))
-
-
-def _resident(process: int) -> int:
-    """Bytes of resident memory; 0 for a process that has ended."""
-    try:
-        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * resource.getpagesize()
-    except (OSError, IndexError, ValueError):
-        return 0
 
 
 def _command(process: int) -> str:

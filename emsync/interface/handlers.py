@@ -42,7 +42,7 @@ from emsync.zero_gpu import standard_panel
 if TYPE_CHECKING:
     from emsync.interface.mood_editor import Wish
     from emsync.music.checkpoint import Checkpoint
-    from emsync.pipeline import Analysis, Result
+    from emsync.pipeline import Analysis, Piece, Result
 
 _LOOK_SECONDS = 0.3
 _SWEEP_SECONDS = 120
@@ -567,25 +567,15 @@ class Studio:
 
     def _score(self, job: Job) -> None:
         """A take from the beginning."""
-        from emsync.pipeline import compose_pieces
         from emsync.sound.synth import load_library
 
         load_library()
-        take, wish = job.take, job.take.wish
+        take = job.take
         job.expected = self.expected_seconds(take.source, take.settings)
         analysis = self._analysis(job)
         job.past |= analysis.seconds
         with self._composing.turn(job.cancel, job.wait):
-            pieces = compose_pieces(
-                analysis,
-                take.settings,
-                job.hear,
-                job.cancel,
-                self._generator(),
-                wish.mood,
-                wish.changes,
-                job.draw,
-            )
+            pieces = self._pieces(job, analysis, take.settings)
             take.versions = [
                 Version(piece, letter) for letter, piece in zip(_LETTERS, pieces, strict=False)
             ]
@@ -598,9 +588,7 @@ class Studio:
 
     def _another(self, job: Job) -> None:
         """One version more."""
-        from emsync.pipeline import compose_pieces
-
-        take, wish = job.take, job.take.wish
+        take = job.take
         analysis = take.versions[0].piece.analysis
         settings = replace(
             take.settings,
@@ -609,16 +597,7 @@ class Studio:
         )
         job.past |= analysis.seconds
         with self._composing.turn(job.cancel, job.wait):
-            (piece,) = compose_pieces(
-                analysis,
-                settings,
-                job.hear,
-                job.cancel,
-                self._generator(),
-                wish.mood,
-                wish.changes,
-                job.draw,
-            )
+            (piece,) = self._pieces(job, analysis, settings)
             take.next_seed = (take.next_seed + 1) % (_LARGEST_SEED + 1)
             made = Version(piece, _LETTERS[len(take.versions)])
             self._perform(job, made)
@@ -626,6 +605,22 @@ class Studio:
             take.shown = len(take.versions) - 1
             take.revision += 1
         job.words = f"Version {made.label} is new."
+
+    def _pieces(self, job: Job, analysis: "Analysis", settings: Settings) -> tuple["Piece", ...]:
+        """Composed for the mood that the take asks for."""
+        from emsync.pipeline import compose_pieces
+
+        wish = job.take.wish
+        return compose_pieces(
+            analysis,
+            settings,
+            job.hear,
+            job.cancel,
+            self._generator(),
+            wish.mood,
+            wish.changes,
+            job.draw,
+        )
 
     def _learn(self, job: Job) -> None:
         """How quick this machine is, from a take that did not have to wait."""
