@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -12,6 +13,13 @@ _FOLDER = "emsync-"
 
 def main() -> None:
     """Build the page and serve it until the process is told to stop."""
+    from emsync.errors import EmsyncError
+    from emsync.interface.server import access_from, check_guarded, guarded
+
+    try:
+        access = access_from(os.environ)
+    except EmsyncError as problem:
+        sys.exit(f"emsync: {problem}")
     remove_leftovers()
     # A plain `kill` must tidy up as well as Ctrl-C does. An exception would be lost where Python
     # ignores them, as in the callbacks of an import.
@@ -23,6 +31,7 @@ def main() -> None:
         # Read by Gradio when it is imported: uploads and results share one folder, ours.
         os.environ["GRADIO_TEMP_DIR"] = root
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        from emsync.interface.examples import FOLDER
         from emsync.interface.handlers import Studio
         from emsync.interface.layout import build, launch_options
 
@@ -31,8 +40,11 @@ def main() -> None:
         studio = Studio(Path(root))
         studio.start_sweeping()
         page = build(studio)
+        options = launch_options(studio.settings)
+        options |= guarded(access, Path(root), FOLDER, options["max_file_size"], options["head"])
         try:
-            page.launch(**launch_options(studio.settings), prevent_thread_lock=True)
+            app, _, _ = page.launch(**options, prevent_thread_lock=True)
+            check_guarded(app)
             told_to_stop.wait()
         except KeyboardInterrupt:
             print("Stopping.", flush=True)
