@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 
 from emsync.errors import EmsyncError
 from emsync.settings import ExpertSettings, FilmLimits, MusicSettings, Settings
-from emsync.wording import listed
+from emsync.wording import listed, one_line
 
 VERSION = 1
 LARGEST_PRESET = 64_000
@@ -53,6 +53,9 @@ RANGES = {
     "limits.seconds": Range(0, FilmLimits.seconds, above=True),
     "limits.pixels": Range(0, FilmLimits.pixels, above=True),
     "limits.bytes": Range(0, FilmLimits.bytes, above=True),
+    "limits.frames": Range(0, FilmLimits.frames, above=True),
+    "limits.look_seconds": Range(0, FilmLimits.look_seconds, above=True),
+    "limits.look_memory": Range(0, FilmLimits.look_memory, above=True),
     "cuts.threshold": Range(0, 1),
     "cuts.minimum_gap": Range(0.5, 600),
     "experts.frames": Range(1, 16),
@@ -505,9 +508,3 @@ def _shown(value: object) -> str:
     if isinstance(value, str):
         return f"“{one_line(value, 40)}”"
     return one_line(json.dumps(value, default=str), 40)
-
-
-def one_line(text: str, most: int = 200) -> str:
-    """A stranger's text as it can be shown: short, on one line, without control characters."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in text[:most])
-    return shown + "…" if len(text) > most else shown

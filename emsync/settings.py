@@ -25,6 +25,73 @@ class FilmLimits:
     seconds: float = 600.0
     pixels: int = 4096 * 2304
     bytes: int = 500_000_000
+    frames: int = 150_000
+    """Ten minutes at 240 a second, and some."""
+    look_seconds: float = 60.0
+    """That it may take to find out what film it is (`emsync.film.probing`)."""
+    look_memory: int = 2_000_000_000
+    """Bytes of address space for that; a 4K film takes a quarter of it."""
+
+
+@dataclass(frozen=True)
+class ToolLimits:
+    """What one FFmpeg may take. It decodes what strangers send, so it is bounded from outside."""
+
+    memory: int = 4_000_000_000
+    """Bytes of address space (Linux). Measured with four threads on 4096 x 2304 at 10 bit, the
+    largest picture accepted: 1.0 GB to look at HEVC, 2.3 GB to encode it as H.264; 1.1 GB for
+    1080p. `EMSYNC_FFMPEG_MEMORY`, in GB, changes it."""
+    threads: int = 4
+    """Of each decoder, encoder and filter graph: memory grows with them."""
+    scored_bytes: int = 2_000_000_000
+    """Of a scored film. One that plays in every browser is as large as it was; encoded, 1080p at
+    its busiest has 1.5 GB in ten minutes. Ours."""
+
+
+@dataclass(frozen=True)
+class StageLimits:
+    """Seconds that each stage of a request may take: (at least, and more per second of film).
+
+    After that it is stopped, children and all, with a sentence. Ours: ten times and more what
+    `make bench` measures for films as people have them; 30 frames of 4K HEVC a second, the most
+    that is to be expected, take two cores 3 s to look at and 6 s to encode per second of film.
+    The experts' time is their own (`ExpertSettings.patience`), that of the first look at a file
+    `FilmLimits.look_seconds`.
+    """
+
+    probe: tuple[float, float] = (60.0, 0.1)
+    scenes: tuple[float, float] = (60.0, 6.0)
+    emotion: tuple[float, float] = (60.0, 1.0)
+    """To read the film's sound."""
+    compose: tuple[float, float] = (120.0, 6.0)
+    """With everything that costs time turned up: 4 s per second of film."""
+    render: tuple[float, float] = (60.0, 2.0)
+    mux: tuple[float, float] = (120.0, 8.0)
+    bundle: tuple[float, float] = (60.0, 2.0)
+    """Stems and ZIP, when they are asked for."""
+
+
+@dataclass(frozen=True)
+class HostLimits:
+    """What one machine gives to all strangers together; a request cannot change it.
+
+    `emsync.interface.room.host_limits` reads the environment variables.
+    """
+
+    waiting: int = 20
+    """Requests at work and waiting. Ours: a minute of film takes two cores about half a minute, so
+    the last of 20 waits some ten minutes, which is as long as people do. `EMSYNC_QUEUE`."""
+    disk: int = 20_000_000_000
+    """Bytes of all requests together: films, what is made on the way, results. Ours: forty of the
+    largest films with one version each; a free Space has 50 GB. `EMSYNC_DISK`, in GB."""
+    disk_per_request: int = 5_000_000_000
+    """Bytes of one request. Ours: the largest film with one version takes 1.2 GB, and 2.7 GB more
+    while its stems and ZIP are made. `EMSYNC_DISK_PER_REQUEST`, in GB."""
+    disk_free: int = 1_000_000_000
+    """Bytes of the volume that stay free for the rest of the machine. Ours. `EMSYNC_DISK_FREE`, in
+    GB."""
+    stages: StageLimits = field(default_factory=StageLimits)
+    tools: ToolLimits = field(default_factory=ToolLimits)
 
 
 @dataclass(frozen=True)

@@ -11,3 +11,9 @@ def listed(words: Sequence[str]) -> str:
 def clock(seconds: float) -> str:
     """Minutes and seconds, as players show them: 1:05."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def one_line(text: str, most: int = 200) -> str:
+    """A stranger's text as it can be shown: short, on one line, without control characters."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in text[:most])
+    return shown + "…" if len(text) > most else shown

@@ -177,13 +177,13 @@ def test_a_synthesizer_that_dies_takes_nobody_along(
         "import os, sys\nfrom emsync.sound import soundfonts\n"
         f"soundfonts._try = lambda path: {end}\nsys.exit(soundfonts.main())\n"
     )
-    run = subprocess.run
+    start = subprocess.Popen
 
     def instead(command: list[str], **options: object) -> object:
-        assert command[1:3] == ["-m", "emsync.sound.soundfonts"]
-        return run([command[0], "-c", program, command[3]], **options)  # type: ignore[call-overload]
+        assert command[-2:] == ["-m", "emsync.sound.soundfonts"]
+        return start([*command[:-2], "-c", program], **options)  # type: ignore[call-overload]
 
-    monkeypatch.setattr(subprocess, "run", instead)
+    monkeypatch.setattr(subprocess, "Popen", instead)
     with pytest.raises(SoundError, match="the synthesizer fails on it, or needs too much memory"):
         check(small_font)
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from emsync.errors import FilmError
 from emsync.film.ffmpeg import MEDIA_FORMATS
 from emsync.film.mp4 import edit_end
+from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
+from emsync.wording import one_line
 
 if TYPE_CHECKING:
     import av
@@ -56,6 +58,7 @@ class Film:
         audio_stream: index of the sound in the container; None without `has_audio`.
         audio_channels: 1 for mono, 2 for stereo; 0 without `has_audio`.
         last_frame: time stamp of the last frame minus `start`.
+        stated: seconds that the header gives the whole file, with its sound; 0 if it gives none.
         times_stored: the container holds the times at which frames are shown. AVI does not:
             it holds their order only, and the times follow from the frame rate.
     """
@@ -81,6 +84,7 @@ class Film:
     audio_stream: int | None
     audio_channels: int
     last_frame: Fraction
+    stated: Fraction
     times_stored: bool
 
     @property
@@ -89,8 +93,34 @@ class Film:
         return not self.times_stored and not self.variable_frame_rate
 
 
-def probe(path: Path, limits: FilmLimits = FilmLimits()) -> Film:  # noqa: B008 (frozen)
-    """Read every packet of `path`, decode one frame, and say what film it is.
+def probe(
+    path: Path,
+    limits: FilmLimits = FilmLimits(),  # noqa: B008 (frozen)
+    cancel: CancelToken | None = None,
+) -> Film:
+    """What film a file is, found out in a process of its own: see `examine`.
+
+    Args:
+        path: of the film.
+        limits: on the film, and on the process that reads it.
+        cancel: stops it within a tenth of a second.
+
+    Raises:
+        FilmError: as `examine`; or it takes too long or too much memory to read, or brings the
+            process down.
+        Cancelled: the owner of the request asked to stop.
+    """
+    from emsync.film.probing import look  # which imports this module
+
+    try:
+        _first_bytes(path, limits)
+    except FilmError as error:
+        raise FilmError(one_line(str(error), 600)) from error
+    return look(path, limits, cancel)
+
+
+def examine(path: Path, limits: FilmLimits) -> Film:
+    """Read every packet of `path`, decode one frame, and say what film it is; in this process.
 
     The packets are counted and timed rather than the header believed: browser recordings state
     no duration, and edit lists or lost frames make others state a wrong one. Memory does not
@@ -99,7 +129,8 @@ def probe(path: Path, limits: FilmLimits = FilmLimits()) -> Film:  # noqa: B008 
     Raises:
         FilmError: with a sentence that names what is wrong: no such file, empty, too large, not
             a film, a picture, sound only, cut off, no frames, nothing decodes, too many pixels,
-            too long.
+            too many frames, too long.
+        MemoryError: FFmpeg's libraries were given too little.
     """
     import av
 
@@ -108,6 +139,8 @@ def probe(path: Path, limits: FilmLimits = FilmLimits()) -> Film:  # noqa: B008 
     try:
         with container:
             return _examine(container, path, limits)
+    except av.error.MemoryError:
+        raise
     except av.error.FFmpegError as error:
         raise FilmError(
             f"“{path.name}” cannot be read as a film: it seems to be damaged. "
@@ -134,6 +167,8 @@ def _first_bytes(path: Path, limits: FilmLimits) -> bytes:
             return file.read(16)
     except FileNotFoundError as error:
         raise FilmError(f"There is no file “{path}”. Check the name and the folder.") from error
+    except ValueError as error:
+        raise FilmError(f"“{path.name}” is not the name of a file. Check it.") from error
     except OSError as error:
         raise FilmError(f"“{path.name}” cannot be opened: {error.strerror}.") from error
 
@@ -157,6 +192,8 @@ def _open(path: Path, head: bytes) -> "InputContainer":
         )
     except av.error.EOFError as error:
         raise _frameless(path) from error
+    except av.error.MemoryError:
+        raise
     except (av.error.FFmpegError, OSError) as error:
         if head[4:8] in (b"ftyp", b"moov", b"mdat") or head[:4] == b"\x1aE\xdf\xa3":
             raise FilmError(
@@ -252,6 +289,8 @@ class _Reading:
 
 
 def _examine(container: "InputContainer", path: Path, limits: FilmLimits) -> Film:
+    import av
+
     video = _picture(container, path)
     _check_size(path, video.codec_context.width, video.codec_context.height, limits)
     if video.duration is not None:
@@ -311,6 +350,7 @@ def _examine(container: "InputContainer", path: Path, limits: FilmLimits) -> Fil
         audio_stream=audio_stream,
         audio_channels=0 if audio_stream is None else reading.audible[audio_stream],
         last_frame=last - start,
+        stated=Fraction(container.duration or 0, av.time_base),
         times_stored=timeline.stored,
     )
 
@@ -375,6 +415,11 @@ def _read(container: "InputContainer", video: Any, path: Path, limits: FilmLimit
             if heard is not None:
                 reading.audible[index] = heard.layout.nb_channels
                 audio_tries[index] = _AUDIO_TRIES
+        if timeline.count > limits.frames:
+            raise FilmError(
+                f"“{path.name}” has more than {limits.frames:,} frames, which is the limit. "
+                "Export it with fewer frames a second, or a part of it."
+            )
         if timeline.first is not None:
             _check_length(path, (timeline.last - timeline.first) * video.time_base, limits)
     timeline.finish()

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from emsync.errors import FilmError, ToolError
-from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments
+from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments, threads
 from emsync.film.probe import Film, probe
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
@@ -17,7 +17,7 @@ _SAMPLE_RATE = 44_100
 _BROWSER_PROFILES = {"Constrained Baseline", "Baseline", "Main", "High", "Progressive High",
                      "Constrained High"}  # fmt: skip
 _BROWSER_PIXELS = {"yuv420p", "yuvj420p"}
-_TRUSTED = FilmLimits(seconds=float("inf"), pixels=1 << 40, bytes=1 << 50)
+_TRUSTED = FilmLimits(seconds=float("inf"), pixels=1 << 40, bytes=1 << 50, frames=1 << 40)
 """For our own output, whose size follows from a film that was within the limits."""
 
 
@@ -245,12 +245,14 @@ def _run(
                 "-af", f"aresample={_SAMPLE_RATE},apad=whole_len={samples},"
                 f"atrim=end_sample={samples}",
                 # The thorough search takes twice as long and, at this rate, comes no nearer.
+                "-threads", str(threads()),
                 "-c:a", "aac", "-aac_coder", "fast", "-b:a", "192k",
                 "-movflags", "+faststart", "-f", "mp4",
                 "-progress", "pipe:1", "-stats_period", "0.25",
                 "-y", f"file:{part.absolute()}",
             ],
             ffmpeg_executable(encoders),
+            writes=part,
         )  # fmt: skip
         for _, chunk in run.read():
             pending += chunk
@@ -282,19 +284,15 @@ def _check(part: Path, film: Film, exactly: bool = False) -> int:
     Returns:
         How many of the film's frames it lacks.
     """
-    import av
-
     frame = 1 / film.frame_rate
     result = probe(part, _TRUSTED)
-    with av.open(f"file:{part.absolute()}", container_options={"format_whitelist": "mov"}) as file:
-        container = Fraction(file.duration or 0, av.time_base)
     millisecond = Fraction(1, 1000)
     if abs(result.start) > frame:
         raise _Unfit(f"it starts at {float(result.start):.3f} s")
     if abs(result.duration - film.duration) > frame + millisecond:
         raise _Unfit(f"it lasts {float(result.duration):.3f} s")
-    if abs(container - film.duration) > frame + millisecond:
-        raise _Unfit(f"it lasts {float(container):.3f} s with its sound")
+    if abs(result.stated - film.duration) > frame + millisecond:
+        raise _Unfit(f"it lasts {float(result.stated):.3f} s with its sound")
     # A frame that is damaged, or shown at the time of another, may get lost in encoding.
     if abs(result.frame_count - film.frame_count) > (0 if exactly else film.frame_count // 10):
         raise _Unfit(f"it has {result.frame_count} of {film.frame_count} frames")

@@ -2,15 +2,13 @@
 
 FluidSynth is a C library, and a file made wrong by accident or on purpose could end it and all that
 runs beside it. So a stranger's SoundFont is first read here, by its own description, and then
-played by FluidSynth in a process of its own (``python -m emsync.sound.soundfonts FILE``), which is
+played by FluidSynth in a process of its own (``python -m emsync.sound.soundfonts``), which is
 given little memory and little time.
 """
 
 import contextlib
 import importlib.util
-import os
 import struct
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +16,11 @@ from typing import BinaryIO
 
 import numpy as np
 
+from emsync import child
 from emsync.errors import SoundError
 from emsync.progress import CancelToken
 from emsync.sound.synth import SoundFont, find_soundfont, load_library, sound_on, synthesizer
+from emsync.wording import one_line
 
 LARGEST = 200_000_000
 """Bytes of a SoundFont that is accepted from a stranger; FluidR3_GM has 148 million. Ours."""
@@ -185,57 +185,23 @@ def _try_apart(path: Path) -> None:
     Raises:
         SoundError: it found something wrong, took too long, or did not survive it.
     """
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUTF8": "1",
-        # Memory is set aside for every thread of these, and it is counted.
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
+    message = str(path.absolute()).encode("utf-8", "surrogateescape")
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "emsync.sound.soundfonts", str(path.absolute())],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TRIAL_SECONDS,
-        )
-    except subprocess.TimeoutExpired as error:
+        done = child.run_module("emsync.sound.soundfonts", message, TRIAL_SECONDS)
+    except child.TooSlow as error:
         raise SoundError(
             f"“{path.name}” takes longer than {TRIAL_SECONDS:g} s to load. Choose a smaller "
             "SoundFont."
         ) from error
     except OSError as error:
         raise SoundError(f"“{path.name}” could not be tried out: {error.strerror}.") from error
-    if done.returncode == _REFUSED:
-        raise SoundError(done.stdout.decode("utf-8", "replace").strip())
-    if done.returncode:
+    if done.status == _REFUSED:
+        raise SoundError(one_line(done.said.decode("utf-8", "replace").strip(), 600))
+    if done.status:
         raise SoundError(
             f"“{path.name}” cannot be played: the synthesizer fails on it, or needs too much "
             "memory. Choose another SoundFont."
         )
-
-
-def _confine() -> None:
-    """Bound what this process may take, where the system can do that."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    seconds = round(TRIAL_SECONDS)
-    for what, most in [
-        (resource.RLIMIT_AS, TRIAL_MEMORY),
-        (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ]:
-        _, hard = resource.getrlimit(what)
-        # macOS knows some of them by name only.
-        with contextlib.suppress(ValueError, OSError):
-            bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
-            resource.setrlimit(what, (bound, hard))
 
 
 def _try(path: Path) -> None:
@@ -270,10 +236,10 @@ def _try(path: Path) -> None:
 
 
 def main() -> int:
-    """Try the SoundFont that is named on the command line; what is wrong is printed."""
-    _confine()
+    """Try the SoundFont that standard input names; what is wrong is printed."""
+    child.confine(TRIAL_SECONDS, TRIAL_MEMORY)
     try:
-        _try(Path(sys.argv[1]))
+        _try(Path(sys.stdin.buffer.read().decode("utf-8", "surrogateescape")))
     except SoundError as error:
         print(error)
         return _REFUSED
