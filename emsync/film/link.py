@@ -29,7 +29,6 @@ import logging
 import os
 import queue
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -43,6 +42,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from emsync import child
 from emsync.errors import EmsyncError, FilmError, ToolError
 from emsync.film.ffmpeg import FFmpegRun, input_arguments
 from emsync.progress import CancelToken
@@ -82,10 +82,7 @@ _QUOTE_LETTERS = 160
 _GOOD_ENOUGH = 720  # pixels: a film in one file is taken from here on
 _PROTOCOLS = {"http", "https", "m3u8", "m3u8_native", "http_dash_segments"}
 _PORTS = {80, 443}  # and all from 1024 on
-_KEPT = (
-    "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "SYSTEMROOT",
-    "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
-)  # fmt: skip
+_KEPT = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _WORDLESS = b'{"failed": "the process ended without a word"}'
 _METADATA = {"168.63.129.16"}  # Azure's, which looks like a public address
 _PROTOCOL_NUMBERS = ipaddress.ip_network("192.0.0.0/24")  # Oracle's metadata among them
@@ -253,9 +250,9 @@ def _environment(scratch: Path) -> dict[str, str]:
     """Nothing that the app knows: no tokens, no proxies, no home with settings and passwords."""
     home = str(scratch)
     return {
+        **child.environment(),
         **{name: os.environ[name] for name in _KEPT if name in os.environ},
         **dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "APPDATA", "TMPDIR"), home),
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
         "PYTHONIOENCODING": "utf-8",
         "YTDLP_NO_PLUGINS": "1",
     }
@@ -487,7 +484,8 @@ def main() -> None:
         out.flush()
 
     job = json.load(sys.stdin)
-    _bound(job)
+    memory = _MEMORY if sys.platform == "linux" else None
+    child.confine(int(job["total"]) + 30, memory, int(job["bytes"]) + (1 << 20))
     try:
         title, files = _work(job, say)
         say(title=title, files=files)
@@ -501,26 +499,6 @@ def main() -> None:
             say(refused=sentence)
         else:
             say(failed=_quoted(f"{type(chain[-1]).__name__}: {chain[-1]}"))
-
-
-def _bound(job: Mapping[str, Any]) -> None:
-    """What the system itself keeps this process to, where it can."""
-    if hasattr(signal, "alarm"):
-        signal.alarm(int(job["total"]) + 30)  # should the other process have been killed
-    if sys.platform == "win32":
-        return
-    import resource
-
-    bounds = {
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_CPU: int(job["total"]) + 30,
-        resource.RLIMIT_FSIZE: int(job["bytes"]) + (1 << 20),
-    }
-    if sys.platform == "linux":
-        bounds[resource.RLIMIT_AS] = _MEMORY
-    for kind, most in bounds.items():
-        with suppress(ValueError, OSError):  # it is bounded more tightly already
-            resource.setrlimit(kind, (most, most))
 
 
 def _guard(private: bool) -> Callable[[str, tuple[Any, ...]], None]:
