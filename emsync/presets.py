@@ -29,6 +29,8 @@ LARGEST_PRESET = 64_000
 LONGEST_QUERY = 4_000
 """Characters of a query's names and values. Ours; servers take some 8,000."""
 
+_LONGEST_WHOLE = 40
+"""Digits of a whole number in JSON."""
 _NUMBER = re.compile(r"[-+]?\d{1,18}(\.\d{1,25})?([eE][-+]?\d{1,3})?", re.ASCII)
 _WHOLE = re.compile(r"[-+]?\d{1,18}", re.ASCII)
 _QUOTIENT = re.compile(r"\d{1,18}/0{0,17}[1-9]\d{0,17}", re.ASCII)
@@ -265,20 +267,24 @@ def read_json(path: Path, most: int) -> Any:
     """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
-            names = [name for name, _ in pairs]
-            raise ValueError(
-                f"{_shown(next(n for n in names if names.count(n) > 1))} is there twice"
-            )
+        made: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in made:
+                raise ValueError(f"{_shown(name)} is there twice")
+            made[name] = value
         return made
+
+    def whole(digits: str) -> int:
+        if len(digits) > _LONGEST_WHOLE:
+            raise ValueError(f"it has a number with {len(digits)} digits")
+        return int(digits)
 
     def refused(word: str) -> float:
         raise ValueError(f"{word} is no number")
 
     try:
         if path.exists() and not path.is_file():
-            raise EmsyncError(f"“{path}” is not a file. Give the name of a JSON file.")
+            raise EmsyncError(f"“{path.name}” is not a file. Give the name of a JSON file.")
         with path.open("rb") as file:
             content = file.read(most + 1)
         if len(content) > most:
@@ -286,11 +292,15 @@ def read_json(path: Path, most: int) -> Any:
                 f"“{path.name}” is too large: at most {most / 1000:g} kB are read. "
                 "Choose another file."
             )
-        return json.loads(content, object_pairs_hook=once, parse_constant=refused)
+        return json.loads(content, object_pairs_hook=once, parse_constant=refused, parse_int=whole)
     except FileNotFoundError as problem:
-        raise EmsyncError(f"There is no file “{path}”. Check the name and the folder.") from problem
+        raise EmsyncError(
+            f"There is no file “{one_line(path.name)}”. Check the name and the folder."
+        ) from problem
     except OSError as problem:
-        raise EmsyncError(f"“{path}” cannot be read: {problem.strerror}.") from problem
+        raise EmsyncError(
+            f"“{one_line(path.name)}” cannot be read: {problem.strerror}."
+        ) from problem
     except (ValueError, RecursionError) as problem:
         reason = "it is nested too deep" if isinstance(problem, RecursionError) else problem
         raise EmsyncError(

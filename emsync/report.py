@@ -24,7 +24,7 @@ from emsync.presets import from_plain, one_line, read_json, to_plain
 from emsync.settings import Settings
 
 VERSION = 1
-LARGEST_REPORT = 20_000_000
+LARGEST_REPORT = 5_000_000
 """Bytes; that of a film of ten minutes has some 200,000."""
 
 _LIBRARIES = (
@@ -352,6 +352,8 @@ class _Part:
     def text(self) -> str:
         if not isinstance(self.value, str):
             raise self._unfit("text")
+        if any("\ud800" <= letter <= "\udfff" for letter in self.value):
+            raise self._unfit("text that can be written")
         return self.value
 
     def word(self) -> str:

@@ -166,7 +166,9 @@ def _first_bytes(path: Path, limits: FilmLimits) -> bytes:
         with path.open("rb") as file:
             return file.read(16)
     except FileNotFoundError as error:
-        raise FilmError(f"There is no file “{path}”. Check the name and the folder.") from error
+        raise FilmError(
+            f"There is no file “{path.name}”. Check the name and the folder."
+        ) from error
     except ValueError as error:
         raise FilmError(f"“{path.name}” is not the name of a file. Check it.") from error
     except OSError as error:

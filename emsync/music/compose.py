@@ -241,7 +241,8 @@ def compose_all(
     plan = _plan(curve, asked, seconds, seed)
     if settings.primer is not None:
         context = checkpoint.model.settings.context // 2
-        plan = replace(plan, primer=read_primer(settings.primer, context, settings.primer_seconds))
+        primer = read_primer(settings.primer, context, settings.primer_seconds, cancel)
+        plan = replace(plan, primer=primer)
     regressor = load_regressor()
     twin = settings.compare_untold and bool(cuts)
     meter = _Meter(advance, sketch, settings, plan, twin)

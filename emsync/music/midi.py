@@ -1,12 +1,17 @@
 """Notes to a MIDI file that any sequencer opens, five tracks, one per group; and back."""
 
+import json
+import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from emsync import child
 from emsync.errors import EmsyncError
 from emsync.music import vocabulary as v
 from emsync.music.tokens import Note, encode, table_of
+from emsync.progress import CancelToken
+from emsync.wording import one_line
 
 PROGRAMS = {"piano": 0, "guitar": 25, "bass": 32, "strings": 48, "drums": 0}
 """General MIDI programs, counted from 0 (published code)."""
@@ -48,6 +53,9 @@ def write_midi(
 
 LARGEST_PRIMER = 1_000_000
 """Bytes of a MIDI file to continue from. Ours: hours of music."""
+PRIMER_SECONDS = 40.0
+"""That it may take to read it; a file of that size with nothing odd about it takes five on a busy core."""
+_MEMORY = 1 << 30
 
 
 def group_of(program: int, is_drum: bool) -> int | None:
@@ -65,37 +73,72 @@ def group_of(program: int, is_drum: bool) -> int | None:
     return v.GROUPS.index("strings")
 
 
-def read_primer(path: Path, most: int, seconds: float) -> tuple[int, ...]:
+def read_primer(
+    path: Path, most: int, seconds: float, cancel: CancelToken | None = None
+) -> tuple[int, ...]:
     """The last tokens of a MIDI file, for a piece to go on from; it ends on a bar line.
+
+    The file is a stranger's and its parsers trust it: a few bytes can ask them for hours of work
+    or gigabytes. So they run apart (``python -m emsync.music.midi``).
 
     Args:
         path: a standard MIDI file.
         most: tokens at most.
         seconds: of music at most.
+        cancel: stops it within a tenth of a second.
 
     Returns:
         At most `most` tokens. All notes have ended.
 
     Raises:
-        EmsyncError: with a sentence, if it is no MIDI file, too large, or has no notes in it that
-            the generator knows.
+        EmsyncError: with a sentence, if it is no MIDI file, too large, takes too long or too much
+            memory to read, or has no notes in it that the generator knows.
+        Cancelled: the owner of the request asked to stop.
+    """
+    unreadable = EmsyncError(
+        f"“{one_line(path.name)}” is not a MIDI file that can be read. Choose another to continue "
+        "from."
+    )
+    try:
+        if not path.is_file():
+            raise unreadable
+        if path.stat().st_size > LARGEST_PRIMER:
+            raise EmsyncError(
+                f"“{one_line(path.name)}” is too large to continue from: at most "
+                f"{LARGEST_PRIMER / 1e6:g} MB."
+            )
+        question = json.dumps([str(path), most, seconds]).encode()
+        done = child.run_module("emsync.music.midi", question, PRIMER_SECONDS, cancel)
+        answer = json.loads(done.said)
+    except child.TooSlow as error:
+        raise EmsyncError(
+            f"“{one_line(path.name)}” could not be read within {PRIMER_SECONDS:g} s: it has too "
+            "many notes, or is made to keep its reader busy. Choose another to continue from."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise unreadable from error
+    if isinstance(answer, str):
+        raise EmsyncError(one_line(answer, 600))
+    if not (
+        isinstance(answer, list)
+        and len(answer) <= most
+        and all(type(token) is int and 0 <= token < v.SIZE for token in answer)
+    ):
+        raise unreadable
+    return tuple(answer)
+
+
+def _primer(path: Path, most: int, seconds: float) -> tuple[int, ...]:
+    """As `read_primer`, in this process.
+
+    Raises:
+        EmsyncError: it has no notes in it that the generator knows.
+        Exception: whatever the parsers raise.
     """
     import pretty_midi
 
-    sentence = (
-        f"“{path.name}” is not a MIDI file that can be read. Choose another to continue from."
-    )
-    try:
-        if path.stat().st_size > LARGEST_PRIMER:
-            raise EmsyncError(
-                f"“{path.name}” is too large to continue from: at most {LARGEST_PRIMER / 1e6:g} MB."
-            )
-        song = pretty_midi.PrettyMIDI(str(path))
-        bars = [float(at) for at in song.get_downbeats()]
-    except EmsyncError:
-        raise
-    except Exception as error:  # its parsers raise nearly anything
-        raise EmsyncError(sentence) from error
+    song = pretty_midi.PrettyMIDI(str(path))
+    bars = [float(at) for at in song.get_downbeats()]
     notes = []
     for track in song.instruments:
         group = group_of(track.program, track.is_drum)
@@ -125,3 +168,20 @@ def read_primer(path: Path, most: int, seconds: float) -> tuple[int, ...]:
     if rest % v.MAXIMUM_SHIFT > 0 and rest > 0:
         tokens.append(v.shift_token(rest % v.MAXIMUM_SHIFT))
     return tuple(tokens[-most:])
+
+
+def main() -> None:
+    """Read the MIDI file that standard input names; its tokens, or a sentence, come out."""
+    child.confine(PRIMER_SECONDS, _MEMORY)
+    path, most, seconds = json.load(sys.stdin)
+    try:
+        answer: object = _primer(Path(path), most, seconds)
+    except EmsyncError as error:
+        answer = str(error)
+    except Exception:  # its parsers raise nearly anything
+        answer = None
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

@@ -46,6 +46,10 @@ _RECORDS = {b"phdr": 38, b"pbag": 4, b"pmod": 10, b"pgen": 4, b"inst": 22, b"iba
 """Bytes of one record of each table, in the order in which they stand (SoundFont 2.04, 7)."""
 _NEEDED = {b"phdr": 2, b"pbag": 2, b"inst": 2, b"ibag": 2, b"shdr": 2}
 """Records that a table has at least: something, and the mark of its end."""
+_MOST_CHUNKS = 1000
+"""In one list; the format knows some dozen."""
+_LARGEST_TABLE = 20_000_000
+"""Bytes; the largest of FluidR3_GM has a million."""
 _REFUSED = 3
 """Exit status of a trial that found something wrong and says what."""
 _TRIAL_RATE = 22_050
@@ -148,6 +152,8 @@ def _tables(file: BinaryIO, size: int, name: str) -> dict[bytes, bytes]:
                 pass
         tables = {}
         for kind, begin, stop in _chunks(file, *lists[b"pdta"]):
+            if stop - begin > _LARGEST_TABLE:
+                raise ValueError
             file.seek(begin)
             tables[kind] = file.read(stop - begin)
     except ValueError:
@@ -160,8 +166,11 @@ def _tables(file: BinaryIO, size: int, name: str) -> dict[bytes, bytes]:
 
 
 def _chunks(file: BinaryIO, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, begin and end of each chunk between two places; ValueError if one is too long."""
-    while begin < end:
+    """Kind, begin and end of each chunk between two places; ValueError if one is too long, or there
+    are too many."""
+    for _ in range(_MOST_CHUNKS):
+        if begin >= end:
+            return
         if begin + 8 > end:
             raise ValueError
         file.seek(begin)
@@ -171,6 +180,7 @@ def _chunks(file: BinaryIO, begin: int, end: int) -> Iterator[tuple[bytes, int, 
             raise ValueError
         yield kind, begin, begin + length
         begin += length + length % 2
+    raise ValueError
 
 
 def _presets(table: bytes) -> set[tuple[int, int]]:
