@@ -255,10 +255,12 @@ class _Timeline:
             self.last, self.last_duration = time, duration
 
     def end(self, frame_ticks: Fraction) -> Fraction:
-        """End of the last frame; where its duration is missing, an average frame's is taken."""
+        """End of the last frame; where its duration is missing, that of others is taken."""
         assert self.first is not None
         if self.stored and self.last_duration > 0:
             return Fraction(self.last + self.last_duration)
+        if not self.stored and self.uneven and self.shortest is not None:
+            return Fraction(self.last + self.shortest)  # places were left empty, not this one
         if self.last > self.first:
             return self.last + Fraction(self.last - self.first, self.count - 1)
         return self.last + frame_ticks
@@ -268,7 +270,9 @@ class _Timeline:
         """Whether spacing varies by more than the rounding of time stamps explains."""
         if self.shortest is None or self.longest is None:
             return False
-        return self.longest - self.shortest > max(2, self.longest // 50)
+        # A clock that ticks once a frame, as that of AVI, rounds nothing: a gap is a dropped frame.
+        rounding = 2 if self.shortest > 2 else 0
+        return self.longest - self.shortest > max(rounding, self.longest // 50)
 
 
 @dataclass
