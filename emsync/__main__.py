@@ -1,11 +1,11 @@
 """The command line: `python -m emsync film.mp4 -o scored.mp4`, and the commands batch, weights."""
 
 import argparse
+import errno
 import os
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from operator import attrgetter
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from emsync import __version__
 from emsync.errors import Cancelled, EmsyncError
+from emsync.leftovers import own_folder, remove_leftovers, remove_partials
 from emsync.presets import (
     PROGRAMS,
     changed,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from emsync.report import Recorded
 
 INTERRUPTED = 130
+_PARTIAL = (".emsync-", ".partial")
+"""Around the number of the process, the name of a file that is not complete yet."""
 STAGE_WORDS = {
     "probe": "reading the film",
     "scenes": "finding the cuts",
@@ -436,6 +439,7 @@ def _targets(options: argparse.Namespace) -> dict[str, Path]:
         if not folder.is_dir():
             raise EmsyncError(f"There is no folder {folder} to write {path.name} into.")
         try:
+            remove_partials(folder, *_PARTIAL)
             _partial(path).touch()
             _partial(path).unlink()
         except OSError as problem:
@@ -519,8 +523,8 @@ def run(
     teller = _Teller(sys.stderr)
     tell = (lambda _: None) if options.quiet else teller
     try:
-        with tempfile.TemporaryDirectory(prefix="emsync-") as temporary:
-            folder = Path(temporary)
+        remove_leftovers()
+        with own_folder() as folder:
             load_library()
             if recorded is None:
                 checkpoint = load(options.weights)
@@ -670,7 +674,8 @@ def _move(made: Path, target: Path) -> None:
 
 def _partial(target: Path) -> Path:
     """Where `target` is written until it is complete; of this process alone."""
-    return target.with_name(f".emsync-{os.getpid()}.partial")
+    begin, end = _PARTIAL
+    return target.with_name(f"{begin}{os.getpid()}{end}")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -689,6 +694,11 @@ def main(arguments: list[str] | None = None) -> int:
                 run(*_options(parser, arguments))
     except EmsyncError as problem:
         print(f"emsync: {problem}", file=sys.stderr)
+        return 1
+    except OSError as problem:
+        if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print("emsync: The disk is full. Make room and try again.", file=sys.stderr)
         return 1
     except (Cancelled, KeyboardInterrupt):
         print("emsync: interrupted.", file=sys.stderr)

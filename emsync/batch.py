@@ -8,6 +8,8 @@ import csv
 import json
 import logging
 import os
+import platform
+import re
 import shutil
 import tempfile
 import time
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from emsync.emotion.mapping import Mood
 from emsync.errors import EmsyncError
+from emsync.leftovers import is_running
 from emsync.presets import one_line, to_plain
 from emsync.progress import CancelToken, ProgressCallback
 from emsync.settings import Settings
@@ -110,12 +113,30 @@ def films_in(folder: Path, out: Path) -> tuple[Path, ...]:
         with tempfile.TemporaryFile(dir=out):
             pass
         for old in out.glob(f"{_PREFIX}*"):
-            if time.time() - old.stat().st_mtime > _ABANDONED_SECONDS:
-                shutil.rmtree(old, ignore_errors=True)  # of a batch that was killed
+            if _is_abandoned(old):
+                shutil.rmtree(old, ignore_errors=True)
     except OSError as problem:
         place = problem.filename or out
         raise EmsyncError(f"“{place}” cannot be used: {problem.strerror}.") from problem
     return tuple(films)
+
+
+def _own_prefix() -> str:
+    """Of a folder for the time of a batch: this machine, and this process."""
+    return f"{_PREFIX}{_host()}-{os.getpid()}-"
+
+
+def _host() -> str:
+    return re.sub(r"\W", "_", platform.node()) or "_"
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether its batch was killed. Of other machines that share the disk only time can tell."""
+    here = f"{_PREFIX}{_host()}-"
+    if folder.name.startswith(here):
+        owner = folder.name.removeprefix(here).split("-")[0]
+        return owner.isdecimal() and not is_running(int(owner))
+    return time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS
 
 
 def score_films(
@@ -192,7 +213,7 @@ def _scored(
             "another folder for the results, or add --overwrite."
         )
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=place.parent) as temporary:
+    with tempfile.TemporaryDirectory(prefix=_own_prefix(), dir=place.parent) as temporary:
         folder = Path(temporary) / "new"
         folder.mkdir()
         analysis = analyse(film, order.settings, tell, cancel, panel)

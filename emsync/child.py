@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from emsync.lifeline import Lifeline
 from emsync.progress import CancelToken
 
 LARGEST_ANSWER = 1 << 20
@@ -72,6 +73,8 @@ def run_module(
         start_new_session=True,
     )
     assert process.stdin is not None and process.stdout is not None
+    lifeline = Lifeline()
+    lifeline.tie(process.pid)
     answer, deadline = process.stdout, time.monotonic() + seconds
     said: list[bytes] = []
     # A thread, for on Windows pipes cannot be waited for.
@@ -94,6 +97,7 @@ def run_module(
             process.wait(_LOOK_SECONDS)  # one that talks too much is not waited for
     finally:
         _end(process)
+        lifeline.close()
         with suppress(BrokenPipeError):
             process.stdin.close()
         listener.join(_GRACE_SECONDS)

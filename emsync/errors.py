@@ -25,5 +25,9 @@ class ToolError(EmsyncError):
     """A program that the pipeline needs, such as FFmpeg, is missing or failed."""
 
 
+class TooLong(EmsyncError):
+    """A stage took longer than it may, and was stopped; the text names it."""
+
+
 class Cancelled(Exception):
     """The request was cancelled by its owner. Not an error; nothing is shown."""

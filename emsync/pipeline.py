@@ -6,6 +6,8 @@
 turned; `perform` plays a piece, as often as the sound is changed; `score` does the last two.
 """
 
+import errno
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,18 +19,20 @@ import numpy as np
 
 from emsync.emotion.curve import MoodCurve, scene_curve
 from emsync.emotion.features.cues import CueAccumulator
+from emsync.emotion.gpu import GPU_FULL, free_gpu, gpu_is_full
 from emsync.emotion.mapping import Mood, mood_of
 from emsync.emotion.panel import Panel
 from emsync.emotion.reader import read_emotion
 from emsync.emotion.reading import EmotionReading
-from emsync.errors import EmsyncError
+from emsync.errors import EmsyncError, ToolError
 from emsync.film.footage import SOUND_RATE, Footage, Still, StillCollector, Stretch, pictures_of
 from emsync.film.frames import iter_audio, read_audio, stream_frames
 from emsync.film.probe import Film, probe
 from emsync.film.scenes import Cut, CutDetector
 from emsync.film.speech import VoiceDetector
 from emsync.progress import CancelToken, Progress, ProgressCallback
-from emsync.settings import Settings, SoundSettings
+from emsync.settings import Settings, SoundSettings, StageLimits
+from emsync.wording import clock as minutes
 
 if TYPE_CHECKING:
     import torch
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
     from emsync.music.checkpoint import Checkpoint
     from emsync.music.compose import Composition
     from emsync.sound.mux import MuxReport
+
+log = logging.getLogger(__name__)
 
 STAGES = ("probe", "scenes", "emotion", "compose", "render", "mux")
 
@@ -49,6 +55,17 @@ EXPECTED_SECONDS = {
 }
 """Seconds a stage takes: a fixed part, and a part per second of film. Round figures from
 `make bench` on two cores; they serve the first estimate only, later ones follow the pace."""
+
+_DOING = {
+    "probe": "Opening the film",
+    "scenes": "Finding the cuts",
+    "emotion": "Reading the film's sound",
+    "compose": "Composing the music",
+    "render": "Playing the instruments",
+    "mux": "Writing the scored film",
+    "bundle": "Making stems and ZIP",
+}
+"""How the sentence begins that says which stage took too long."""
 
 PICTURE_WIDTH = 160
 """Pixels: enough for brightness, saturation and motion."""
@@ -184,12 +201,33 @@ class _Clock:
         return here + self._pace * sum(self._expected(name) for name in later)
 
 
+def allowed_seconds(stage: str, film_seconds: float, limits: StageLimits) -> float:
+    """How long a stage may take for a film of this length."""
+    at_least, per_second = getattr(limits, stage)
+    seconds: float = at_least + per_second * film_seconds
+    return seconds
+
+
+def bounded(
+    cancel: CancelToken, stage: str, film_seconds: float, limits: StageLimits
+) -> CancelToken:
+    """A request's token for one stage: it ends, with a sentence, when the stage's time is over."""
+    seconds = allowed_seconds(stage, film_seconds, limits)
+    return cancel.within(
+        seconds,
+        f"{_DOING[stage]} was stopped: it took longer than the {minutes(seconds)} minutes that it "
+        "may take for a film of this length. Try a shorter or smaller film, or try again when this "
+        "machine has less to do.",
+    )
+
+
 def analyse(
     path: Path,
     settings: Settings,
     tell: ProgressCallback,
     cancel: CancelToken,
     panel: Panel | None = None,
+    stages: StageLimits = StageLimits(),  # noqa: B008 (frozen)
 ) -> Analysis:
     """Probe the film, find its cuts and read its emotion; it is decoded once.
 
@@ -199,38 +237,42 @@ def analyse(
         tell: receives the progress.
         cancel: stops every stage within a second or so.
         panel: the experts; without them the film is read by its cues alone.
+        stages: seconds that each stage may take.
 
     Raises:
         FilmError: the film cannot be read or is outside the limits.
         ToolError: FFmpeg is missing or died.
+        TooLong: a stage took longer than it may.
         EmsyncError: the experts shall run on a GPU that is not there.
         Cancelled: the owner asked to stop.
     """
     clock = _Clock(tell, STAGES)
     with clock.stage("probe"):
-        film = probe(path, settings.limits)
-    clock.film_seconds = float(film.duration)
+        film = probe(path, settings.limits, cancel)
+    seconds = clock.film_seconds = float(film.duration)
     if panel is not None:
-        clock.extra["emotion"] = panel.expected_seconds(clock.film_seconds, settings.experts)
+        clock.extra["emotion"] = panel.expected_seconds(seconds, settings.experts)
     detector = CutDetector(settings.cuts)
     cues = CueAccumulator(settings.cuts.threshold)
     stills = StillCollector(film, settings.experts)
     with clock.stage("scenes") as advance:
-        for number, frame in enumerate(stream_frames(film, cancel, PICTURE_WIDTH, stills.request)):
+        token = bounded(cancel, "scenes", seconds, stages)
+        for number, frame in enumerate(stream_frames(film, token, PICTURE_WIDTH, stills.request)):
             detector.see(frame)
             cues.add_frame(frame)
             stills.see(frame)
             if number % 25 == 0:
                 advance(min(float(frame.time / film.duration), 1.0))
     with clock.stage("emotion") as advance:
+        token = bounded(cancel, "emotion", seconds, stages)
         sound = []
-        for block in iter_audio(film, SOUND_RATE, cancel):
+        for block in iter_audio(film, SOUND_RATE, token):
             cues.add_audio(block, SOUND_RATE)
             sound.append(block)
         reading = cues.reading(detector.cuts, film.duration)
         if panel is not None:
             footage = Footage(
-                seconds=float(film.duration),
+                seconds=seconds,
                 scenes=tuple((float(scene.start), float(scene.end)) for scene in reading.scenes),
                 stills=stills.stills,
                 sound=np.concatenate(sound) if sound else np.zeros(0, np.float32),
@@ -290,6 +332,7 @@ def compose_pieces(
     mood: Mood | None = None,
     changes: Sequence[tuple[float, Mood]] = (),
     sketch: "Callable[[tuple[int, ...], str], None] | None" = None,
+    stages: StageLimits = StageLimits(),  # noqa: B008 (frozen)
 ) -> tuple[Piece, ...]:
     """Compose for an analysed film: as many candidates as the settings ask for, the best first.
 
@@ -302,10 +345,15 @@ def compose_pieces(
         mood: composed for instead of the film's own mood.
         changes: (seconds, mood) ascending: from there on another mood, whatever the film's scenes.
         sketch: told the tokens so far of a piece that is being drawn, and what is under way.
+        stages: seconds that each stage may take.
+
+    A generator on a GPU whose memory is full is moved to the CPU and begins anew; the piece has a
+    remark then.
 
     Raises:
         EmsyncError: a change of mood is asked for after the film's end.
         WeightsError, SoundError: something that is needed, here or to play it, is missing.
+        TooLong: it took longer than it may.
         Cancelled: the owner asked to stop.
     """
     from emsync.music.checkpoint import load
@@ -329,17 +377,33 @@ def compose_pieces(
     given = mood is not None or bool(changes and changes[0][0] == 0)
     with clock.stage("compose") as advance:
         curve = draw_curve(analysis, settings, mood, changes)
-        compositions = compose_all(
-            generator,
-            curve,
-            analysis.boundaries,
-            seconds,
-            settings.music,
-            settings.seed,
-            cancel,
-            advance,
-            sketch,
-        )
+        token = bounded(cancel, "compose", seconds, stages)
+
+        def compose() -> "tuple[Composition, ...]":
+            return compose_all(
+                generator,
+                curve,
+                analysis.boundaries,
+                seconds,
+                settings.music,
+                settings.seed,
+                token,
+                advance,
+                sketch,
+            )
+
+        try:
+            compositions = compose()
+        except RuntimeError as error:
+            if not (gpu_is_full(error) and generator.device == "cuda"):
+                raise
+            log.warning("the GPU's memory is full, the generator goes on on the CPU: %s", error)
+            generator.model.to("cpu")
+            free_gpu()
+            compositions = tuple(
+                replace(one, remarks=(*one.remarks, f"Composed on the CPU: {GPU_FULL}."))
+                for one in compose()
+            )
     first = curve.moods[0] if given else draw_mood(analysis, settings)
     return tuple(
         Piece(
@@ -362,6 +426,7 @@ def perform(
     tell: ProgressCallback,
     cancel: CancelToken,
     earlier: Result | None = None,
+    stages: StageLimits = StageLimits(),  # noqa: B008 (frozen)
 ) -> Result:
     """Play a piece and put it under the picture.
 
@@ -373,9 +438,12 @@ def perform(
         cancel: stops every stage within a second or so.
         earlier: the same film scored before; its picture and what was heard in the film are used
             again.
+        stages: seconds that each stage may take.
 
     Raises:
-        SoundError, ToolError: something that is needed is missing; see its text.
+        SoundError, ToolError: something that is needed is missing, or the disk is full; see its
+            text.
+        TooLong: a stage took longer than it may.
         Cancelled: the owner asked to stop.
     """
     from emsync.music.midi import write_midi
@@ -387,7 +455,7 @@ def perform(
 
     film, composition = piece.analysis.film, piece.composition
     clock = _Clock(tell, STAGES)
-    clock.film_seconds = float(film.duration)
+    seconds = clock.film_seconds = float(film.duration)
     clock.learn(piece.seconds)
     soundfont = (
         find_soundfont()
@@ -397,20 +465,24 @@ def perform(
     midi, wav, video = folder / "music.mid", folder / "music.wav", folder / "scored.mp4"
     speech = None if earlier is None else earlier.speech
     with clock.stage("render") as advance:
-        write_midi(
-            composition.notes, midi, film.duration, composition.beats_per_minute, sound.programs
-        )
+        token = bounded(cancel, "render", seconds, stages)
+        with writing(midi.name):
+            write_midi(
+                composition.notes, midi, film.duration, composition.beats_per_minute, sound.programs
+            )
         music = render_music(
-            midi, film.duration, sound, soundfont.path, cancel, lambda share: advance(0.8 * share)
+            midi, film.duration, sound, soundfont.path, token, lambda share: advance(0.8 * share)
         )
         if sound.original_sound == "duck" and film.has_audio and speech is None:
-            heard = VoiceDetector().speech(read_audio(film, SOUND_RATE, cancel), cancel)
+            heard = VoiceDetector().speech(read_audio(film, SOUND_RATE, token), token)
             speech = tuple(heard)
-        music = mix_with_original(master(music, sound), film, sound, cancel, speech or ())
+        music = mix_with_original(master(music, sound), film, sound, token, speech or ())
         write_wav(music, wav)
+        del music  # 200 MB in ten minutes
     with clock.stage("mux") as advance:
+        token = bounded(cancel, "mux", seconds, stages)
         picture = None if earlier is None else Scored(earlier.video, earlier.mux)
-        joined = mux(film, wav, video, advance, cancel, picture)
+        joined = mux(film, wav, video, advance, token, picture)
     result = Result(
         piece,
         replace(piece.settings, sound=sound),
@@ -423,8 +495,20 @@ def perform(
         folder / "report.json",
         clock.seconds,
     )
-    write_report(result)
+    with writing(result.report.name):
+        write_report(result)
     return result
+
+
+@contextmanager
+def writing(name: str) -> Iterator[None]:
+    """What the system says of a file that cannot be written becomes a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ToolError(f"The disk is full. Make room for {name} and try again.") from error
+        raise ToolError(f"“{name}” cannot be written: {error.strerror or error}.") from error
 
 
 def score(

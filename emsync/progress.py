@@ -1,10 +1,11 @@
 """How a running pipeline talks to whoever started it."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from emsync.errors import Cancelled
+from emsync.errors import Cancelled, TooLong
 
 
 @dataclass(frozen=True)
@@ -54,3 +55,33 @@ class CancelToken:
         """Raise `Cancelled` if the owner asked to stop."""
         if self._event.is_set():
             raise Cancelled
+
+    def within(self, seconds: float, sentence: str) -> "CancelToken":
+        """The same token with an end: for a stage that may not take for ever.
+
+        Args:
+            seconds: from now on, by a clock that nobody sets.
+            sentence: for the user. Once the time is over, `check` raises `TooLong` with it.
+        """
+        return _Timed(self, seconds, sentence)
+
+
+class _Timed(CancelToken):
+    """A token whose time runs out."""
+
+    def __init__(self, owner: CancelToken, seconds: float, sentence: str) -> None:
+        super().__init__()
+        self._owner, self._sentence = owner, sentence
+        self._end = time.monotonic() + seconds
+
+    def cancel(self) -> None:
+        self._owner.cancel()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._owner.cancelled
+
+    def check(self) -> None:
+        self._owner.check()
+        if time.monotonic() > self._end:
+            raise TooLong(self._sentence)

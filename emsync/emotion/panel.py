@@ -8,11 +8,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from emsync import weights
 from emsync.emotion.features.expert import Expert, ShareCallback
 from emsync.emotion.features.report import FeatureReport, Status
+from emsync.emotion.gpu import GPU_FULL, free_gpu, gpu_is_full
 from emsync.errors import EmsyncError, WeightsError, WeightsNotInstalled
 from emsync.film.footage import Footage
 from emsync.progress import CancelToken
@@ -72,7 +74,7 @@ class Panel:
         """Show the film to every expert that `settings` names.
 
         An expert without weights, that fails, or that takes longer than its time, says so in its
-        report; the others go on.
+        report; the others go on. One for which the GPU's memory is too small looks on the CPU.
 
         Raises:
             Cancelled: the request was cancelled.
@@ -98,6 +100,12 @@ class Panel:
             cancel.check()
             advance(0.0)
             report = self._ask(expert, footage, settings, device, advance, cancel)
+            if report is None:
+                log.warning("the GPU's memory is full, %s looks on the CPU", expert.modality)
+                report = self._ask(expert, footage, settings, "cpu", advance, cancel)
+                assert report is not None, "the CPU has no memory of a GPU"
+                told = f"{report.detail} It looked on the CPU: {GPU_FULL}."
+                report = replace(report, detail=told)
             advance(1.0)
             return report
 
@@ -145,7 +153,8 @@ class Panel:
         device: str,
         tell: ShareCallback,
         cancel: CancelToken,
-    ) -> FeatureReport:
+    ) -> FeatureReport | None:
+        """What it says; None if the memory of the GPU is too small for it now."""
         patience = settings.patience + settings.patience_per_second * footage.seconds
         began = time.monotonic()
         work = _Work(expert, footage, settings, device, tell, self._keep)
@@ -187,6 +196,12 @@ class Panel:
                         "for a film of this length.",
                     )
         cancel.check()
+        if device == "cuda" and gpu_is_full(work.error):
+            with suppress(Exception):
+                expert.release()
+            work.error = None  # it holds on to what was on the GPU
+            free_gpu()
+            return None
         if isinstance(work.error, WeightsNotInstalled):
             return failed("weights not installed", str(work.error))
         if isinstance(work.error, EmsyncError):

@@ -5,8 +5,8 @@ import os
 import re
 import selectors
 import shutil
-import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +14,9 @@ from types import TracebackType
 from typing import Literal, Self
 
 from emsync.errors import ToolError
+from emsync.lifeline import Lifeline, bound, end_group
 from emsync.progress import CancelToken
+from emsync.settings import ToolLimits
 
 MEDIA_FORMATS = (
     "mov", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "live_flv", "asf", "ogg", "gif",
@@ -34,6 +36,8 @@ OLDEST_VERSION = (5, 1)
 Source = Literal["out", "side", "stills"]
 
 _LOOK_SECONDS = 0.2
+_SIZE_SECONDS = 1.0
+_ANSWER_SECONDS = 20.0
 _CHUNK_BYTES = 1 << 20
 _STDERR_BYTES = 4096
 
@@ -76,8 +80,35 @@ def input_arguments(path: Path) -> list[str]:
     return [
         "-protocol_whitelist", "file,pipe",
         "-format_whitelist", ",".join(MEDIA_FORMATS),
+        "-threads", str(threads()),
         "-i", f"file:{path.absolute()}",
     ]  # fmt: skip
+
+
+def threads(limits: ToolLimits = ToolLimits()) -> int:  # noqa: B008 (frozen)
+    """Of a decoder, an encoder or a filter graph: the cores there are, up to the limit."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(limits.threads, cores or 1))
+
+
+def tool_limits() -> ToolLimits:
+    """The limits, as this machine's owner set them.
+
+    Raises:
+        ToolError: `EMSYNC_FFMPEG_MEMORY` is no number of gigabytes.
+    """
+    said = os.environ.get("EMSYNC_FFMPEG_MEMORY", "").strip()
+    if not said:
+        return ToolLimits()
+    try:
+        memory = float(said)
+    except ValueError:
+        memory = 0.0
+    if not 0.5 <= memory <= 1000:
+        raise ToolError(
+            f"EMSYNC_FFMPEG_MEMORY is “{said}”. Set it to gigabytes, from 0.5 on, such as 4."
+        )
+    return ToolLimits(memory=int(memory * 1e9))
 
 
 class FFmpegRun:
@@ -85,11 +116,15 @@ class FFmpegRun:
 
     Output is read with a selector in the caller's own thread: nothing blocks for longer than
     0.2 s, so a cancelled request stops even when FFmpeg is silent, and a slow reader makes FFmpeg
-    wait instead of filling memory.
+    wait instead of filling memory. Its own memory and threads are bounded (`ToolLimits`), and it
+    ends with this process, even if that is killed.
     """
 
     def __init__(self, cancel: CancelToken) -> None:
         self._cancel = cancel
+        self._lifeline: Lifeline | None = None
+        self._written: tuple[Path, int] | None = None
+        self._next_size = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._sides: dict[Source, tuple[int, ...]] = {}
         """Their ends that are open here: ours and, until the start, FFmpeg's."""
@@ -106,14 +141,16 @@ class FFmpegRun:
     ) -> None:
         process = self._process
         if process is not None:
-            if process.poll() is None:
-                # The whole group: some systems wrap ffmpeg in a script or a sandbox.
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+            if process.returncode is None:
+                # The whole group: some systems wrap ffmpeg in a script or a sandbox, and what it
+                # started may outlive it. Until it is waited for, its number is nobody else's.
+                end_group(process.pid)
             process.wait()
             for pipe in (process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
+        if self._lifeline is not None:
+            self._lifeline.close()
         # Each once: a number that is closed already may be another thread's file by now.
         for ends in self._sides.values():
             for descriptor in ends:
@@ -129,12 +166,33 @@ class FFmpegRun:
         self._sides[source] = os.pipe()
         return self._sides[source][1]
 
-    def start(self, arguments: Sequence[str], executable: str | None = None) -> None:
-        """Start FFmpeg with `arguments` (without the program's name and the quiet options)."""
+    def start(
+        self,
+        arguments: Sequence[str],
+        executable: str | None = None,
+        writes: Path | None = None,
+    ) -> None:
+        """Start FFmpeg with `arguments` (without the program's name and the quiet options).
+
+        Args:
+            arguments: inputs and outputs.
+            executable: which FFmpeg; None for `ffmpeg_executable`.
+            writes: a file among the outputs, which may not become larger than the limits say.
+
+        Raises:
+            ToolError: it is missing or cannot be started.
+            Cancelled: the owner of the request asked to stop.
+        """
         self._cancel.check()
+        limits = tool_limits()
+        if writes is not None:
+            self._written = writes, limits.scored_bytes
         command = [executable or ffmpeg_executable(), "-nostdin", "-hide_banner", "-v", "error"]
+        command += ["-filter_threads", str(threads(limits))]
+        command += ["-filter_complex_threads", str(threads(limits))]
         # A film with damage in it is still a film: only our callers decide what is too little.
         command += ["-max_error_rate", "1"]
+        self._lifeline = Lifeline()
         try:
             self._process = subprocess.Popen(
                 [*command, *arguments],
@@ -146,6 +204,8 @@ class FFmpegRun:
             )
         except OSError as error:
             raise ToolError(f"FFmpeg could not be started: {error.strerror}.") from error
+        self._lifeline.tie(self._process.pid)
+        bound(self._process.pid, limits.memory)
         for source, (ours, theirs) in self._sides.items():
             # Ours must go, or the pipe would never report its end.
             os.close(theirs)
@@ -156,6 +216,8 @@ class FFmpegRun:
 
         Raises:
             Cancelled: the owner of the request asked to stop.
+            TooLong: the stage's time is over.
+            ToolError: the file that is written has become too large.
         """
         process = self._process
         assert process is not None and process.stdout is not None and process.stderr is not None
@@ -165,7 +227,7 @@ class FFmpegRun:
             for source, (ours, *_) in self._sides.items():
                 selector.register(ours, selectors.EVENT_READ, source)
             while selector.get_map():
-                self._cancel.check()
+                self._look()
                 for key, _ in selector.select(_LOOK_SECONDS):
                     chunk = os.read(key.fd, _CHUNK_BYTES)
                     if not chunk:
@@ -177,12 +239,39 @@ class FFmpegRun:
                         yield key.data, chunk
 
     def finish(self) -> int:
-        """Wait for the end after `read` is exhausted; the exit status, negative for a signal."""
+        """Wait for the end after `read` is exhausted; the exit status, negative for a signal.
+
+        Raises:
+            ToolError: it had to give up because it got no more memory.
+            Cancelled, TooLong, ToolError: as `read`.
+        """
         assert self._process is not None
         while True:
-            self._cancel.check()
+            self._look()
             with suppress(subprocess.TimeoutExpired):
-                return self._process.wait(_LOOK_SECONDS)
+                status = self._process.wait(_LOOK_SECONDS)
+                break
+        if status != 0 and b"Cannot allocate memory" in self._stderr:
+            raise ToolError(
+                f"FFmpeg needs more memory for this film than the {tool_limits().memory / 1e9:g} "
+                "GB that it gets. Export the film smaller, for example in 1080p, and try again."
+            )
+        return status
+
+    def _look(self) -> None:
+        """Stop if the owner asked to, the time is over, or too much was written."""
+        self._cancel.check()
+        now = time.monotonic()
+        if self._written is None or now < self._next_size:
+            return
+        self._next_size = now + _SIZE_SECONDS
+        path, most = self._written
+        with suppress(FileNotFoundError):  # not begun yet
+            if path.stat().st_size > most:
+                raise ToolError(
+                    f"The scored film would be larger than {most / 1e9:g} GB. Export the film "
+                    "smaller, or as MP4 (H.264), and try again."
+                )
 
     @property
     def complaint(self) -> str:
@@ -208,17 +297,28 @@ def _candidates() -> Iterator[str]:
             yield packaged
 
 
-@functools.cache
 def _describe(path: str) -> tuple[tuple[int, int] | None, frozenset[str]] | None:
-    """Version (None for builds between releases) and encoders; None if it does not run at all."""
-    try:
-        listing = subprocess.run(
-            [path, "-encoders"], capture_output=True, text=True, errors="replace", timeout=60
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    if listing.returncode != 0:
-        return None
+    """As `_described`; None if it does not run at all, which is asked anew the next time."""
+    with suppress(OSError, subprocess.SubprocessError):
+        return _described(path)
+    return None
+
+
+@functools.cache
+def _described(path: str) -> tuple[tuple[int, int] | None, frozenset[str]]:
+    """Version (None for builds between releases) and encoders.
+
+    Raises:
+        OSError, subprocess.SubprocessError: it does not run.
+    """
+    listing = subprocess.run(
+        [path, "-encoders"],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=_ANSWER_SECONDS,
+        check=True,
+    )
     found = re.search(r"ffmpeg version n?(\d+)\.(\d+)", listing.stderr)
     version = (int(found[1]), int(found[2])) if found else None
     # A line reads " V....D libx264    description": capabilities, name, words.

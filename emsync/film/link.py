@@ -45,6 +45,7 @@ from urllib.parse import urlsplit
 from emsync import child
 from emsync.errors import EmsyncError, FilmError, ToolError
 from emsync.film.ffmpeg import FFmpegRun, input_arguments
+from emsync.lifeline import Lifeline
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
 from emsync.weights import is_offline
@@ -273,6 +274,8 @@ def _have_fetched(
         start_new_session=True,
     )
     assert process.stdin is not None and process.stdout is not None
+    lifeline = Lifeline()
+    lifeline.tie(process.pid)
     said: queue.Queue[bytes] = queue.Queue()
     listener = threading.Thread(target=_listen, args=(process.stdout, said), daemon=True)
     try:
@@ -284,6 +287,7 @@ def _have_fetched(
     finally:
         process.kill()
         process.wait()
+        lifeline.close()
         listener.join()
         process.stdout.close()
 

@@ -5,6 +5,7 @@ goes on when its page is closed, and can be found again by its link.
 """
 
 import asyncio
+import errno
 import html
 import logging
 import secrets
@@ -24,6 +25,7 @@ from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import views
 from emsync.interface.experts import Installation
 from emsync.interface.line import Line
+from emsync.interface.room import Room, bundle_bytes, host_limits, version_bytes
 from emsync.interface.takes import (
     MOST_TAKES,
     Analyses,
@@ -36,7 +38,7 @@ from emsync.interface.takes import (
 )
 from emsync.presets import RANGES
 from emsync.progress import CancelToken
-from emsync.settings import Settings, SoundSettings
+from emsync.settings import HostLimits, Settings, SoundSettings
 from emsync.zero_gpu import standard_panel
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ _APOLOGY = (
     "Sorry, something went wrong on our side. The details were written to the log. "
     "Try again, or try another film."
 )
+_BUSY = "Many people are composing right now. Your film stays; try again in a while."
 _LETTERS = "ABCDEFGH"
 _LONGEST_STEM = 60
 _LARGEST_SEED = int(RANGES["seed"].high)
@@ -114,23 +117,31 @@ class Session:
 class Studio:
     """All that the open pages share: the files, the lines, and what is loaded."""
 
-    def __init__(self, root: Path, settings: Settings | None = None) -> None:
+    def __init__(
+        self, root: Path, settings: Settings | None = None, host: HostLimits | None = None
+    ) -> None:
         """
         Args:
             root: the folder whose files Gradio may serve; every request gets a folder in it whose
                 name nobody can guess.
             settings: defaults; each request changes its own copy.
+            host: what all requests get together; None for what the environment says.
+
+        Raises:
+            EmsyncError: an environment variable for the limits makes no sense.
         """
         self.settings = settings or Settings()
-        self.shelf = Shelf(root)
+        self.host = host or host_limits()
+        self.shelf = Shelf(root, self.host.stages)
+        self.room = Room(root, self.host, self.sweep)
         self.analyses = Analyses()
         self.panel = standard_panel()
         """Its models stay loaded, and are shared by all requests."""
         self.installation = Installation()
         # A film is looked at while another's music is written: who only turns a knob does not wait
         # for somebody's long film.
-        self._analysing = Line()
-        self._composing = Line()
+        self._analysing = Line(longest=self.host.waiting)
+        self._composing = Line(longest=self.host.waiting)
         self._choosing = threading.Semaphore(2)
         # Of its own, so that slow sites hold up nobody who has a file.
         self._fetching = ThreadPoolExecutor(2)
@@ -164,8 +175,12 @@ class Studio:
         session = self.session(name)
         self.drop(name)
         mine = session.choice
+        path = Path(upload)
         with self._choosing:
-            source = self.shelf.add_film(Path(upload), self.settings.limits, ours)
+            # A second name for what is here already takes no room, but a copy does.
+            copied = 0 if ours or _on_volume(path, self.shelf.root) else _size(path)
+            with self.room.reserved(copied):
+                source = self.shelf.add_film(path, self.settings.limits, ours)
         with self._lock:
             is_last = session.choice == mine
             if is_last:
@@ -201,6 +216,10 @@ class Studio:
         session = self.session(name)
         if session.choosing is not None:
             session.choosing.cancel()
+        with self._lock:
+            fetching = sum(one.choosing is not None for one in self._sessions.values())
+        if fetching > self.host.waiting:
+            raise EmsyncError(_BUSY)
         session.choosing = cancel = CancelToken()
         told: list[tuple[float | None, str]] = [(None, "Waiting for the films of others")]
 
@@ -209,13 +228,15 @@ class Studio:
             told.append((None, "Asking the site"))
             folder = self.shelf.folder()
             try:
-                film = fetch(
-                    address,
-                    folder,
-                    self.settings.limits,
-                    lambda share, words: told.append((share, words)),
-                    cancel,
-                )
+                # Picture and sound may come apart, and are both there when they are joined.
+                with self.room.reserved(2 * self.settings.limits.bytes):
+                    film = fetch(
+                        address,
+                        folder,
+                        self.settings.limits,
+                        lambda share, words: told.append((share, words)),
+                        cancel,
+                    )
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
@@ -304,7 +325,7 @@ class Studio:
             The work; None if some is under way already (a second press).
 
         Raises:
-            EmsyncError: there is no film yet.
+            EmsyncError: there is no film yet, or too many wait already; the film stays then.
         """
         session = self.session(name)
         if session.job is not None:
@@ -316,6 +337,7 @@ class Studio:
                 f"“{session.source.name}” is no longer here: films are kept for an hour. Drop it "
                 "in again."
             )
+        self._admit()
         self.shelf.touch(session.source)
         if wish.follow_scenes:
             settings = replace(settings, mood=replace(settings.mood, curve="scenes"))
@@ -487,7 +509,13 @@ class Studio:
 
         def sweep() -> None:
             while not self._closed.wait(_SWEEP_SECONDS):
-                self.sweep()
+                try:
+                    self.sweep()
+                    self.room.look_at_uploads()
+                    if not self.room.has():
+                        self.room.remove_abandoned()
+                except Exception:  # the next time it may go better, and there has to be one
+                    log.exception("old files could not be removed")
 
         threading.Thread(target=sweep, daemon=True).start()
 
@@ -524,6 +552,7 @@ class Studio:
     # In the working thread ------------------------------------------------------------------------
 
     def _start(self, take: Take, sound: SoundSettings, work: Callable[[Job], None]) -> Job:
+        self._admit()
         job = Job(take, sound)
         take.job = job
         # In the context of the request: a borrowed GPU counts for the visitor who asked.
@@ -533,6 +562,12 @@ class Studio:
             self._workers.add(worker)
         worker.start()
         return job
+
+    def _admit(self) -> None:
+        """Raise if as many are at work or wait as may."""
+        with self._lock:
+            if len(self._workers) >= self.host.waiting:
+                raise EmsyncError(_BUSY)
 
     def _idle_take(self, name: str) -> Take | None:
         session = self.session(name)
@@ -549,10 +584,18 @@ class Studio:
         """Do it, and tidy up after it."""
         take = job.take
         try:
-            work(job)
+            source = take.source
+            seconds, size = float(source.film.duration), _size(source.film.path)
+            needed = (
+                bundle_bytes(size, seconds)
+                if work == self._bundle
+                else version_bytes(size, seconds) * take.settings.music.candidates
+            )
+            with self.room.reserved(needed, take.folder):
+                work(job)
         except BaseException as error:
-            job.error = error
-            if not isinstance(error, Cancelled | EmsyncError):
+            job.error = _in_words(error)
+            if not isinstance(job.error, Cancelled | EmsyncError):
                 log.exception("a request failed")
         finally:
             job.sketch = None
@@ -620,6 +663,7 @@ class Studio:
             wish.mood,
             wish.changes,
             job.draw,
+            self.host.stages,
         )
 
     def _learn(self, job: Job) -> None:
@@ -645,7 +689,15 @@ class Studio:
         folder = take.folder / secrets.token_urlsafe(6)
         folder.mkdir(mode=0o700)
         try:
-            result = perform(version.piece, folder, job.sound, job.hear, job.cancel, earlier)
+            result = perform(
+                version.piece,
+                folder,
+                job.sound,
+                job.hear,
+                job.cancel,
+                earlier,
+                self.host.stages,
+            )
             result = _named_after(take.source, result)
             # Here, because drawing would hold up everybody's page if the server did it.
             diagnostics = views.diagnostics(result)
@@ -662,6 +714,7 @@ class Studio:
 
     def _bundle(self, job: Job) -> None:
         """Stems, and a ZIP of everything."""
+        from emsync.pipeline import bounded
         from emsync.sound.bundle import bundle
         from emsync.sound.stems import write_stems
 
@@ -673,6 +726,8 @@ class Studio:
         folder = result.video.parent
         stems = folder / "stems"
         with self._composing.turn(job.cancel, job.wait):
+            seconds = float(result.analysis.film.duration)
+            token = bounded(job.cancel, "bundle", seconds, self.host.stages)
             stems.mkdir(exist_ok=True)
             sounds = write_stems(
                 result.midi,
@@ -680,14 +735,14 @@ class Studio:
                 result.settings.sound,
                 result.settings.sound.soundfont,
                 stems,
-                job.cancel,
+                token,
             )
             files = [
                 *zip(BUNDLED, views.files_of(result), strict=True),
                 *((f"stems/{group}.wav", path) for group, path in sounds.items()),
             ]
             whole = folder / f"{_stem(job.take.source)} everything.zip"
-            version.bundle = bundle(folder, whole, files, job.cancel, views.about(result))
+            version.bundle = bundle(folder, whole, files, token, views.about(result))
             version.stems = sounds
         job.take.revision += 1
 
@@ -703,7 +758,14 @@ class Studio:
                 # Somebody else may have brought the same film.
                 known = self.analyses.get(key, source.film)
                 if known is None:
-                    known = analyse(source.film.path, settings, job.hear, job.cancel, self.panel)
+                    known = analyse(
+                        source.film.path,
+                        settings,
+                        job.hear,
+                        job.cancel,
+                        self.panel,
+                        self.host.stages,
+                    )
                     self.analyses.put(key, known)
         return known
 
@@ -722,6 +784,36 @@ class Studio:
         if job.now is None:
             return views.note("Starting …")
         return views.progress(job.now, job.share, dict(job.past))
+
+
+def _in_words(error: BaseException) -> BaseException:
+    """A sentence in the place of what the system says of a full disk or of no more memory."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return EmsyncError("The disk of this machine is full. Try again in a while.")
+    if isinstance(error, MemoryError) or (
+        isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN)
+    ):
+        return EmsyncError(
+            "This machine has no memory left for this film. Try again in a while, or a shorter or "
+            "smaller film."
+        )
+    return error
+
+
+def _on_volume(path: Path, folder: Path) -> bool:
+    """Whether a file can have a second name in a folder."""
+    try:
+        return path.stat().st_dev == folder.stat().st_dev
+    except OSError:
+        return False
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 if it is no longer there."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _stem(source: Source) -> str:

@@ -30,12 +30,13 @@ from emsync.interface.mood_editor import (
     with_reading,
     without_film,
 )
+from emsync.interface.room import in_words
 from emsync.interface.sheet import sheet_of, sketch_of
 from emsync.interface.stage import showing, stage
 from emsync.interface.takes import KEEP_SECONDS
 from emsync.interface.versions import version_cards
 from emsync.presets import from_query, read_preset, to_query, write_preset
-from emsync.settings import Settings
+from emsync.settings import HostLimits, Settings
 
 TITLE = "EMSYNC"
 
@@ -72,6 +73,9 @@ _CSS = """
 #em-head h1 { margin: 0.4em 0 0; letter-spacing: 0.02em; }
 #em-head p, #em-limits p, #em-kept p, #em-foot p { margin: 0.2em 0; opacity: 0.8; }
 #em-limits p, #em-kept p, #em-foot p { font-size: 0.9em; }
+#em-limits details { font-size: 0.9em; opacity: 0.8; }
+#em-limits summary { cursor: pointer; padding: 0.2em 0; }
+#em-limits ul { margin: 0.2em 0 0.6em; padding-left: 1.3em; }
 #em-foot { border-top: 1px solid var(--border-color-primary); margin-top: 2em; padding-top: 1em; }
 #em-results { flex-basis: 100%; }
 #em-film, #em-settings > .block { border: 1px solid var(--border-color-primary); }
@@ -194,7 +198,7 @@ def build(studio: Studio) -> gr.Blocks:
                         fetch = gr.Button(
                             "Fetch", size="sm", visible=refusal is None, elem_id="em-fetch"
                         )
-                gr.HTML(_limits(defaults), elem_id="em-limits")
+                gr.HTML(_limits(defaults, studio.host), elem_id="em-limits")
                 facts = gr.HTML(elem_id="em-facts")
                 compose = gr.Button("Compose", variant="primary", size="lg", elem_id="em-compose")
                 cancel = gr.Button("Cancel", variant="stop", visible=False, elem_id="em-cancel")
@@ -826,12 +830,14 @@ def page_of(request: gr.Request) -> str:
     return str(request.session_hash)
 
 
-def _limits(settings: Settings) -> str:
+def _limits(settings: Settings, host: HostLimits) -> str:
     limits = settings.limits
+    everything = "".join(f"<li>{sentence}</li>" for sentence in in_words(limits, host))
     return (
         f"<p>Up to {views.duration(limits.seconds)} and {limits.bytes / 1e6:.0f} MB: MP4, MOV, "
         "MKV, WebM, AVI, GIF and most others. Some films cannot be previewed here; they are scored "
         "all the same.</p>"
+        f"<details><summary>What are the limits?</summary><ul>{everything}</ul></details>"
     )
 
 

@@ -6,9 +6,10 @@ from contextlib import contextmanager, suppress
 
 from emsync.errors import EmsyncError
 from emsync.progress import CancelToken
+from emsync.settings import HostLimits
 
-LONGEST_LINE = 20
-"""Who may wait at the same time."""
+LONGEST_LINE = HostLimits.waiting
+"""Who may wait at the same time, unless it is said."""
 
 _LOOK_SECONDS = 0.2
 

@@ -21,7 +21,14 @@ from emsync.film.footage import poster
 from emsync.film.probe import Film, probe
 from emsync.interface.experts import installed_names
 from emsync.progress import CancelToken, Progress
-from emsync.settings import CutSettings, ExpertSettings, FilmLimits, Settings, SoundSettings
+from emsync.settings import (
+    CutSettings,
+    ExpertSettings,
+    FilmLimits,
+    Settings,
+    SoundSettings,
+    StageLimits,
+)
 
 if TYPE_CHECKING:
     from emsync.interface.mood_editor import Wish
@@ -164,8 +171,14 @@ class Job:
 class Shelf:
     """All takes and films of all pages, until they go."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, stages: StageLimits = StageLimits()) -> None:  # noqa: B008
+        """
+        Args:
+            root: the folder for all of it.
+            stages: seconds that it may take to open a film.
+        """
         self.root = root
+        self._stages = stages
         self._lock = threading.Lock()
         self._takes: dict[str, Take] = {}
         self._sources: dict[Path, tuple[Source, float]] = {}
@@ -196,8 +209,10 @@ class Shelf:
             take: it lies in a folder of ours already, and is to stay in it.
 
         Raises:
-            EmsyncError: it is no longer there, or no film that can be scored.
+            EmsyncError: it is no longer there, or no film that can be scored; or there is no room.
         """
+        from emsync.pipeline import bounded
+
         folder = upload.parent if take else self.folder()
         path = upload if take else folder / upload.name
         try:
@@ -205,12 +220,19 @@ class Shelf:
                 _link(upload, path)
             film = probe(path, limits)
             came = None if take or not upload.is_relative_to(self.root) else upload
-            source = Source(film, digest(path), poster(film, CancelToken()), came)
+            cancel = bounded(CancelToken(), "probe", float(film.duration), self._stages)
+            source = Source(film, digest(path, cancel), poster(film, cancel), came)
         except FileNotFoundError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise EmsyncError(
                 "The uploaded film is no longer here: uploads are removed after an hour. "
                 "Upload it again."
+            ) from error
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise EmsyncError(
+                f"“{upload.name}” could not be kept here: {error.strerror or error}. Try again in "
+                "a while."
             ) from error
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -233,10 +255,16 @@ class Shelf:
                 try:
                     _link(upload, path)
                 except FileNotFoundError as error:
-                    folder.rmdir()
+                    shutil.rmtree(folder, ignore_errors=True)
                     raise EmsyncError(
                         f"“{upload.name}” is no longer here: uploads are removed after an hour. "
                         "Upload it again."
+                    ) from error
+                except OSError as error:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    raise EmsyncError(
+                        f"“{upload.name}” could not be kept here: {error.strerror or error}. Try "
+                        "again in a while."
                     ) from error
                 self._kept[upload] = path
             self._passing[path.parent] = time.monotonic()

@@ -49,6 +49,7 @@ from emsync.emotion.features.spelling import SURE, Spelling
 from emsync.emotion.features.translation import LANGUAGES, MODEL, LanguageFinder, Translator
 from emsync.errors import Cancelled, EmsyncError, WeightsError
 from emsync.film.footage import Footage, Still
+from emsync.leftovers import PREFIX
 from emsync.progress import CancelToken
 from emsync.settings import ExpertSettings
 from emsync.wording import listed
@@ -173,7 +174,7 @@ class TextReader:
             WeightsError: they cannot be used.
             EmsyncError: a library is missing, or the process ends or does not answer.
         """
-        self._scratch = tempfile.TemporaryDirectory(prefix="emsync-ocr-")
+        self._scratch = tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-ocr-")
         self._said = tempfile.TemporaryFile()  # noqa: SIM115, closed by stop
         worker = Path(__file__).with_name("ocr_worker.py")
         threads = min(4, _cores())

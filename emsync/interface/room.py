@@ -1,0 +1,211 @@
+"""The disk that all requests share, and what one machine gives to them together."""
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from emsync.errors import EmsyncError
+from emsync.settings import FilmLimits, HostLimits, ToolLimits
+from emsync.wording import clock
+
+FULL = (
+    "There is no room for another film on this machine right now. Films go an hour after they were "
+    "last looked at, so try again in a while."
+)
+REQUEST_FULL = (
+    "What was made of this film takes all the room that one film gets here. Download what you like "
+    "and press “Delete all of it now”, or choose the film again."
+)
+_ABANDONED_SECONDS = 600
+"""An upload that nobody chose goes after this time when the disk is full."""
+_WAV_BYTES = 4 * 44_100
+"""Of a second of stereo sound."""
+_SLACK = 20_000_000
+"""Bytes of a version beside picture and sound: MIDI, report, pictures."""
+_STEMS = 6
+"""Sounds of the length of the film that are there at once while stems are made, in the end."""
+
+
+def host_limits() -> HostLimits:
+    """The limits as this machine's owner set them: `EMSYNC_QUEUE` requests; `EMSYNC_DISK`,
+    `EMSYNC_DISK_PER_REQUEST` and `EMSYNC_DISK_FREE` gigabytes.
+
+    Raises:
+        EmsyncError: one of them is no number that makes sense.
+    """
+    standard = HostLimits()
+    return HostLimits(
+        waiting=round(_number("EMSYNC_QUEUE", standard.waiting, 1, 1000)),
+        disk=_gigabytes("EMSYNC_DISK", standard.disk),
+        disk_per_request=_gigabytes("EMSYNC_DISK_PER_REQUEST", standard.disk_per_request),
+        disk_free=_gigabytes("EMSYNC_DISK_FREE", standard.disk_free),
+    )
+
+
+def _gigabytes(name: str, standard: int) -> int:
+    return round(_number(name, standard / 1e9, 0, 1e6) * 1e9)
+
+
+def _number(name: str, standard: float, least: float, most: float) -> float:
+    said = os.environ.get(name, "").strip()
+    if not said:
+        return standard
+    try:
+        number = float(said)
+    except ValueError:
+        number = float("nan")
+    if not least <= number <= most:
+        raise EmsyncError(f"{name} is “{said}”. Set it to a number from {least:g} to {most:g}.")
+    return number
+
+
+def version_bytes(film_bytes: int, seconds: float) -> int:
+    """About what one version of a film takes, and what is written on the way to it."""
+    return 2 * film_bytes + round(seconds * _WAV_BYTES) + _SLACK
+
+
+def bundle_bytes(film_bytes: int, seconds: float) -> int:
+    """About what its stems and its ZIP take, and what is written on the way to them."""
+    # Samples of four bytes lie there before they become WAV files of two.
+    stems = _STEMS * round(seconds * _WAV_BYTES)
+    return 2 * stems + stems + version_bytes(film_bytes, seconds)
+
+
+class Room:
+    """Who needs more disk than there is, is told so before the work and not in its middle."""
+
+    def __init__(self, root: Path, limits: HostLimits, sweep: Callable[[], None]) -> None:
+        """
+        Args:
+            root: the folder in which all requests and uploads lie.
+            limits: bytes that they may have.
+            sweep: removes what is past its hour.
+        """
+        self.root, self.limits = root, limits
+        self._sweep = sweep
+        self._lock = threading.Lock()
+        self._promised = 0
+        """Bytes for work under way."""
+        self._seen: dict[Path, float] = {}
+        """Uploads that nobody chose, and since when they are known."""
+
+    def used(self, folder: Path | None = None) -> int:
+        """Bytes of all files in a folder, by default of everybody's; each once, however many names
+        it has."""
+        seen: set[tuple[int, int]] = set()
+        total = 0
+        for path, status in _files(self.root if folder is None else folder):
+            del path
+            if status.st_nlink > 1:
+                key = (status.st_dev, status.st_ino)
+                if key in seen:
+                    continue
+                seen.add(key)
+            total += status.st_size
+        return total
+
+    def has(self, needed: int = 0) -> bool:
+        """Whether so many bytes more may be written now, beside what is promised already."""
+        with suppress(OSError):
+            free = shutil.disk_usage(self.root).free
+            if free - self._promised - needed < self.limits.disk_free:
+                return False
+        return self.used() + self._promised + needed <= self.limits.disk
+
+    @contextmanager
+    def reserved(self, needed: int, folder: Path | None = None) -> Iterator[None]:
+        """Keep so many bytes free for the work in the ``with`` block.
+
+        What is past its hour goes first, and uploads that nobody chose; nothing else does.
+
+        Args:
+            needed: bytes, estimated high.
+            folder: of the request, which has a bound of its own.
+
+        Raises:
+            EmsyncError: there is no room now; or never, for this request.
+        """
+        if folder is not None and self.used(folder) + needed > self.limits.disk_per_request:
+            raise EmsyncError(REQUEST_FULL)
+        with self._lock:
+            enough = self.has(needed)
+            if enough:
+                self._promised += needed
+        if not enough:
+            self._sweep()
+            self.remove_abandoned()
+            with self._lock:
+                if not self.has(needed):
+                    raise EmsyncError(FULL)
+                self._promised += needed
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._promised -= needed
+
+    def look_at_uploads(self) -> None:
+        """Note since when uploads lie there that no request has; every few minutes."""
+        now = time.monotonic()
+        lonely = [
+            path
+            for path, status in _files(self.root)
+            if status.st_nlink == 1
+            and not path.relative_to(self.root).parts[0].startswith("request-")
+        ]
+        with self._lock:
+            self._seen = {path: self._seen.get(path, now) for path in lonely}
+
+    def remove_abandoned(self) -> None:
+        """Uploads go that were known for ten minutes and that no request has."""
+        self.look_at_uploads()
+        old = time.monotonic() - _ABANDONED_SECONDS
+        with self._lock:
+            abandoned = [path for path, since in self._seen.items() if since < old]
+            for path in abandoned:
+                del self._seen[path]
+        for path in abandoned:
+            path.unlink(missing_ok=True)
+
+
+def in_words(film: FilmLimits, host: HostLimits) -> list[str]:
+    """All limits, a plain sentence each, for the page."""
+    tools, stages = ToolLimits(), host.stages
+    length = clock(film.seconds)
+    longest = sum(
+        at_least + per_second * 60
+        for at_least, per_second in (
+            stages.scenes, stages.emotion, stages.compose, stages.render, stages.mux,
+        )
+    )  # fmt: skip
+    return [
+        f"A film has at most {length} minutes, {film.bytes / 1e6:.0f} MB, {film.frames:,} frames, "
+        f"and {film.pixels / 1e6:.1f} million pixels a frame (4K is fine).",
+        f"At most {host.waiting} films are at work or wait; whoever comes then is told so, keeps "
+        "the film, and can press again.",
+        "Every stage has its time, more for a longer film, and is stopped after it with a sentence "
+        f"that names it; for a film of a minute all stages together get {longest / 60:.0f} "
+        "minutes, of which they commonly need one.",
+        f"What is made of one film may take {host.disk_per_request / 1e9:g} GB, and everything "
+        f"together {host.disk / 1e9:g} GB; {host.disk_free / 1e9:g} GB of the disk stay free. "
+        f"A scored film has at most {tools.scored_bytes / 1e9:g} GB.",
+        f"FFmpeg gets {tools.memory / 1e9:g} GB of memory and {tools.threads} threads.",
+        "Nothing is removed for others before its hour is over.",
+    ]
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """All files below a folder; what goes in the meantime is left out."""
+    waiting = [folder]
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
+                    elif entry.is_file(follow_symlinks=False):
+                        yield Path(entry.path), entry.stat(follow_symlinks=False)
