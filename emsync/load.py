@@ -167,14 +167,24 @@ class Run:
 
 
 @dataclass
-class _App:
-    """An `app.py` that was started here."""
+class App:
+    """An `app.py` that was started here.
+
+    Attributes:
+        log: what it has said.
+        temporary: its TMPDIR, and nobody else's.
+        left: once it has ended.
+    """
 
     url: str
     process: subprocess.Popen[bytes]
+    log: Path
     temporary: Path
     left: Leftovers = field(default=Leftovers((), ()))
-    """Once it has ended."""
+
+    def request_folders(self) -> list[Path]:
+        """Those of films, takes and other files of visitors."""
+        return list(self.temporary.glob("emsync-*/request-*"))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -394,7 +404,7 @@ def _load(url: str | None, films: Sequence[Path], pause: float, folder: Path) ->
     if url is not None:
         with PageLooks(url, pause) as pages:
             return Run(score_at_once(url, films, folder), pages)
-    with _started(folder) as app:
+    with started(folder) as app:
         with PageLooks(app.url, pause) as pages, AppLooks(app.process.pid, app.temporary) as looks:
             visits = score_at_once(app.url, films, folder)
         run = Run(visits, pages, looks)
@@ -403,8 +413,16 @@ def _load(url: str | None, films: Sequence[Path], pause: float, folder: Path) ->
 
 
 @contextmanager
-def _started(folder: Path) -> Iterator[_App]:
-    """The app in a process of its own, told to stop afterwards."""
+def started(folder: Path, **variables: str) -> Iterator[App]:
+    """The app in a process of its own on a free port, told to stop afterwards.
+
+    Args:
+        folder: receives its files.
+        variables: of its environment, beside those of here.
+
+    Raises:
+        EmsyncError: it does not start; with what it said.
+    """
     temporary = folder / "tmp"
     temporary.mkdir()
     with socket.socket() as probe:
@@ -414,6 +432,7 @@ def _started(folder: Path) -> Iterator[_App]:
         "GRADIO_SERVER_NAME": "127.0.0.1",
         "GRADIO_SERVER_PORT": str(port),
         "TMPDIR": str(temporary),
+        **variables,
     }
     log = folder / "app.log"
     with log.open("wb") as output:
@@ -425,10 +444,10 @@ def _started(folder: Path) -> Iterator[_App]:
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    app = _App(f"http://127.0.0.1:{port}", process, temporary)
+    app = App(f"http://127.0.0.1:{port}", process, log, temporary)
     try:
         end = time.monotonic() + _START_SECONDS
-        while not _answers(app.url):
+        while not answers(app.url):
             if process.poll() is not None or time.monotonic() > end:
                 raise EmsyncError(f"The app does not start. It says:\n{log.read_text()}")
             time.sleep(_LOOK_SECONDS)
@@ -445,7 +464,8 @@ def _started(folder: Path) -> Iterator[_App]:
         )
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether there is a page."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
             return bool(answer.status == 200)
@@ -471,11 +491,12 @@ def _visit(
     return Visit(film, seed, what_is_wrong(film, seed, files), seconds, files, token)
 
 
-def connect(url: str, folder: Path) -> Any:
+def connect(url: str, folder: Path, password: str | None = None) -> Any:
     """A `gradio_client.Client` that puts what it gets into `folder`."""
     from gradio_client import Client
 
-    return Client(url, verbose=False, download_files=folder, analytics_enabled=False)
+    auth = None if password is None else ("emsync", password)
+    return Client(url, auth=auth, verbose=False, download_files=folder, analytics_enabled=False)
 
 
 def score(

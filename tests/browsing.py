@@ -1,64 +1,25 @@
 """The app in a process of its own, and pages of it in a real browser."""
 
 import os
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from emsync.load import App, answers, started
+
+__all__ = ["App", "answers", "running_app"]
+
 REPOSITORY = Path(__file__).resolve().parents[1]
-
-
-@dataclass
-class App:
-    """A running `app.py`."""
-
-    url: str
-    process: subprocess.Popen[bytes]
-    log: Path
-    temporary: Path
-
-    def request_folders(self) -> list[Path]:
-        return list(self.temporary.glob("emsync-*/request-*"))
 
 
 @contextmanager
 def running_app(folder: Path, **variables: str) -> Iterator[App]:
-    """`python app.py` on a free port, its files in `folder`."""
-    temporary = folder / "tmp"
-    temporary.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = os.environ | {
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_HEARTBEAT_INTERVAL": "0.5",
-        "TMPDIR": str(temporary),
-        **variables,
-    }
-    log = folder / "app.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"],
-            cwd=REPOSITORY,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    running = App(f"http://127.0.0.1:{port}", process, log, temporary)
-    try:
-        wait_for(lambda: answers(running.url) or process.poll() is not None, 60)
-        assert process.poll() is None, log.read_text()
-        yield running
-    finally:
-        process.terminate()
-        process.wait(20)
+    """`python app.py` on a free port, its files in `folder`; it soon hears of pages that went."""
+    with started(folder, **{"GRADIO_HEARTBEAT_INTERVAL": "0.5", **variables}) as app:
+        yield app
 
 
 @dataclass
@@ -102,14 +63,6 @@ def download(page: Any, button: str, folder: Path) -> Path:
     path = folder / str(started.value.suggested_filename)
     started.value.save_as(path)
     return path
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
 
 
 def wait_for(condition: Any, seconds: float) -> None:

@@ -248,8 +248,7 @@ class Guard:
             head: HTML whose scripts may run.
         """
         self._inner, self._app, self._access = inner, app, access
-        self._uploads = _both(folders[0])
-        self._served = tuple(path for folder in folders for path in _both(folder))
+        self._served = tuple(folder.resolve() for folder in folders)
         self._most_upload = most_bytes + _ENVELOPE
         self._hashes = " ".join(
             f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
@@ -270,7 +269,7 @@ class Guard:
         nonce = secrets.token_urlsafe(16) if path == "/" else None
         if nonce is not None:
             scope["emsync.nonce"] = nonce
-        send = self._with_headers(send, path, nonce)
+        send = self._with_headers(send, scope, nonce)
         refusal = self._refusal(scope, headers)
         if refusal is None and method == "POST":
             if path == _UPLOAD:
@@ -326,7 +325,7 @@ class Guard:
     # How much may be sent -------------------------------------------------------------------------
 
     def _is_full(self) -> bool:
-        return shutil.disk_usage(self._uploads[0]).free < _LEAST_FREE
+        return shutil.disk_usage(self._served[0]).free < _LEAST_FREE
 
     def _bounded(self, receive: Receive) -> Receive:
         """An upload that grows too large, stops coming or is broken off ends in an error that
@@ -378,7 +377,7 @@ class Guard:
             return receive, (408, "The message did not come.")
         refusal = None
         if not path.startswith("/login"):
-            refusal = what_is_wrong(bytes(body), self._uploads)
+            refusal = what_is_wrong(bytes(body), self._served[0])
         sent = False
 
         async def again() -> Message:
@@ -414,11 +413,15 @@ class Guard:
 
     # What goes with every answer ------------------------------------------------------------------
 
-    def _with_headers(self, send: Send, path: str, nonce: str | None) -> Send:
+    def _with_headers(self, send: Send, scope: Scope, nonce: str | None) -> Send:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message = {"headers": [], **message}
-                self._set_headers(MutableHeaders(scope=message), path, nonce)
+                headers = MutableHeaders(scope=message)
+                self._set_headers(headers, scope["path"], nonce)
+                if scope["method"] == "POST" and message["status"] >= 400:
+                    # What may still come of it is not listened to.
+                    headers["connection"] = "close"
             await send(message)
 
         return with_headers
@@ -457,12 +460,12 @@ class Guard:
         )
 
 
-def what_is_wrong(body: bytes, uploads: tuple[str, ...]) -> tuple[int, str] | None:
+def what_is_wrong(body: bytes, uploads: Path) -> tuple[int, str] | None:
     """Status and sentence for a message that goes no further.
 
     Args:
         body: JSON.
-        uploads: folders in which every file lies that a message may name. Gradio would fetch an
+        uploads: folder in which every file lies that a message may name. Gradio would fetch an
             address that stands in a file's place, and it knows no limit for what comes.
     """
     try:
@@ -479,9 +482,9 @@ def what_is_wrong(body: bytes, uploads: tuple[str, ...]) -> tuple[int, str] | No
         below: list[Any] = []
         for value in level:
             if isinstance(value, dict):
-                if "path" in value and "meta" in value:
+                if "path" in value:
                     place = value["path"]
-                    if not isinstance(place, str) or not _is_in(place, uploads):
+                    if not isinstance(place, str) or not _is_in(place, (uploads,)):
                         return 403, "Only files that were uploaded here can be used."
                 below += value.values()
             elif isinstance(value, list):
@@ -496,9 +499,7 @@ async def _answer(status: int, sentence: str, scope: Scope, send: Send) -> None:
     async def nothing() -> Message:
         return {"type": "http.disconnect"}
 
-    # What may still come is not read, so the connection cannot be used again.
-    headers = {"connection": "close"} if scope["method"] == "POST" else {}
-    await JSONResponse({"detail": sentence}, status, headers)(scope, nothing, send)
+    await JSONResponse({"detail": sentence}, status)(scope, nothing, send)
 
 
 def _is_loopback(name: str) -> bool:
@@ -530,23 +531,24 @@ def _is_own(path: str, method: str, headers: Headers) -> bool:
     origin = headers.get("origin")
     if origin is None:
         return True  # a program, or a browser that follows a link
-    names = {_host_of(headers.get(name, "")) for name in ("host", "x-forwarded-host")}
+    names = {_host_of(headers.get(name, "")) for name in ("host", "x-forwarded-host")} - {""}
     return _host_of(origin.partition("://")[2]) in names
 
 
 _PRIVATE = (_FILE, _HEARTBEAT, "/gradio_api/queue/", "/gradio_api/call/", "/logout")
 
 
-def _is_in(place: str, folders: tuple[str, ...]) -> bool:
-    """Whether this is the plain absolute path of something in one of these folders."""
-    if "\0" in place or not Path(place).is_absolute() or ".." in re.split(r"[/\\]", place):
+def _is_in(place: str, folders: tuple[Path, ...]) -> bool:
+    """Whether this is the plain absolute path of something in one of these folders, which are
+    given without links; a link out of them leads out of them."""
+    path = Path(place)
+    if "\0" in place or not path.is_absolute() or ".." in re.split(r"[/\\]", place):
         return False
-    return any(Path(place).is_relative_to(folder) for folder in folders)
-
-
-def _both(folder: Path) -> tuple[str, ...]:
-    """A folder as it is named, and as it is when links are followed."""
-    return tuple(dict.fromkeys((str(folder.absolute()), str(folder.resolve()))))
+    try:
+        real = path.resolve()
+    except (OSError, RuntimeError):  # too long a name; links in a circle
+        return False
+    return any(real.is_relative_to(folder) for folder in folders)
 
 
 def _address(scope: Scope) -> str:
