@@ -55,6 +55,7 @@ RANGES = {
     "limits.seconds": Range(0, FilmLimits.seconds, above=True),
     "limits.pixels": Range(0, FilmLimits.pixels, above=True),
     "limits.bytes": Range(0, FilmLimits.bytes, above=True),
+    "limits.side": Range(0, FilmLimits.side, above=True),
     "limits.frames": Range(0, FilmLimits.frames, above=True),
     "limits.look_seconds": Range(0, FilmLimits.look_seconds, above=True),
     "limits.look_memory": Range(0, FilmLimits.look_memory, above=True),

@@ -25,6 +25,8 @@ class FilmLimits:
     seconds: float = 600.0
     pixels: int = 4096 * 2304
     bytes: int = 500_000_000
+    side: int = 8192
+    """Pixels of the longer side; H.264 knows no longer ones before its level 6."""
     frames: int = 150_000
     """Ten minutes at 240 a second, and some."""
     look_seconds: float = 60.0

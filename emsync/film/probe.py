@@ -466,6 +466,11 @@ def _check_complete(container: "InputContainer", video: Any, reading: _Reading, 
 
 
 def _check_size(path: Path, width: int, height: int, limits: FilmLimits) -> None:
+    if max(width, height) > limits.side:
+        raise FilmError(
+            f"The picture of “{path.name}” has {width} × {height} pixels; the limit is "
+            f"{limits.side} for a side. Export it smaller."
+        )
     if width * height > limits.pixels:
         raise FilmError(
             f"The picture of “{path.name}” has {width} × {height} pixels; the limit is "

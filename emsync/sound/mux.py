@@ -17,7 +17,9 @@ _SAMPLE_RATE = 44_100
 _BROWSER_PROFILES = {"Constrained Baseline", "Baseline", "Main", "High", "Progressive High",
                      "Constrained High"}  # fmt: skip
 _BROWSER_PIXELS = {"yuv420p", "yuvj420p"}
-_TRUSTED = FilmLimits(seconds=float("inf"), pixels=1 << 40, bytes=1 << 50, frames=1 << 40)
+_TRUSTED = FilmLimits(
+    seconds=float("inf"), pixels=1 << 40, bytes=1 << 50, frames=1 << 40, side=1 << 20
+)
 """For our own output, whose size follows from a film that was within the limits."""
 
 
