@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -335,6 +336,28 @@ def uploads_as_pages(site: Site, folder: Path) -> str:
             expect("attachment" in told["content-disposition"], f"{kind} is shown")
             expect(told["content-type"] == "application/octet-stream", f"{kind}: its own type")
     return "saved, not shown; and in a sandbox"
+
+
+def recordings(site: Site, folder: Path) -> str:
+    config = ask(site.free, "/config").json
+    (camera,) = (
+        part["id"] for part in config["components"] if part["props"].get("elem_id") == "em-camera"
+    )
+    (function,) = (one for one in config["dependencies"] if camera in one["inputs"])
+    place = Path(upload(site.free, "sample.webm", film(folder).read_bytes()).json[0])
+    data = [given(str(place)) if one == camera else None for one in function["inputs"]]
+    message = {"data": data, "fn_index": function["id"], "session_hash": "records"}
+    answer = ask(site.free, "/gradio_api/queue/join", "POST", message)
+    expect(answer.status == 200, f"it was refused: {answer.status}")
+    with urllib.request.urlopen(
+        f"{site.free.url}/gradio_api/queue/data?session_hash=records", timeout=20
+    ) as told:
+        lines = (line.decode() for line in told)
+        expect(any('"process_completed"' in line for line in lines), "it did not end")
+    beside = [path.name for path in place.parent.iterdir() if path != place]
+    expect(not beside, f"something made {beside} of it")
+    expect("ffmpeg" not in site.free.log.read_text(), "somebody else's FFmpeg has opened it")
+    return "opened by nobody but us"
 
 
 # Ways in ----------------------------------------------------------------------------------------
@@ -701,6 +724,7 @@ CASES = (
     Case("files of the server in place of uploads", server_files_for_uploads, 60),
     Case("names of uploads", names_of_uploads),
     Case("uploads as pages", uploads_as_pages),
+    Case("films of the camera", recordings),
     Case("routes nobody needs", other_routes),
     Case("calls nobody is to make", names_of_calls),
     Case("messages that are none", strange_messages),

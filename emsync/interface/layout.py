@@ -18,6 +18,7 @@ from emsync.interface import controls as knobs
 from emsync.interface import examples as shown_examples
 from emsync.interface import experts, views
 from emsync.interface.api import mood_from, offer_score
+from emsync.interface.camera import Camera
 from emsync.interface.controls import LARGEST_SEED, Controls
 from emsync.interface.handlers import Studio, Update
 from emsync.interface.mood_editor import (
@@ -178,11 +179,8 @@ def build(studio: Studio) -> gr.Blocks:
                             elem_id="em-film",
                         )
                     with gr.Tab("Camera"):
-                        camera = gr.Video(
-                            label="Record",
-                            sources=["webcam"],
-                            height=300,
-                            elem_id="em-camera",
+                        camera = Camera(
+                            label="Record", sources=["webcam"], height=300, elem_id="em-camera"
                         )
                     with gr.Tab("Link"):
                         refusal = links.why_not()

@@ -87,7 +87,7 @@ _PERMISSIONS = ", ".join(
     + [
         f"{name}=()"
         for name in (
-            *("accelerometer", "bluetooth", "clipboard-read", "display-capture"),
+            *("accelerometer", "clipboard-read", "display-capture"),
             *("encrypted-media", "geolocation", "gyroscope", "hid", "idle-detection"),
             *("local-fonts", "magnetometer", "midi", "payment", "publickey-credentials-get"),
             *("screen-wake-lock", "serial", "usb", "window-management", "xr-spatial-tracking"),
