@@ -38,13 +38,16 @@ def main() -> None:
         studio.start_sweeping()
         page = build(studio)
         options = launch_options(studio.settings)
-        options |= guarded(access, root, FOLDER, options["max_file_size"], options["head"])
+        most, head = options["max_file_size"], options["head"]
+        options |= guarded(access, root, FOLDER, most, head, studio.room.has)
         try:
             app, _, _ = page.launch(**options, prevent_thread_lock=True)
             check_guarded(app)
             told_to_stop.wait()
         except KeyboardInterrupt:
             print("Stopping.", flush=True)
+        except EmsyncError as problem:
+            sys.exit(f"emsync: {problem}")
         finally:
             studio.close()
             page.close(verbose=False)

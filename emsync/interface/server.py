@@ -13,11 +13,10 @@ import ipaddress
 import json
 import re
 import secrets
-import shutil
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, MutableMapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, MutableMapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emsync.errors import EmsyncError
+from emsync.interface.room import FULL
 
 MOST_BODY = 1_000_000
 """Bytes of a message that is no upload; the page's own have some thousands."""
@@ -41,8 +41,6 @@ _LONGEST_NAME = 64
 """Of an open page, as its browser or program calls it."""
 _SILENCE_SECONDS = 60.0
 """An upload of which nothing comes for so long is given up; so is a message that is not whole."""
-_LEAST_FREE = 1_000_000_000
-"""Bytes that uploads leave free on their disk."""
 _LOOK_BYTES = 16_000_000
 """Of an upload, between two looks at the disk."""
 _MOST_FAILURES = 10
@@ -152,7 +150,14 @@ def access_from(environment: MutableMapping[str, str]) -> Access:
     return Access(password or None, user or "emsync", hosts, tuple(frames))
 
 
-def guarded(access: Access, root: Path, shown: Path, most_bytes: int, head: str) -> dict[str, Any]:
+def guarded(
+    access: Access,
+    root: Path,
+    shown: Path,
+    most_bytes: int,
+    head: str,
+    room: Callable[[int], bool],
+) -> dict[str, Any]:
     """Keyword arguments for `Blocks.launch`, beside those for the looks.
 
     Args:
@@ -161,6 +166,7 @@ def guarded(access: Access, root: Path, shown: Path, most_bytes: int, head: str)
         shown: folder that is served to everybody.
         most_bytes: of an uploaded file.
         head: HTML that the page adds to its head; its scripts may run.
+        room: whether so many bytes more may lie in `root`.
     """
 
     @asynccontextmanager
@@ -168,7 +174,7 @@ def guarded(access: Access, root: Path, shown: Path, most_bytes: int, head: str)
         # Around everything that Gradio adds, its rules for other origins included, which let any
         # origin read a page that is not on this machine.
         inner = app.middleware_stack or app.build_middleware_stack()
-        app.middleware_stack = Guard(inner, app, access, (root, shown), most_bytes, head)
+        app.middleware_stack = Guard(inner, app, access, (root, shown), most_bytes, head, room)
         yield
 
     options: dict[str, Any] = {
@@ -237,6 +243,7 @@ class Guard:
         folders: tuple[Path, ...],
         most_bytes: int,
         head: str,
+        room: Callable[[int], bool],
     ) -> None:
         """
         Args:
@@ -246,8 +253,9 @@ class Guard:
             folders: whose files may be served; uploads go into the first.
             most_bytes: of an uploaded file.
             head: HTML whose scripts may run.
+            room: whether so many bytes more may lie here.
         """
-        self._inner, self._app, self._access = inner, app, access
+        self._inner, self._app, self._access, self._room = inner, app, access, room
         self._served = tuple(folder.resolve() for folder in folders)
         self._most_upload = most_bytes + _ENVELOPE
         self._hashes = " ".join(
@@ -273,9 +281,15 @@ class Guard:
         refusal = self._refusal(scope, headers)
         if refusal is None and method == "POST":
             if path == _UPLOAD:
-                await self._inner(scope, self._bounded(receive), send)
-                return
-            receive, refusal = await self._read(receive, path)
+                if await self._has_room(int(headers.get("content-length", "0"))):
+                    receive = self._bounded(receive)
+                else:
+                    # A browser that is still sending does not listen.
+                    with suppress(TimeoutError):
+                        await self._drain(receive)
+                    refusal = 507, FULL
+            else:
+                receive, refusal = await self._read(receive, path)
         if refusal is not None:
             await _answer(*refusal, scope, send)
             return
@@ -313,8 +327,6 @@ class Guard:
         size = headers.get("content-length", "0")
         if not size.isdecimal() or int(size) > most:
             return 413, f"That is more than the {most / 1e6:.0f} MB that may be sent."
-        if path == _UPLOAD and self._is_full():
-            return 507, "The disk here is full. Try again later."
         return None
 
     def _is_known(self, scope: Scope) -> bool:
@@ -324,8 +336,9 @@ class Guard:
 
     # How much may be sent -------------------------------------------------------------------------
 
-    def _is_full(self) -> bool:
-        return shutil.disk_usage(self._served[0]).free < _LEAST_FREE
+    async def _has_room(self, needed: int) -> bool:
+        """Whether so many bytes more may lie here."""
+        return await asyncio.to_thread(self._room, needed)
 
     def _bounded(self, receive: Receive) -> Receive:
         """An upload that grows too large, stops coming or is broken off ends in an error that
@@ -350,11 +363,19 @@ class Guard:
                 raise MultiPartException("This is larger than the maximum allowed size.")
             if count > looked + _LOOK_BYTES:
                 looked = count
-                if self._is_full():
-                    raise MultiPartException("The disk here is full. Try again later.")
+                if not await self._has_room(0):
+                    raise MultiPartException(FULL)
             return message
 
         return bounded
+
+    async def _drain(self, receive: Receive) -> None:
+        """Take what is sent, and keep nothing of it."""
+        count, more = 0, True
+        while more and count < self._most_upload:
+            message = await asyncio.wait_for(receive(), _SILENCE_SECONDS)
+            count += len(message.get("body", b""))
+            more = message.get("more_body", False)
 
     async def _read(self, receive: Receive, path: str) -> tuple[Receive, tuple[int, str] | None]:
         """A message as a whole, and what is wrong with it."""
