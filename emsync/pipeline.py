@@ -32,7 +32,6 @@ from emsync.film.scenes import Cut, CutDetector
 from emsync.film.speech import VoiceDetector
 from emsync.progress import CancelToken, Progress, ProgressCallback
 from emsync.settings import Settings, SoundSettings, StageLimits
-from emsync.wording import clock as minutes
 
 if TYPE_CHECKING:
     import torch
@@ -213,9 +212,10 @@ def bounded(
 ) -> CancelToken:
     """A request's token for one stage: it ends, with a sentence, when the stage's time is over."""
     seconds = allowed_seconds(stage, film_seconds, limits)
+    most = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
     return cancel.within(
         seconds,
-        f"{_DOING[stage]} was stopped: it took longer than the {minutes(seconds)} minutes that it "
+        f"{_DOING[stage]} was stopped: it took longer than the {most} that it "
         "may take for a film of this length. Try a shorter or smaller film, or try again when this "
         "machine has less to do.",
     )

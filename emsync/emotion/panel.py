@@ -104,7 +104,7 @@ class Panel:
                 log.warning("the GPU's memory is full, %s looks on the CPU", expert.modality)
                 report = self._ask(expert, footage, settings, "cpu", advance, cancel)
                 assert report is not None, "the CPU has no memory of a GPU"
-                told = f"{report.detail} It looked on the CPU: {GPU_FULL}."
+                told = f"{report.detail} Done on the CPU: {GPU_FULL}."
                 report = replace(report, detail=told)
             advance(1.0)
             return report

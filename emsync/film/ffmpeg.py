@@ -33,6 +33,9 @@ there so that a song is refused as a song.
 OLDEST_VERSION = (5, 1)
 """`-fps_mode` came with FFmpeg 5.1, and later versions dropped the option that it replaced."""
 
+_NO_MEMORY = (b"Cannot allocate memory", b"malloc of size", b"Resource temporarily unavailable")
+"""What FFmpeg and x264 say when they get no more memory, or no thread for want of it."""
+
 Source = Literal["out", "side", "stills"]
 
 _LOOK_SECONDS = 0.2
@@ -251,7 +254,7 @@ class FFmpegRun:
             with suppress(subprocess.TimeoutExpired):
                 status = self._process.wait(_LOOK_SECONDS)
                 break
-        if status != 0 and b"Cannot allocate memory" in self._stderr:
+        if status != 0 and any(words in self._stderr for words in _NO_MEMORY):
             raise ToolError(
                 f"FFmpeg needs more memory for this film than the {tool_limits().memory / 1e9:g} "
                 "GB that it gets. Export the film smaller, for example in 1080p, and try again."
@@ -278,6 +281,11 @@ class FFmpegRun:
         """The last line that FFmpeg wrote to standard error, for messages; may be empty."""
         lines = self._stderr.decode("utf-8", "replace").strip().splitlines()
         return lines[-1].strip() if lines else ""
+
+    @property
+    def words(self) -> str:
+        """The same as a sentence to add to one of ours; empty if it said nothing."""
+        return f" FFmpeg says: {self.complaint.rstrip('.')}." if self.complaint else ""
 
     @property
     def disk_full(self) -> bool:

@@ -24,6 +24,8 @@ __all__ = [
 ]
 
 _AUDIO_BLOCK_SECONDS = 1
+_LOUDEST = 16.0
+"""Full scales; 24 dB over what a file of whole numbers can hold."""
 _SCORED_FRAME = re.compile(rb"frame:\d+ +pts:(-?\d+|NOPTS)[^\n]*\nlavfi\.scene_score=([0-9.]+)\n")
 
 
@@ -154,7 +156,7 @@ def stream_frames(
         if reached is None and status >= 0:
             raise FilmError(
                 f"None of the frames of “{film.path.name}” can be decoded. Export it as MP4 "
-                f"(H.264). FFmpeg says: {run.complaint or 'nothing'}"
+                f"(H.264).{run.words}"
             )
         # Damage gives a status as well, but then the frames after it were still decoded.
         if status < 0 or (status > 0 and reached is not None and reached < film.last_frame * 0.9):
@@ -254,7 +256,9 @@ def iter_audio(
     sent = 0
 
     def block(samples: bytes | bytearray) -> np.ndarray:
-        array = np.frombuffer(bytes(samples), np.float32)
+        # Sound tracks of floating point may hold what is no number, or no loudness either.
+        read = np.frombuffer(bytes(samples), np.float32)
+        array = np.nan_to_num(read, posinf=0.0, neginf=0.0).clip(-_LOUDEST, _LOUDEST)
         if channels == 1:
             return array
         return np.broadcast_to(array.reshape(-1, decoded), (len(array) // decoded, channels))

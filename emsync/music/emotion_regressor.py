@@ -199,6 +199,7 @@ def load_regressor(folder: Path = SHIPPED) -> EmotionRegressor:
     Raises:
         WeightsError: it is missing or not what was saved.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
@@ -208,7 +209,7 @@ def load_regressor(folder: Path = SHIPPED) -> EmotionRegressor:
             raise ValueError(f"{FILE} is not the file that was saved")
         names, digest = tuple(config["features"]), str(config["sha256"])
         return EmotionRegressor(names=names, sha256=digest, **load(content))
-    except (OSError, KeyError, TypeError, ValueError) as problem:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as problem:
         raise WeightsError(
             f"The emotion regressor in {folder} is missing or damaged: {problem}. Fetch the whole "
             "repository again, weights included."

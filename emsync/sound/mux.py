@@ -265,15 +265,19 @@ def _run(
                     reached = max(reached, min(0.99, int(found[1]) / 1e6 / float(film.duration)))
                     progress(reached)
         status = run.finish()
-        if status == 0:
+        if status == 0 and not run.disk_full:
             return
+        # When there is no room for the last move of an MP4, FFmpeg says so and ends well.
         if run.disk_full:
             raise ToolError("The disk is full. Make room for the scored film and try again.")
         if status < 0:
             raise ToolError("FFmpeg was stopped by the system while it wrote the film. Try again.")
         if "copy" in picture:
             raise _Unfit(run.complaint)
-        raise ToolError(f"FFmpeg could not write the scored film: {run.complaint}")
+        raise ToolError(
+            f"FFmpeg could not write the scored film. Export the film as MP4 (H.264) and try "
+            f"again.{run.words}"
+        )
 
 
 class _Unfit(Exception):

@@ -1,0 +1,340 @@
+"""What one request and all of them together may take: stated, held, and said in a sentence."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from conftest import Films
+
+from emsync.errors import Cancelled, EmsyncError, ToolError, TooLong
+from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments, threads
+from emsync.film.probe import probe
+from emsync.interface import room as rooms
+from emsync.interface.handlers import Studio
+from emsync.interface.mood_editor import Wish
+from emsync.interface.room import FULL, REQUEST_FULL, Room, host_limits, in_words
+from emsync.leftovers import own_folder, remove_leftovers, remove_partials
+from emsync.lifeline import Lifeline
+from emsync.pipeline import STAGES, allowed_seconds, analyse, bounded
+from emsync.progress import CancelToken, silent
+from emsync.settings import FilmLimits, HostLimits, Settings, StageLimits, ToolLimits
+
+FILMS_OWN = Wish(None, False, ())
+ENDED = 2**22 + 1
+"""No process has this number: it is beyond the largest that Linux gives."""
+
+
+# Stages -----------------------------------------------------------------------------------------
+
+
+def test_every_stage_has_its_time_and_more_for_a_longer_film() -> None:
+    limits = StageLimits()
+    for stage in (*STAGES, "bundle"):
+        assert 10 <= allowed_seconds(stage, 0, limits) < allowed_seconds(stage, 600, limits)
+    assert {one.name for one in fields(StageLimits)} == {*STAGES, "bundle"}
+
+
+def test_a_stage_that_takes_too_long_is_stopped_and_named() -> None:
+    token = bounded(CancelToken(), "compose", 10.0, StageLimits(compose=(0.05, 0.0)))
+    token.check()
+    time.sleep(0.1)
+    with pytest.raises(TooLong, match=r"^Composing the music was stopped.*0 seconds.*Try a"):
+        token.check()
+    assert not token.cancelled
+
+
+def test_a_request_that_is_cancelled_is_not_told_of_time() -> None:
+    owner = CancelToken()
+    token = bounded(owner, "mux", 10.0, StageLimits(mux=(0.0, 0.0)))
+    owner.cancel()
+    assert token.cancelled
+    with pytest.raises(Cancelled):
+        token.check()
+
+
+def test_the_cuts_of_a_long_film_are_not_looked_for_for_ever(films: Films) -> None:
+    film, began = films.silent(20, 25, "640x360"), time.monotonic()
+    with pytest.raises(TooLong, match="Finding the cuts"):
+        analyse(film, Settings(), silent, CancelToken(), None, StageLimits(scenes=(0.1, 0.0)))
+    assert time.monotonic() - began < 10
+
+
+# FFmpeg -----------------------------------------------------------------------------------------
+
+
+def test_ffmpeg_has_bounds_on_memory_and_threads(films: Films) -> None:
+    with FFmpegRun(CancelToken()) as run:
+        run.start(["-re", *input_arguments(films.plain()), "-f", "null", "-"])
+        assert run._process is not None
+        said = Path(f"/proc/{run._process.pid}/limits").read_text()
+        words = Path(f"/proc/{run._process.pid}/cmdline").read_bytes().split(b"\0")
+    (space,) = [line.split() for line in said.splitlines() if line.startswith("Max address")]
+    assert space[3:5] == ["4000000000", "4000000000"]
+    assert words[words.index(b"-threads") + 1] == str(threads()).encode()
+    assert b"-filter_complex_threads" in words
+    assert 1 <= threads() <= ToolLimits.threads
+
+
+def test_the_owner_of_a_machine_says_how_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMSYNC_FFMPEG_MEMORY", "much")
+    with (
+        pytest.raises(ToolError, match="EMSYNC_FFMPEG_MEMORY is “much”"),
+        FFmpegRun(CancelToken()) as run,
+    ):
+        run.start(["-version"])
+
+
+def test_what_ffmpeg_starts_ends_with_it(films: Films, tmp_path: Path) -> None:
+    wrapper = tmp_path / "ffmpeg"
+    wrapper.write_text(f'#!/bin/sh\nsleep 4711 &\nexec {ffmpeg_executable()} "$@"\n')
+    wrapper.chmod(0o700)
+    with FFmpegRun(CancelToken()) as run:
+        run.start(["-re", *input_arguments(films.plain()), "-f", "null", "-"], str(wrapper))
+        assert run._process is not None
+        group = run._process.pid
+    assert not _alive_in(group)
+
+
+def test_a_scored_film_that_becomes_too_large_is_not_written_to_its_end(
+    films: Films, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.mkv"
+    monkeypatch.setattr("emsync.film.ffmpeg.tool_limits", lambda: ToolLimits(scored_bytes=100_000))
+    with pytest.raises(ToolError, match="larger than"), FFmpegRun(CancelToken()) as run:
+        arguments = ["-stream_loop", "-1", *input_arguments(films.plain())]
+        run.start([*arguments, "-c", "copy", "-y", str(out)], writes=out)
+        for _ in run.read():
+            pass
+
+
+def test_a_group_ends_when_its_owner_is_killed() -> None:
+    code = (
+        "import subprocess, os, time; from emsync.lifeline import Lifeline\n"
+        "line = Lifeline(); p = subprocess.Popen(['sleep', '4712'], start_new_session=True)\n"
+        "line.tie(p.pid); print(p.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        group = int(owner.stdout.readline())
+        assert _alive_in(group)
+        owner.kill()
+    end = time.monotonic() + 5
+    while _alive_in(group):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_lifeline_that_is_closed_kills_nobody() -> None:
+    with subprocess.Popen(["sleep", "4713"], start_new_session=True) as process:
+        line = Lifeline()
+        line.tie(process.pid)
+        line.close()
+        line.close()
+        time.sleep(0.3)
+        assert process.poll() is None
+        process.kill()
+
+
+# Leftovers --------------------------------------------------------------------------------------
+
+
+def test_folders_of_killed_runs_go_and_those_of_others_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    dead, alive = tmp_path / f"emsync-{ENDED}-abc", tmp_path / "emsync-1-abc"
+    other = tmp_path / "emsync-load-abc"
+    for folder in (dead, alive, other):
+        folder.mkdir()
+    remove_leftovers()
+    assert sorted(tmp_path.iterdir()) == sorted([alive, other])
+    with own_folder() as own:
+        assert own.name.startswith(f"emsync-{os.getpid()}-")
+    assert not own.exists()
+
+
+def test_halves_of_killed_runs_go(tmp_path: Path) -> None:
+    for name in (f".emsync-{ENDED}.partial", ".emsync-1.partial", ".emsync-x.partial"):
+        (tmp_path / name).touch()
+    remove_partials(tmp_path, ".emsync-", ".partial")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".emsync-1.partial", ".emsync-x.partial",
+    ]  # fmt: skip
+
+
+# Disk -------------------------------------------------------------------------------------------
+
+
+def room(root: Path, **limits: int) -> Room:
+    return Room(root, replace(HostLimits(disk_free=0), **limits), lambda: None)
+
+
+def test_a_file_of_two_names_counts_once(tmp_path: Path) -> None:
+    (tmp_path / "upload").mkdir()
+    film = tmp_path / "upload" / "film.mp4"
+    film.write_bytes(bytes(1000))
+    (tmp_path / "request-1").mkdir()
+    os.link(film, tmp_path / "request-1" / "film.mp4")
+    (tmp_path / "request-1" / "music.mid").write_bytes(bytes(10))
+    assert room(tmp_path).used() == 1010
+
+
+def test_what_is_promised_to_one_is_not_promised_to_another(tmp_path: Path) -> None:
+    one = room(tmp_path, disk=1000)
+    with one.reserved(600):
+        with pytest.raises(EmsyncError) as refusal, one.reserved(600):
+            pass
+        assert str(refusal.value) == FULL
+        with one.reserved(400):
+            pass
+    with one.reserved(1000):
+        pass
+
+
+def test_one_request_has_a_bound_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "take").mkdir()
+    (tmp_path / "take" / "scored.mp4").write_bytes(bytes(700))
+    one = room(tmp_path, disk_per_request=1000)
+    with one.reserved(300, tmp_path / "take"):
+        pass
+    with pytest.raises(EmsyncError) as refusal, one.reserved(301, tmp_path / "take"):
+        pass
+    assert str(refusal.value) == REQUEST_FULL
+
+
+def test_the_disk_keeps_what_the_machine_needs(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    one = room(tmp_path, disk_free=free + (1 << 30))
+    with pytest.raises(EmsyncError, match="no room"), one.reserved(1):
+        pass
+
+
+def test_when_it_is_full_what_is_past_its_hour_goes_first_and_abandoned_uploads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload, chosen, take = (tmp_path / name for name in ("a/upload", "b/chosen", "request-1/film"))
+    for path in (upload, chosen, take):
+        path.parent.mkdir()
+    upload.write_bytes(bytes(500))
+    chosen.write_bytes(bytes(500))
+    os.link(chosen, take)
+    swept: list[bool] = []
+    one = Room(tmp_path, HostLimits(disk=1200, disk_free=0), lambda: swept.append(True))
+    one.look_at_uploads()
+    with pytest.raises(EmsyncError, match="no room"), one.reserved(600):
+        pass
+    assert swept and upload.exists()  # it has just come: perhaps it is about to be chosen
+    monkeypatch.setattr(rooms, "_ABANDONED_SECONDS", -1)
+    with one.reserved(600):
+        assert not upload.exists() and chosen.exists() and take.exists()
+
+
+# The machine's owner, and the page ----------------------------------------------------------------
+
+
+def test_the_environment_sets_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMSYNC_QUEUE", "3")
+    monkeypatch.setenv("EMSYNC_DISK", "1.5")
+    monkeypatch.setenv("EMSYNC_DISK_FREE", "0")
+    limits = host_limits()
+    assert (limits.waiting, limits.disk, limits.disk_free) == (3, 1_500_000_000, 0)
+    assert limits.disk_per_request == HostLimits.disk_per_request
+    for text in ("many", "-1", "nan", "0"):
+        monkeypatch.setenv("EMSYNC_QUEUE", text)
+        with pytest.raises(EmsyncError, match="EMSYNC_QUEUE is"):
+            host_limits()
+
+
+def test_the_page_states_every_limit() -> None:
+    said = " ".join(in_words(FilmLimits(), HostLimits()))
+    for number in (
+        "10:00", "500 MB", "9.4 million pixels", "150,000 frames", "20 films", "5 GB", "20 GB",
+        "1 GB", "2 GB", "4 GB",
+    ):  # fmt: skip
+        assert number in said
+
+
+# The line ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    root = tmp_path / "root"
+    root.mkdir()
+    made = Studio(root, Settings(), HostLimits(waiting=1, disk_free=0))
+    yield made
+    made.close()
+
+
+def test_who_comes_to_a_full_line_is_told_and_keeps_the_film(studio: Studio, films: Films) -> None:
+    for name in ("first", "second"):
+        studio.choose(name, films.silent())
+    with studio._analysing.turn(CancelToken(), lambda ahead: None):  # somebody is at work
+        job = studio.compose("first", Settings(), FILMS_OWN)
+        assert job is not None
+        with pytest.raises(EmsyncError, match="Your film stays; try again"):
+            studio.compose("second", Settings(), FILMS_OWN)
+        assert studio.session("second").source is not None
+        assert studio.session("second").takes == []
+        studio.cancel("first")
+        assert job.done.wait(60)
+    again = studio.compose("second", Settings(), FILMS_OWN)
+    assert again is not None
+    again.cancel.cancel()
+    assert again.done.wait(60)
+
+
+def test_a_film_for_which_there_is_no_room_is_refused_and_leaves_nothing(
+    tmp_path: Path, films: Films
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    studio = Studio(root, Settings(), HostLimits(disk=1, disk_free=0))
+    (root / "upload").mkdir()
+    upload = root / "upload" / "film.mp4"
+    shutil.copyfile(films.plain(), upload)
+    with pytest.raises(EmsyncError, match="no room for another film"):
+        studio.choose("page", upload)
+    assert [path.name for path in root.iterdir()] == ["upload"]
+    studio.close()
+
+
+def test_the_disk_is_given_back_after_the_work(studio: Studio, films: Films) -> None:
+    studio.choose("page", films.silent())
+    job = studio.compose("page", Settings(), FILMS_OWN)
+    assert job is not None
+    studio.cancel("page")
+    assert job.done.wait(60)
+    assert studio.room._promised == 0
+
+
+def test_a_film_is_opened_within_its_time(
+    tmp_path: Path, films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emsync.interface.takes.probe", probe)
+    limits = HostLimits(stages=StageLimits(probe=(0.0, 0.0)), disk_free=0)
+    (tmp_path / "root").mkdir()
+    studio = Studio(tmp_path / "root", Settings(), limits)
+    with pytest.raises(TooLong, match="Opening the film"):
+        studio.choose("page", films.plain())
+    assert list((tmp_path / "root").iterdir()) == []
+    studio.close()
+
+
+def _alive_in(group: int) -> list[int]:
+    """Processes of a group that are no zombies."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            fields_after = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields_after[2]) == group and fields_after[0] != "Z":
+            found.append(int(entry.name))
+    return found
