@@ -72,6 +72,8 @@ _READ_BELOW = (
 _WRITE = {
     "/login", "/login/", _UPLOAD, "/gradio_api/queue/join", "/gradio_api/cancel",
     "/gradio_api/reset", "/gradio_api/reset/",
+    # What does not wait in Gradio's own line, by its number.
+    "/gradio_api/run/predict",
     *(
         f"/gradio_api/{way}/score{end}"
         for way in ("run", "api", "call", "call/v2")
