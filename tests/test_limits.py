@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Films
@@ -171,7 +172,7 @@ def test_halves_of_killed_runs_go(tmp_path: Path) -> None:
 # Disk -------------------------------------------------------------------------------------------
 
 
-def room(root: Path, **limits: int) -> Room:
+def room(root: Path, **limits: Any) -> Room:
     return Room(root, replace(HostLimits(disk_free=0), **limits), lambda: None)
 
 

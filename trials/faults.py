@@ -305,7 +305,7 @@ def visitor(app: App, film: Path, folder: Path) -> Iterator[None]:
     from gradio_client import Client, handle_file
 
     client = Client(app.url, verbose=False, download_files=folder, analytics_enabled=False)
-    settings = {"experts": {"names": []}}
+    settings: dict[str, Any] = {"experts": {"names": []}}
 
     def visit() -> None:
         with suppress(Exception):  # the other side goes away
@@ -1093,8 +1093,13 @@ def gpu_full_for_the_generator(place: Path) -> str:
 
     hook = shipped.model.register_forward_pre_hook(out_of_memory)
     to = shipped.model.to
+
+    def move(device: str) -> Any:
+        moved.append(device)
+        return to(device)
+
     try:
-        with changed(shipped.model, "to", lambda device: (moved.append(device), to(device))[1]):
+        with changed(shipped.model, "to", move):
             analysis = analyse(film_in(place / "film"), _QUICK, silent, CancelToken())
             piece = compose_pieces(analysis, _QUICK, silent, CancelToken(), full)[0]
     finally:

@@ -337,11 +337,15 @@ class Studio:
                 f"“{session.source.name}” is no longer here: films are kept for an hour. Drop it "
                 "in again."
             )
-        self._admit()
         self.shelf.touch(session.source)
         if wish.follow_scenes:
             settings = replace(settings, mood=replace(settings.mood, curve="scenes"))
         take = self.shelf.new_take(session.source, settings, wish)
+        try:
+            job = self._start(take, settings.sound, self._score)
+        except EmsyncError:
+            self.shelf.remove_take(take)
+            raise
         # Of one that failed or was cancelled nothing is left.
         session.takes = [*(one for one in session.takes if one.result is not None), take]
         session.begun.add(take.token)
@@ -349,7 +353,7 @@ class Studio:
             oldest = session.takes.pop(0)
             if oldest.token in session.begun:  # what came by a link stays for whoever made it
                 self.shelf.remove_take(oldest)
-        return self._start(take, settings.sound, self._score)
+        return job
 
     def another(self, name: str, sound: SoundSettings) -> Job | None:
         """Compose one version more, beside those that did not please.
@@ -552,22 +556,22 @@ class Studio:
     # In the working thread ------------------------------------------------------------------------
 
     def _start(self, take: Take, sound: SoundSettings, work: Callable[[Job], None]) -> Job:
-        self._admit()
+        """Begin work in a thread of its own.
+
+        Raises:
+            EmsyncError: as many are at work or wait as may.
+        """
         job = Job(take, sound)
-        take.job = job
         # In the context of the request: a borrowed GPU counts for the visitor who asked.
         run = copy_context().run
         worker = threading.Thread(target=run, args=(self._work, job, work), daemon=True)
         with self._lock:
-            self._workers.add(worker)
-        worker.start()
-        return job
-
-    def _admit(self) -> None:
-        """Raise if as many are at work or wait as may."""
-        with self._lock:
             if len(self._workers) >= self.host.waiting:
                 raise EmsyncError(_BUSY)
+            self._workers.add(worker)
+        take.job = job
+        worker.start()
+        return job
 
     def _idle_take(self, name: str) -> Take | None:
         session = self.session(name)
@@ -586,10 +590,11 @@ class Studio:
         try:
             source = take.source
             seconds, size = float(source.film.duration), _size(source.film.path)
+            candidates = take.settings.music.candidates
             needed = (
                 bundle_bytes(size, seconds)
                 if work == self._bundle
-                else version_bytes(size, seconds) * take.settings.music.candidates
+                else version_bytes(size, seconds) * (1 if take.versions else candidates)
             )
             with self.room.reserved(needed, take.folder):
                 work(job)

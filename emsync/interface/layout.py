@@ -497,7 +497,12 @@ def build(studio: Studio) -> gr.Blocks:
             mood: dict[str, Any], request: gr.Request
         ) -> AsyncIterator[dict[Any, Any]]:
             name = page_of(request)
-            if studio.bundle(name) is None:
+            try:
+                job = studio.bundle(name)
+            except EmsyncError as error:
+                yield refused(error)
+                return
+            if job is None:
                 yield unchanged
                 return
             async for changes in watch(name, mood):
