@@ -1,7 +1,9 @@
 """Files as a stranger could make them, byte by byte, and small sound ones to damage."""
 
+import functools
 import struct
 import subprocess
+import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,12 +27,20 @@ FILMS = tuple(_KINDS)
 
 def film(name: str, folder: Path, seconds: float = 1.0) -> Path:
     """A film of 10 frames a second, 64 × 48, with a tone; one of `FILMS`."""
-    codecs, form = _KINDS[name]
     path = folder / name
+    path.write_bytes(_made(name, seconds))
+    return path
+
+
+@functools.cache
+def _made(name: str, seconds: float) -> bytes:
+    codecs, form = _KINDS[name]
     source = ["-f", "lavfi", "-i", f"testsrc2=s=64x48:d={seconds}:r=10"]
     source += ["-f", "lavfi", "-i", f"sine=d={seconds}:r=44100"]
-    encode([*source, *codecs.split(), "-f", form], path)
-    return path
+    with tempfile.TemporaryDirectory(prefix="seeds-") as folder:
+        path = Path(folder) / name
+        encode([*source, *codecs.split(), "-f", form], path)
+        return path.read_bytes()
 
 
 def encode(arguments: Sequence[str], path: Path) -> None:

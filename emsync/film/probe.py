@@ -387,6 +387,7 @@ def _read(container: "InputContainer", video: Any, path: Path, limits: FilmLimit
     reading = _Reading(timeline)
     audio_tries = {s.index: 0 for s in container.streams.audio if s.codec_context is not None}
     clock: int | None = None
+    packets = 0
     for packet in container.demux():
         index = packet.stream.index
         ours = index == video.index
@@ -421,7 +422,9 @@ def _read(container: "InputContainer", video: Any, path: Path, limits: FilmLimit
             if heard is not None:
                 reading.audible[index] = heard.layout.nb_channels
                 audio_tries[index] = _AUDIO_TRIES
-        if timeline.count > limits.frames:
+        packets += ours
+        # A frame may come in two halves; packets count as well while none decodes.
+        if timeline.count > limits.frames or packets > 2 * limits.frames:
             raise FilmError(
                 f"“{path.name}” has more than {limits.frames:,} frames, which is the limit. "
                 "Export it with fewer frames a second, or a part of it."

@@ -54,7 +54,7 @@ def write_midi(
 LARGEST_PRIMER = 1_000_000
 """Bytes of a MIDI file to continue from. Ours: hours of music."""
 PRIMER_SECONDS = 40.0
-"""That it may take to read it; a file of that size with nothing odd about it takes five on a busy core."""
+"""That it may take to read it; one of that size with nothing odd about it takes five."""
 _MEMORY = 1 << 30
 
 
@@ -161,6 +161,11 @@ def _primer(path: Path, most: int, seconds: float) -> tuple[int, ...]:
         for note in notes
         if begin <= note.start < end
     ]
+    if not kept:
+        raise EmsyncError(
+            f"No note begins in the last {end - begin:g} s of “{one_line(path.name)}”. Choose "
+            "another to continue from."
+        )
     ticks = [round((bar - begin) / v.TICK_SECONDS) for bar in bars if begin <= bar < end]
     tokens = [int(token) for token in encode(table_of(kept), ticks, drum_offs=False)]
     rest = round((end - begin) / v.TICK_SECONDS) - sum(map(v.shift_ticks, tokens))

@@ -1,0 +1,209 @@
+"""The process in which a stranger's film is looked at: what it may, and what becomes of it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from conftest import Films
+
+from emsync import child
+from emsync.errors import Cancelled, FilmError
+from emsync.film import probing
+from emsync.film.probe import examine, probe
+from emsync.music.midi import read_primer
+from emsync.progress import CancelToken
+from emsync.settings import FilmLimits
+
+Instead = Callable[[str], None]
+
+
+@pytest.fixture
+def instead(monkeypatch: pytest.MonkeyPatch) -> Instead:
+    """Runs a program in place of the module that was to be run, once its bounds are set."""
+    start = subprocess.Popen
+
+    def take(program: str) -> None:
+        def other(command: list[str], **options: object) -> object:
+            whole = (
+                "import os, sys, time\nfrom emsync import child\n"
+                f"child.confine(60, 1 << 30)\n{program}\n"
+            )
+            return start([*command[:-2], "-c", whole], **options)  # type: ignore[call-overload]
+
+        monkeypatch.setattr(subprocess, "Popen", other)
+
+    return take
+
+
+def test_a_film_comes_back_as_it_was_found(films: Films) -> None:
+    film = probe(films.plain())
+    assert film == examine(films.plain(), FilmLimits())
+    assert isinstance(film.duration, Fraction) and film.stated >= 3
+    assert probing.from_plain(json.loads(json.dumps(probing.to_plain(film))), film.path) == film
+
+
+@pytest.mark.parametrize(
+    "name", ["duration", "width", "has_audio", "video_codec", "audio_stream", "start"]
+)
+@pytest.mark.parametrize("value", [[], "1/0", "1" * 99, 1.5, {}, "x"])
+def test_an_answer_that_is_no_film_is_not_believed(films: Films, name: str, value: object) -> None:
+    plain = probing.to_plain(examine(films.plain(), FilmLimits()))
+    if name == "video_codec" and isinstance(value, str):
+        return
+    with pytest.raises((KeyError, TypeError, ValueError, ZeroDivisionError)):
+        probing.from_plain(plain | {name: value}, films.plain())
+
+
+def test_neither_the_model_nor_the_page_is_loaded_to_look_at_a_film() -> None:
+    program = "import sys, emsync.film.probing, av; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    loaded = set(done.stdout.split())
+    assert "av" in loaded and not loaded & {"torch", "gradio", "numpy", "pandas", "PIL"}
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "os.abort()",
+        "os.kill(os.getpid(), 11)",
+        "import ctypes; ctypes.string_at(0)",
+        "sys.exit(0)",
+        "print('[' * 100000)",
+        "print('{\"film\": {}}')",
+        "print('{\"film\": 3}')",
+        "print('x' * (3 << 20))",
+        "os.close(1); os.close(0); sys.exit(7)",
+    ],
+)
+def test_what_brings_the_process_down_is_told(
+    films: Films, instead: Instead, program: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    instead(program)
+    with pytest.raises(FilmError, match=r"“plain\.mp4” brought down the program that reads films"):
+        probe(films.plain())
+    assert "looking at a film ended with" in caplog.text
+
+
+def test_memory_is_bounded(films: Films, monkeypatch: pytest.MonkeyPatch) -> None:
+    if sys.platform != "linux":
+        pytest.skip("the bound on memory holds on Linux")
+    with pytest.raises(FilmError, match=r"more memory is needed than the 60 MB|brought down"):
+        probe(films.plain(), FilmLimits(look_memory=60_000_000))
+
+
+def test_a_process_that_takes_too_long_is_ended_with_its_children(
+    films: Films, instead: Instead, tmp_path: Path
+) -> None:
+    note = tmp_path / "pid"
+    instead(
+        "import subprocess\nown = subprocess.Popen(['sleep', '60'])\n"
+        f"os.symlink(str(own.pid), {str(note)!r})\ntime.sleep(60)"
+    )
+    began = time.monotonic()
+    with pytest.raises(FilmError, match=r"could not be looked at within 1\.5 s"):
+        probe(films.plain(), FilmLimits(look_seconds=1.5))
+    assert time.monotonic() - began < 5
+    started = int(str(note.readlink()))
+    assert _gone(started)
+
+
+def test_a_cancelled_look_ends_at_once(films: Films, instead: Instead) -> None:
+    instead("time.sleep(60)")
+    cancel = CancelToken()
+    threading.Timer(0.3, cancel.cancel).start()
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        probe(films.plain(), FilmLimits(), cancel)
+    assert time.monotonic() - began < 3
+
+
+def test_the_process_knows_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    monkeypatch.setenv("EMSYNC_PASSWORD", "secret")
+    assert "secret" not in child.environment().values()
+
+
+def test_bounds_are_set() -> None:
+    if sys.platform == "win32":
+        pytest.skip("Windows has none")
+    program = (
+        "import resource as r, signal\nfrom emsync.child import confine\nconfine(9, 1 << 30)\n"
+        "print(*(r.getrlimit(k)[1] for k in (r.RLIMIT_CPU, r.RLIMIT_CORE, r.RLIMIT_FSIZE)),"
+        " signal.alarm(0))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["9", "0", "0", "14"]
+
+
+def test_without_bounds_there_is_still_a_process(
+    films: Films, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where there is no `resource`."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nsys.platform = 'win32'\nsys.modules['resource'] = None\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    program = f"import pathlib, emsync.film.probe as p; print(p.probe(pathlib.Path({str(films.plain())!r})).width)"  # noqa: E501
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.platform = 'linux'\n{program}"],
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{Path(child.__file__).parents[1]}{os.pathsep}{tmp_path}",
+        },
+    )
+    assert done.stdout.strip() == "160", done.stderr
+
+
+def test_many_frames_are_refused(films: Films) -> None:
+    with pytest.raises(FilmError, match="more than 10 frames"):
+        probe(films.plain(), FilmLimits(frames=10))
+    assert probe(films.plain(), FilmLimits(frames=75)).frame_count == 75
+
+
+def test_a_long_side_is_refused(films: Films) -> None:
+    with pytest.raises(FilmError, match=r"160 × 120 pixels; the limit is 159 for a side"):
+        probe(films.plain(), FilmLimits(side=159))
+    assert probe(films.plain(), FilmLimits(side=160)).width == 160
+
+
+def test_names_of_strangers_are_told_on_one_line(films: Films, tmp_path: Path) -> None:
+    path = tmp_path / "two\nlines\u202e.mp4"
+    path.write_bytes(b"a film, honestly")
+    with pytest.raises(FilmError, match=r"“two\?lines\?\.mp4” is not a film"):
+        probe(path)
+    with pytest.raises(FilmError, match="is not the name of a file") as caught:
+        probe(Path("a\0.mp4"))
+    assert str(caught.value).isprintable()
+
+
+def test_a_primer_is_read_apart_and_can_be_cancelled(tmp_path: Path, instead: Instead) -> None:
+    (tmp_path / "song.mid").write_bytes(b"MThd")
+    instead("time.sleep(60)")
+    cancel = CancelToken()
+    threading.Timer(0.3, cancel.cancel).start()
+    with pytest.raises(Cancelled):
+        read_primer(tmp_path / "song.mid", 10, 10.0, cancel)
+
+
+def _gone(process: int) -> bool:
+    for _ in range(50):
+        try:
+            os.kill(process, signal.SIGCONT)
+        except ProcessLookupError:
+            return True
+        # Nobody may have waited for it yet, where there is no init.
+        state = Path(f"/proc/{process}/stat")
+        if state.is_file() and state.read_text().rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.1)
+    return False
