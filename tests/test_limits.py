@@ -24,7 +24,14 @@ from emsync.leftovers import own_folder, remove_leftovers, remove_partials
 from emsync.lifeline import Lifeline
 from emsync.pipeline import STAGES, allowed_seconds, analyse, bounded
 from emsync.progress import CancelToken, silent
-from emsync.settings import FilmLimits, HostLimits, Settings, StageLimits, ToolLimits
+from emsync.settings import (
+    ExpertSettings,
+    FilmLimits,
+    HostLimits,
+    Settings,
+    StageLimits,
+    ToolLimits,
+)
 
 FILMS_OWN = Wish(None, False, ())
 ENDED = 2**22 + 1
@@ -253,10 +260,10 @@ def test_the_environment_sets_the_limits(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_page_states_every_limit() -> None:
-    said = " ".join(in_words(FilmLimits(), HostLimits()))
+    said = " ".join(in_words(FilmLimits(), ExpertSettings(), HostLimits()))
     for number in (
-        "10:00", "500 MB", "9.4 million pixels", "150,000 frames", "20 films", "5 GB", "20 GB",
-        "1 GB", "2 GB", "4 GB",
+        "10 minutes", "500 MB", "9.4 million pixels", "150,000 frames", "20 films", "5 GB",
+        "20 GB", "1 GB", "2 GB", "4 GB", "cuts has 7 min", "each expert 3", "the film 10",
     ):  # fmt: skip
         assert number in said
 

@@ -389,7 +389,7 @@ _BEHAVIOURS = {
     "is frozen": 'REAL "$@" & kill -STOP $!; wait',
 }
 _AT = {"scenes": "*rawvideo*", "emotion": "*f32le*", "mux": "*-progress*"}
-_SHORT = StageLimits(scenes=(1.5, 0), emotion=(1.5, 0), mux=(1.5, 0))
+_SHORT = StageLimits(scenes=(0.7, 0), emotion=(0.7, 0), mux=(0.7, 0))
 
 
 @contextmanager

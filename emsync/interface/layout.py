@@ -835,7 +835,9 @@ def page_of(request: gr.Request) -> str:
 
 def _limits(settings: Settings, host: HostLimits) -> str:
     limits = settings.limits
-    everything = "".join(f"<li>{sentence}</li>" for sentence in in_words(limits, host))
+    everything = "".join(
+        f"<li>{sentence}</li>" for sentence in in_words(limits, settings.experts, host)
+    )
     return (
         f"<p>Up to {views.duration(limits.seconds)} and {limits.bytes / 1e6:.0f} MB: MP4, MOV, "
         "MKV, WebM, AVI, GIF and most others. Some films cannot be previewed here; they are scored "

@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from emsync.errors import EmsyncError
-from emsync.settings import FilmLimits, HostLimits, ToolLimits
-from emsync.wording import clock
+from emsync.film.ffmpeg import tool_limits
+from emsync.settings import ExpertSettings, FilmLimits, HostLimits
 
 FULL = (
     "There is no room for another film on this machine right now. Films go an hour after they were "
@@ -32,7 +32,7 @@ _STEMS = 6
 
 def host_limits() -> HostLimits:
     """The limits as this machine's owner set them: `EMSYNC_QUEUE` requests; `EMSYNC_DISK`,
-    `EMSYNC_DISK_PER_REQUEST` and `EMSYNC_DISK_FREE` gigabytes.
+    `EMSYNC_DISK_PER_REQUEST`, `EMSYNC_DISK_FREE` and `EMSYNC_FFMPEG_MEMORY` gigabytes.
 
     Raises:
         EmsyncError: one of them is no number that makes sense.
@@ -43,6 +43,7 @@ def host_limits() -> HostLimits:
         disk=_gigabytes("EMSYNC_DISK", standard.disk),
         disk_per_request=_gigabytes("EMSYNC_DISK_PER_REQUEST", standard.disk_per_request),
         disk_free=_gigabytes("EMSYNC_DISK_FREE", standard.disk_free),
+        tools=tool_limits(),
     )
 
 
@@ -172,29 +173,33 @@ class Room:
             path.unlink(missing_ok=True)
 
 
-def in_words(film: FilmLimits, host: HostLimits) -> list[str]:
+def in_words(film: FilmLimits, experts: ExpertSettings, host: HostLimits) -> list[str]:
     """All limits, a plain sentence each, for the page."""
-    tools, stages = ToolLimits(), host.stages
-    length = clock(film.seconds)
-    longest = sum(
-        at_least + per_second * 60
-        for at_least, per_second in (
-            stages.scenes, stages.emotion, stages.compose, stages.render, stages.mux,
-        )
-    )  # fmt: skip
+    tools, stages = host.tools, host.stages
+    patience = experts.patience + 60 * experts.patience_per_second
+
+    def minutes(stage: tuple[float, float]) -> str:
+        at_least, per_second = stage
+        return f"{(at_least + 60 * per_second) / 60:.0f}"
+
     return [
-        f"A film has at most {length} minutes, {film.bytes / 1e6:.0f} MB, {film.frames:,} frames, "
-        f"and {film.pixels / 1e6:.1f} million pixels a frame (4K is fine).",
-        f"At most {host.waiting} films are at work or wait; whoever comes then is told so, keeps "
+        f"A film has at most {film.seconds / 60:g} minutes, {film.bytes / 1e6:.0f} MB, "
+        f"{film.frames:,} frames, and {film.pixels / 1e6:.1f} million pixels a frame (4K is fine).",
+        f"At most {host.waiting} films are at work or wait. Whoever comes then is told so, keeps "
         "the film, and can press again.",
-        "Every stage has its time, more for a longer film, and is stopped after it with a sentence "
-        f"that names it; for a film of a minute all stages together get {longest / 60:.0f} "
-        "minutes, of which they commonly need one.",
-        f"What is made of one film may take {host.disk_per_request / 1e9:g} GB, and everything "
-        f"together {host.disk / 1e9:g} GB; {host.disk_free / 1e9:g} GB of the disk stay free. "
-        f"A scored film has at most {tools.scored_bytes / 1e9:g} GB.",
-        f"FFmpeg gets {tools.memory / 1e9:g} GB of memory and {tools.threads} threads.",
-        "Nothing is removed for others before its hour is over.",
+        "Each stage has its time, more for a longer film; after that it is stopped, and a sentence "
+        f"names it. Opening a film has {film.look_seconds / 60:g} min. For a film of a minute, "
+        f"finding the cuts has {minutes(stages.scenes)} min, reading the sound "
+        f"{minutes(stages.emotion)}, each expert {patience / 60:.0f}, composing "
+        f"{minutes(stages.compose)}, playing {minutes(stages.render)}, writing the film "
+        f"{minutes(stages.mux)}, stems and ZIP {minutes(stages.bundle)}. Commonly all of it "
+        "together takes less than one.",
+        f"All that is made of one film may take {host.disk_per_request / 1e9:g} GB of disk, and "
+        f"everybody's together {host.disk / 1e9:g} GB; {host.disk_free / 1e9:g} GB of the disk "
+        f"must stay free. A scored film has at most {tools.scored_bytes / 1e9:g} GB.",
+        f"FFmpeg, which decodes and encodes, gets {tools.memory / 1e9:g} GB of memory and at most "
+        f"{tools.threads} threads.",
+        "Nothing of yours is removed to make room for others before its hour is over.",
     ]
 
 
