@@ -177,14 +177,20 @@ def _encoded(film: Film) -> list[str]:
         ]
     width, height = max(2, film.width), max(2, film.height)
     even_width, even_height = width - width % 2, height - height % 2
+    matrix, told = "", []
+    if _is_mixed(film.pixel_format):
+        # FFmpeg would take the matrix of small pictures and not tell; players guess by the size.
+        matrix = ":out_color_matrix=bt709"
+        told = ["setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709"]
     filters = [
         *place,
         # Nothing happens here unless pixels are oblong or the size changes in the middle.
-        f"scale={width}:{height}:out_range=tv:flags=bicubic",
+        f"scale={width}:{height}:out_range=tv:flags=bicubic{matrix}",
         # H.264 in 4:2:0 needs even sizes; a line is cut off rather than the picture resampled.
         f"crop={even_width}:{even_height}:0:0",
         "setsar=1",
         "format=yuv420p",
+        *told,
         f"settb=1/{base}",
     ]
     # Older FFmpegs forget how long the last frame of a film of variable frame rate lasts, and,
@@ -197,6 +203,14 @@ def _encoded(film: Film) -> list[str]:
         *(["-bf", "0"] if film.variable_frame_rate else []),
         "-bsf:v", _last_duration(film),
     ]  # fmt: skip
+
+
+def _is_mixed(pixel_format: str) -> bool:
+    """Whether pixels are stored as red, green and blue, as in a GIF or a screen recording."""
+    import av
+
+    stored = av.VideoFormat(pixel_format)
+    return stored.is_rgb or stored.has_palette
 
 
 def _last_duration(film: Film) -> str:
