@@ -146,6 +146,8 @@ class Studio:
         # Of its own, so that slow sites hold up nobody who has a file.
         self._fetching = ThreadPoolExecutor(2)
         self._aside = ThreadPoolExecutor(2)
+        # Always the same thread: Matplotlib opens its fonts anew for each that draws, and keeps 64.
+        self._drawing = ThreadPoolExecutor(1)
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
         self._checkpoint: Checkpoint | None = None
@@ -179,8 +181,11 @@ class Studio:
         with self._choosing:
             # A second name for what is here already takes no room, but a copy does.
             copied = 0 if ours or _on_volume(path, self.shelf.root) else _size(path)
-            with self.room.reserved(copied):
-                source = self.shelf.add_film(path, self.settings.limits, ours)
+            try:
+                with self.room.reserved(copied):
+                    source = self.shelf.add_film(path, self.settings.limits, ours)
+            except Cancelled:
+                return None  # the app is closing
         with self._lock:
             is_last = session.choice == mine
             if is_last:
@@ -539,6 +544,7 @@ class Studio:
     def close(self) -> None:
         """Cancel all work and wait until its threads, and the FFmpegs in them, are gone."""
         self._closed.set()
+        self.shelf.closing.cancel()
         self.installation.stop()
         with self._lock:
             sessions, workers = list(self._sessions), list(self._workers)
@@ -549,7 +555,7 @@ class Studio:
                 take.job.cancel.cancel()
         for worker in workers:
             worker.join(_CLOSE_SECONDS)
-        for pool in (self._fetching, self._aside):
+        for pool in (self._fetching, self._aside, self._drawing):
             pool.shutdown(wait=False, cancel_futures=True)
         self.panel.release()
 
@@ -705,7 +711,7 @@ class Studio:
             )
             result = _named_after(take.source, result)
             # Here, because drawing would hold up everybody's page if the server did it.
-            diagnostics = views.diagnostics(result)
+            diagnostics = self._drawing.submit(views.diagnostics, result).result()
             job.cancel.check()
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

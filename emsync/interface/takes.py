@@ -179,6 +179,8 @@ class Shelf:
         """
         self.root = root
         self._stages = stages
+        self.closing = CancelToken()
+        """Films are no longer taken in."""
         self._lock = threading.Lock()
         self._takes: dict[str, Take] = {}
         self._sources: dict[Path, tuple[Source, float]] = {}
@@ -210,6 +212,7 @@ class Shelf:
 
         Raises:
             EmsyncError: it is no longer there, or no film that can be scored; or there is no room.
+            Cancelled: the app is closing.
         """
         from emsync.pipeline import bounded
 
@@ -218,9 +221,9 @@ class Shelf:
         try:
             if not take:
                 _link(upload, path)
-            film = probe(path, limits)
+            film = probe(path, limits, self.closing)
             came = None if take or not upload.is_relative_to(self.root) else upload
-            cancel = bounded(CancelToken(), "probe", float(film.duration), self._stages)
+            cancel = bounded(self.closing, "probe", float(film.duration), self._stages)
             source = Source(film, digest(path, cancel), poster(film, cancel), came)
         except FileNotFoundError as error:
             shutil.rmtree(folder, ignore_errors=True)
