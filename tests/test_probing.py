@@ -17,10 +17,13 @@ from conftest import Films
 from emsync import child
 from emsync.errors import Cancelled, FilmError
 from emsync.film import probing
+from emsync.film.ffmpeg import FFmpegRun, input_arguments
+from emsync.film.frames import stream_frames
 from emsync.film.probe import examine, probe
 from emsync.music.midi import read_primer
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
+from trials import seeds
 
 Instead = Callable[[str], None]
 
@@ -184,6 +187,28 @@ def test_names_of_strangers_are_told_on_one_line(films: Films, tmp_path: Path) -
     with pytest.raises(FilmError, match="is not the name of a file") as caught:
         probe(Path("a\0.mp4"))
     assert str(caught.value).isprintable()
+
+
+def test_ffmpeg_does_not_tell_where_files_lie(films: Films, tmp_path: Path) -> None:
+    path = tmp_path / "a film.mp4"
+    path.write_bytes(b"ffconcat version 1.0")
+    with FFmpegRun(CancelToken()) as run:
+        run.start([*input_arguments(path), "-f", "null", "-"])
+        assert list(run.read()) == [] and run.finish() != 0
+        assert run.complaint and str(tmp_path) not in run.complaint
+        assert "a film.mp4" in run.complaint
+
+
+def test_pictures_that_grow_beyond_the_limit_are_not_decoded(
+    tmp_path: Path, either_ffmpeg: str
+) -> None:
+    path = tmp_path / "bursts.mov"
+    small, large = seeds.png(64, 48), seeds.png(8000, 6000)
+    path.write_bytes(seeds.movie(b"png ", (64, 48), [small] * 10 + [large] * 5 + [small] * 5))
+    film = probe(path)
+    assert film.frame_count == 20
+    frames = [frame.time for frame in stream_frames(film, CancelToken(), 32)]
+    assert len(frames) == 15 and frames[-1] == Fraction(19, 10)
 
 
 def test_a_primer_is_read_apart_and_can_be_cancelled(tmp_path: Path, instead: Instead) -> None:

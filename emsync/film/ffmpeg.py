@@ -16,7 +16,8 @@ from typing import Literal, Self
 from emsync.errors import ToolError
 from emsync.lifeline import Lifeline, bound, end_group
 from emsync.progress import CancelToken
-from emsync.settings import ToolLimits
+from emsync.settings import FilmLimits, ToolLimits
+from emsync.wording import one_line
 
 MEDIA_FORMATS = (
     "mov", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "live_flv", "asf", "ogg", "gif",
@@ -39,6 +40,8 @@ _NO_MEMORY = (b"Cannot allocate memory", b"malloc of size", b"Resource temporari
 Source = Literal["out", "side", "stills"]
 
 _LOOK_SECONDS = 0.2
+_GROWTH = 4
+"""Times the limit on pixels that a picture may have after the first."""
 _SIZE_SECONDS = 1.0
 _ANSWER_SECONDS = 20.0
 _CHUNK_BYTES = 1 << 20
@@ -84,6 +87,8 @@ def input_arguments(path: Path) -> list[str]:
         "-protocol_whitelist", "file,pipe",
         "-format_whitelist", ",".join(MEDIA_FORMATS),
         "-threads", str(threads()),
+        # A film may grow in the middle, and only its first picture was looked at.
+        "-max_pixels", str(_GROWTH * FilmLimits.pixels),
         "-i", f"file:{path.absolute()}",
     ]  # fmt: skip
 
@@ -132,6 +137,8 @@ class FFmpegRun:
         self._sides: dict[Source, tuple[int, ...]] = {}
         """Their ends that are open here: ours and, until the start, FFmpeg's."""
         self._stderr = bytearray()
+        self._places: list[str] = []
+        """As files are named in its arguments."""
 
     def __enter__(self) -> Self:
         return self
@@ -187,6 +194,8 @@ class FFmpegRun:
             Cancelled: the owner of the request asked to stop.
         """
         self._cancel.check()
+        files = [word for word in arguments if word.startswith("file:")]
+        self._places = [*files, *(word.removeprefix("file:") for word in files)]
         limits = tool_limits()
         if writes is not None:
             self._written = writes, limits.scored_bytes
@@ -279,8 +288,11 @@ class FFmpegRun:
     @property
     def complaint(self) -> str:
         """The last line that FFmpeg wrote to standard error, for messages; may be empty."""
-        lines = self._stderr.decode("utf-8", "replace").strip().splitlines()
-        return lines[-1].strip() if lines else ""
+        said = self._stderr.decode("utf-8", "replace")
+        for place in self._places:  # nobody needs to know where files lie here
+            said = said.replace(place, Path(place).name)
+        lines = said.strip().splitlines()
+        return one_line(lines[-1].strip()) if lines else ""
 
     @property
     def words(self) -> str:
