@@ -413,11 +413,12 @@ def _load(url: str | None, films: Sequence[Path], pause: float, folder: Path) ->
 
 
 @contextmanager
-def started(folder: Path, **variables: str) -> Iterator[App]:
+def started(folder: Path, program: Sequence[str] = ("app.py",), **variables: str) -> Iterator[App]:
     """The app in a process of its own on a free port, told to stop afterwards.
 
     Args:
         folder: receives its files.
+        program: what Python is to run in its place, with arguments.
         variables: of its environment, beside those of here.
 
     Raises:
@@ -437,7 +438,7 @@ def started(folder: Path, **variables: str) -> Iterator[App]:
     log = folder / "app.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "app.py"],
+            [sys.executable, *program],
             cwd=_REPOSITORY,
             env=environment,
             stdin=subprocess.DEVNULL,

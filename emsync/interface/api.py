@@ -11,6 +11,7 @@ from emsync.emotion.mapping import Mood
 from emsync.errors import EmsyncError
 from emsync.interface.handlers import Studio
 from emsync.interface.mood_editor import MOST_SCENES, Wish
+from emsync.interface.uploads import as_it_came
 from emsync.interface.views import files_of
 from emsync.presets import from_plain
 
@@ -49,7 +50,11 @@ def offer_score(studio: Studio) -> None:
             studio.leave(name)
 
     with gr.Column(visible=False):
-        inputs = [gr.File(label="film"), gr.JSON(label="settings"), gr.JSON(label="moods")]
+        inputs = [
+            as_it_came(gr.File(label="film")),
+            gr.JSON(label="settings"),
+            gr.JSON(label="moods"),
+        ]
         outputs = [gr.File(label=name) for name in ("scored", "midi", "wav", "report")]
         token = gr.Textbox(label="take")
         gr.Button("Score").click(

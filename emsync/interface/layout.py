@@ -18,7 +18,6 @@ from emsync.interface import controls as knobs
 from emsync.interface import examples as shown_examples
 from emsync.interface import experts, views
 from emsync.interface.api import mood_from, offer_score
-from emsync.interface.camera import Camera
 from emsync.interface.controls import LARGEST_SEED, Controls
 from emsync.interface.handlers import Studio, Update
 from emsync.interface.mood_editor import (
@@ -35,6 +34,7 @@ from emsync.interface.room import in_words
 from emsync.interface.sheet import sheet_of, sketch_of
 from emsync.interface.stage import showing, stage
 from emsync.interface.takes import KEEP_SECONDS
+from emsync.interface.uploads import as_it_came
 from emsync.interface.versions import version_cards
 from emsync.presets import from_query, read_preset, to_query, write_preset
 from emsync.settings import HostLimits, Settings
@@ -179,8 +179,11 @@ def build(studio: Studio) -> gr.Blocks:
                             elem_id="em-film",
                         )
                     with gr.Tab("Camera"):
-                        camera = Camera(
-                            label="Record", sources=["webcam"], height=300, elem_id="em-camera"
+                        camera = gr.Video(
+                            label="Record",
+                            sources=["webcam"],
+                            height=300,
+                            elem_id="em-camera",
                         )
                     with gr.Tab("Link"):
                         refusal = links.why_not()
@@ -274,6 +277,8 @@ def build(studio: Studio) -> gr.Blocks:
                 )
                 seen = stage(elem_id="em-stage")
                 versions = version_cards()
+        for part in (film, camera, primer, own_soundfont, given):
+            as_it_came(part)
         diagnostics = gr.HTML(elem_id="em-diagnostics")
         picked = gr.State("")
         offer_score(studio)

@@ -1,0 +1,56 @@
+"""The app, whose hour is short: `python -m trials.hurried SECONDS`.
+
+What it keeps goes after these seconds instead of an hour, and it looks for that every two seconds;
+everything else is as in `app.py`. Otherwise a trial would have to wait for the hour to see what is
+left after it.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import app
+from emsync import leftovers
+
+_SWEEP_SECONDS = 2
+
+
+def main(seconds: int) -> None:
+    """Serve the page until told to stop."""
+    own_folder = leftovers.own_folder
+
+    @contextmanager
+    def hurried_folder() -> Iterator[Path]:
+        """Where the app makes its folder nothing of it is imported yet, and Gradio reads the name
+        of the folder when it is."""
+        with own_folder() as root:
+            os.environ["GRADIO_TEMP_DIR"] = str(root)
+            _hurry(seconds)
+            yield root
+
+    leftovers.own_folder = hurried_folder
+    app.main()
+
+
+def _hurry(seconds: int) -> None:
+    from emsync.interface import handlers, takes
+
+    takes.KEEP_SECONDS = seconds
+    handlers._SWEEP_SECONDS = _SWEEP_SECONDS
+    from emsync.interface import layout
+
+    build = layout.build
+
+    def build_hurried(studio: Any) -> Any:
+        page = build(studio)
+        page.delete_cache = (_SWEEP_SECONDS, seconds)
+        return page
+
+    layout.build = build_hurried
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
