@@ -38,6 +38,8 @@ class Seen:
         start: of the first frame on the container's clock.
         length: what the container says of itself, in seconds; 0 if nothing.
         streams: their kinds, in order.
+        colours: primaries, transfer and matrix, as numbered in ITU-T H.273; 2 is "not told".
+        mixed: of red, green and blue, so that no matrix is needed.
     """
 
     codec: str
@@ -50,6 +52,8 @@ class Seen:
     start: Fraction
     length: Fraction
     streams: tuple[str, ...]
+    colours: tuple[int, int, int]
+    mixed: bool
 
 
 def watch(path: Path) -> Seen:
@@ -96,6 +100,8 @@ def watch(path: Path) -> Seen:
                 start=times[0],
                 length=Fraction(file.duration or 0, av.time_base),
                 streams=tuple(stream.type for stream in file.streams),
+                colours=(context.color_primaries, context.color_trc, context.colorspace),
+                mixed=frame.format.is_rgb or frame.format.has_palette,
             )
     except (av.error.FFmpegError, IndexError, UnboundLocalError) as problem:
         raise Wrong(f"{path.name} cannot be decoded: {problem}") from problem
@@ -138,9 +144,13 @@ def beep_at(samples: np.ndarray) -> float:
 class Player:
     """One browser for all films, started when the first is to be played."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: Any = None) -> None:
+        """
+        Args:
+            page: of a browser that runs already; it is not ended.
+        """
         self._playwright: Any = None
-        self._page: Any = None
+        self._page = page
         self.missing = ""
         """Why films are not played, in a few words; empty while they are."""
 
@@ -210,8 +220,9 @@ _PLAY = """async () => {
         };
         look();
     });
+    const words = () => film.error ? film.error.message || `error ${film.error.code}` : "";
     await within(20, () => film.readyState >= 3);
-    if (film.error) return told(film.error.message);
+    if (film.error) return told(words());
     // The last second first: what only the end shows is seen as well.
     try {
         film.currentTime = Math.max(0, film.duration - 1);
@@ -227,5 +238,5 @@ _PLAY = """async () => {
         return told(String(problem));
     }
     film.pause();
-    return told(film.error ? film.error.message : "");
+    return told(words());
 }"""
