@@ -39,7 +39,9 @@ def instead(monkeypatch: pytest.MonkeyPatch) -> Instead:
                 "import os, sys, time\nfrom emsync import child\n"
                 f"child.confine(60, 1 << 30)\n{program}\n"
             )
-            return start([*command[:-2], "-c", whole], **options)  # type: ignore[call-overload]
+            if "-m" in command:
+                command = [*command[:-2], "-c", whole]
+            return start(command, **options)  # type: ignore[call-overload]
 
         monkeypatch.setattr(subprocess, "Popen", other)
 
@@ -126,6 +128,27 @@ def test_a_cancelled_look_ends_at_once(films: Films, instead: Instead) -> None:
     with pytest.raises(Cancelled):
         probe(films.plain(), FilmLimits(), cancel)
     assert time.monotonic() - began < 3
+
+
+def test_nothing_is_left_when_the_app_is_killed(films: Films, tmp_path: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("there it ends by its time limit")
+    note = tmp_path / "pid"
+    inner = f"import os, time; os.symlink(str(os.getpid()), {str(note)!r}); time.sleep(60)"
+    program = (
+        "import subprocess, pathlib, emsync.film.probe as p\nstart = subprocess.Popen\n"
+        f"inner = {inner!r}\n"
+        "subprocess.Popen = lambda command, **options: start("
+        "[*command[:-2], '-c', inner] if '-m' in command else command, **options)\n"
+        f"p.probe(pathlib.Path({str(films.plain())!r}))"
+    )
+    app = subprocess.Popen([sys.executable, "-c", program])
+    while not note.is_symlink():
+        time.sleep(0.05)
+        assert app.poll() is None
+    app.kill()
+    app.wait()
+    assert _gone(int(str(note.readlink())))
 
 
 def test_the_process_knows_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
