@@ -323,6 +323,9 @@ def _compose(page: Visitor, visit: Visit) -> None:
     """From the empty page to the scored film."""
     _arrive(page)
     page.choose(visit.film)
+    told = sentence_in(page.value("em-status"))
+    if told:
+        raise Wrong(f"when the film was chosen: {told}")
     _press(page)
     if "own music now" not in page.value("em-status"):
         raise Wrong(f"the page says {page.value('em-status')[:200]}")
