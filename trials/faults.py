@@ -48,8 +48,9 @@ _WORDS = {
 }
 _GONE_SECONDS = 5.0
 """After a kill, until everything that belonged to it must be gone."""
-_STOP_SECONDS = 15.0
-"""After a polite request to stop, until it must have stopped; importing PyTorch is waited for."""
+_STOP_SECONDS = 30.0
+"""After a polite request to stop, until it must have stopped. An idle machine needs three; but an
+import of PyTorch that has begun cannot be stopped, and a busy machine takes long over it."""
 _QUICK = replace(
     Settings(),
     experts=replace(Settings().experts, names=()),
@@ -279,23 +280,24 @@ def app_killed_and_stopped(stage: str, place: Path) -> str:
         f'#!/bin/sh\ncase "$*" in *f32le*) sleep 3;; esac\nexec {ffmpeg_executable()} "$@"\n'
     )
     slow.chmod(0o700)
-    variables = {"TMPDIR": str(temporary)}
-    if stage == "emotion":
-        variables["PATH"] = f"{slow.parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{slow.parent}{os.pathsep}{os.environ['PATH']}"
+    variables = {"TMPDIR": str(temporary), "PATH": path}
+    past: set[str] = set()
     with started(first, **variables) as app, visitor(app, film, place / "a"):
-        wait_until(lambda: app_is_at(stage, temporary), 90, f"the app is at {stage}")
+        wait_until(lambda: app_is_at(stage, temporary, past), 240, f"the app is at {stage}")
         app.process.kill()
         app.process.wait()
         wait_until(lambda: not family(temporary), _GONE_SECONDS, "its processes are gone")
         if not list(temporary.glob("emsync-*")):
             raise Wrong("there was nothing to tidy up; the case proves nothing")
         killed = {path.name for path in temporary.glob("emsync-*")}
+    past.clear()
     with started(second, **variables) as app:
         left = [path.name for path in temporary.iterdir() if path.name in killed]
         if left:
             raise Wrong(f"after the restart there is still {left}")
         with visitor(app, film, place / "b"):
-            wait_until(lambda: app_is_at(stage, temporary), 90, f"the app is at {stage}")
+            wait_until(lambda: app_is_at(stage, temporary, past), 240, f"the app is at {stage}")
             began = time.monotonic()
             app.process.terminate()
             try:
@@ -329,37 +331,31 @@ def visitor(app: App, film: Path, folder: Path) -> Iterator[None]:
             client.close()
 
 
-def app_is_at(stage: str, temporary: Path) -> bool:
-    """What the app is doing, seen from outside: by its FFmpegs and its files."""
+def app_is_at(stage: str, temporary: Path, past: set[str]) -> bool:
+    """What the app is doing, seen from outside: by its FFmpegs and its files.
+
+    Args:
+        stage: one of `STAGES`.
+        temporary: the app's own TMPDIR.
+        past: what was seen of it before; it is added to.
+    """
     commands = []
     for number in family(temporary):
         with suppress(OSError):
             commands.append(Path(f"/proc/{number}/cmdline").read_bytes())
-    requests = list(temporary.glob("emsync-*/request-*"))
+    listening = any(b"f32le" in words for words in commands)
     midi = list(temporary.glob("emsync-*/request-*/*/music.mid*"))
     part = list(temporary.glob("emsync-*/request-*/*/.*.part"))
-    busy = any(b"rawvideo" in words or b"f32le" in words for words in commands)
     signs = {
-        "probe": bool(requests),
+        "probe": bool(list(temporary.glob("emsync-*/request-*"))),
         "scenes": any(b"[large]" in words for words in commands),
-        "emotion": any(b"f32le" in words for words in commands),
-        # The take's folder is there beside the film's, and FFmpeg is done with both.
-        "compose": len(requests) > 1 and not busy and not midi and _was_read(temporary),
+        "emotion": listening,
+        "compose": "emotion" in past and not listening and not midi,
         "render": bool(midi) and not part,
         "mux": bool(part),
     }
+    past |= {name for name, is_there in signs.items() if is_there}
     return signs[stage]
-
-
-def _was_read(temporary: Path) -> bool:
-    """Whether the app has had time to look at the film: FFmpeg has not run for half a second."""
-    for _ in range(10):
-        time.sleep(0.05)
-        for number in family(temporary):
-            with suppress(OSError):
-                if b"rawvideo" in Path(f"/proc/{number}/cmdline").read_bytes():
-                    return False
-    return True
 
 
 def orphan(place: Path) -> str:
@@ -1365,7 +1361,7 @@ TRIALS = [
     ),
     Trial("command line killed: giving results their names", cli_killed_while_moving, 240, True),
     *(
-        Trial(f"app killed and stopped: {stage}", partial(app_killed_and_stopped, stage), 300, True)
+        Trial(f"app killed and stopped: {stage}", partial(app_killed_and_stopped, stage), 600, True)
         for stage in STAGES
     ),
     Trial("no orphan", orphan, 30),
