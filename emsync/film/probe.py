@@ -378,6 +378,8 @@ def _picture(container: "InputContainer", path: Path) -> Any:
             f"The picture of “{path.name}” is in a format that cannot be decoded here. "
             "Export it as MP4 (H.264)."
         )
+    # One frame is decoded, and on a host of many cores every thread takes of what memory there is.
+    streams[0].codec_context.thread_count = 1
     return streams[0]
 
 
