@@ -32,7 +32,7 @@ class FilmLimits:
     look_seconds: float = 60.0
     """That it may take to find out what film it is (`emsync.film.probing`)."""
     look_memory: int = 2_000_000_000
-    """Bytes of address space for that; a 4K film takes a quarter of it."""
+    """Bytes of address space for that; 4K films took 200 to 330 million."""
 
 
 @dataclass(frozen=True)
