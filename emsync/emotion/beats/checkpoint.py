@@ -218,7 +218,7 @@ def _loaded(path: Path, read: Callable[[Path], _Parts]) -> Beats:
         SafetensorError,
         pickle.UnpicklingError,
         RuntimeError,
-        KeyError,
+        LookupError,
         TypeError,
         ValueError,
         AttributeError,
