@@ -66,6 +66,7 @@ class Visit:
         kind: one of `KINDS`.
         film: its own.
         colour: of every pixel of it.
+        length: of it, in seconds.
         seed: that is asked for.
         pause: seconds until the person changes their mind.
     """
@@ -74,6 +75,7 @@ class Visit:
     kind: str
     film: Path
     colour: tuple[int, int, int]
+    length: float
     seed: int
     pause: float
 
@@ -279,7 +281,7 @@ def plan(requests: int, seed: int, folder: Path) -> list[Visit]:
     Args:
         requests: how many.
         seed: of everything that is drawn.
-        folder: receives the films.
+        folder: where the films are to lie.
     """
     chance = random.Random(seed)
     visits = []
@@ -296,8 +298,8 @@ def plan(requests: int, seed: int, folder: Path) -> list[Visit]:
         # Spread over the cube of colours, so that neighbours in time are far apart.
         colour = (number * 97 % 200 + 28, number * 61 % 200 + 28, number * 151 % 200 + 28)
         film = folder / f"film {number}.mp4"
-        colour_film(film, colour, round(25 + chance.random() * 25) / 25)
-        visits.append(Visit(number, kind, film, colour, number, chance.uniform(0.2, 6)))
+        length = round(25 + chance.random() * 25) / 25
+        visits.append(Visit(number, kind, film, colour, length, number, chance.uniform(0.2, 6)))
     return visits
 
 
@@ -437,6 +439,8 @@ def soak(requests: int, at_once: int, seed: int, keep: int = KEEP_SECONDS) -> So
         (folder / "films").mkdir()
         visits = plan(requests, seed, folder / "films")
         first = plan(_FIRST, seed, folder)
+        for visit in visits + first:
+            colour_film(visit.film, visit.colour, visit.length)
         hurried = ("-m", "trials.hurried", str(keep))
         with started(folder, hurried, GRADIO_HEARTBEAT_INTERVAL="0.5") as app:
             gauges = Gauges(app)
