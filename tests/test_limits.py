@@ -80,8 +80,11 @@ def test_ffmpeg_has_bounds_on_memory_and_threads(films: Films) -> None:
     with FFmpegRun(CancelToken()) as run:
         run.start(["-re", *input_arguments(films.plain()), "-f", "null", "-"])
         assert run._process is not None
-        said = Path(f"/proc/{run._process.pid}/limits").read_text()
-        words = Path(f"/proc/{run._process.pid}/cmdline").read_bytes().split(b"\0")
+        process = Path(f"/proc/{run._process.pid}")
+        said = (process / "limits").read_text()
+        while not (line := (process / "cmdline").read_bytes()):
+            time.sleep(0.01)  # it has begun, and Linux has not set its words in place yet
+    words = line.split(b"\0")
     (space,) = [line.split() for line in said.splitlines() if line.startswith("Max address")]
     assert space[3:5] == ["4000000000", "4000000000"]
     assert words[words.index(b"-threads") + 1] == str(threads()).encode()
