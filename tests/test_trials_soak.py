@@ -25,6 +25,7 @@ QUIET = (400, 900, 0, 15, 12, 0, 0)
 FLAT = [(float(second), 900 + second % 3, 50, 30, 20, 2, 40) for second in range(400)]
 
 
+@pytest.mark.slow  # a film that nobody scored is kept for a minute
 def test_five_visits_leave_nothing_behind() -> None:
     done = soak(5, 3, seed=0, keep=8)
     assert [outcome.problem for outcome in done.outcomes] == [""] * 5
