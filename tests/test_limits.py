@@ -76,7 +76,10 @@ def test_the_cuts_of_a_long_film_are_not_looked_for_for_ever(films: Films) -> No
 # FFmpeg -----------------------------------------------------------------------------------------
 
 
-def test_ffmpeg_has_bounds_on_memory_and_threads(films: Films) -> None:
+def test_ffmpeg_has_bounds_on_memory_and_threads_and_knows_no_secrets(
+    films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
     with FFmpegRun(CancelToken()) as run:
         run.start(["-re", *input_arguments(films.plain()), "-f", "null", "-"])
         assert run._process is not None
@@ -84,6 +87,8 @@ def test_ffmpeg_has_bounds_on_memory_and_threads(films: Films) -> None:
         said = (process / "limits").read_text()
         while not (line := (process / "cmdline").read_bytes()):
             time.sleep(0.01)  # it has begun, and Linux has not set its words in place yet
+        told = (process / "environ").read_bytes()
+    assert b"PATH=" in told and b"hf_secret" not in told
     words = line.split(b"\0")
     (space,) = [line.split() for line in said.splitlines() if line.startswith("Max address")]
     assert space[3:5] == ["4000000000", "4000000000"]

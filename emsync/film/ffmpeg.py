@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from emsync.child import environment
 from emsync.errors import ToolError
 from emsync.lifeline import Lifeline, bound, end_group
 from emsync.progress import CancelToken
@@ -212,6 +213,9 @@ class FFmpegRun:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pass_fds=[written for _, written in self._sides.values()],
+                # It decodes what strangers send, and has no use for the app's secrets. Where it is
+                # a wrapper, that may look at home for its own.
+                env=environment({name: os.environ[name] for name in {"HOME"} & {*os.environ}}),
                 start_new_session=True,
             )
         except OSError as error:
