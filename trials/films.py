@@ -407,7 +407,7 @@ def _pictured() -> Iterator[Case]:
     yield Case(
         "4K hevc 60 fps",
         Recipe("film.mp4", f"{_HEVC} -preset ultrafast -pix_fmt yuv420p10le", large, Fraction(60)),
-        seconds=240,
+        seconds=900,
         slow=True,
     )
     yield Case("very wide", Recipe("film.mp4", size=(1920, 16)))
