@@ -463,6 +463,7 @@ def test_a_redraw_stops_as_soon_as_a_piece_is_good(monkeypatch: pytest.MonkeyPat
     """Four candidates with faults, then two of which the second has none."""
     verdicts = iter([("a",), ("a", "b"), ("c",), ("d",), ("e",), (), ("never asked",)])
     monkeypatch.setattr("emsync.music.compose.faults", lambda quality, limits: next(verdicts))
+    monkeypatch.setattr("emsync.music.compose._is_doubtful", lambda *_: False)
     told: list[float] = []
     piece = compose(
         checkpoint(tiny()),
@@ -478,6 +479,24 @@ def test_a_redraw_stops_as_soon_as_a_piece_is_good(monkeypatch: pytest.MonkeyPat
     assert [len(candidate.faults) for candidate in piece.candidates] == [1, 2, 1, 1, 1, 0]
     assert "(the best: a)" in piece.remarks[0] and "Candidate 6 of 6" in piece.remarks[2]
     assert all(0 <= share <= 1 for share in told)
+
+
+@pytest.mark.parametrize(("longest", "along"), [(0.0, [1]), (60.0, [])])
+def test_what_may_be_needed_next_is_drawn_along_with_a_doubtful_piece_only(
+    longest: float, along: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside: list[list[int]] = []
+    draw = Drawing.draw
+
+    def spied(self: Drawing, *args: object, **more: object) -> None:
+        beside.append(list(more.get("beside", ())))  # type: ignore[call-overload]
+        draw(self, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Drawing, "draw", spied)
+    anything = QualityLimits(60.0, 60.0, longest, 0.0, 1000.0, 1.0, 1.0, 1.0, 0.0)
+    music = MusicSettings(quality=anything, redraws=1)
+    compose(checkpoint(tiny()), Mood(0, 0), (), 6.0, music, 4, CancelToken(), silent_share)
+    assert beside[:2] == [[], along]
 
 
 # All candidates ------------------------------------------------------------------------------
@@ -523,6 +542,7 @@ def test_of_all_rounds_only_the_best_are_handed_over(monkeypatch: pytest.MonkeyP
     def made(keep: int | None) -> list[Composition]:
         verdicts = iter([("a",), ("a", "b"), ("c", "d", "e"), ("d", "e", "f"), (), ("e",)])
         monkeypatch.setattr("emsync.music.compose.faults", lambda quality, limits: next(verdicts))
+        monkeypatch.setattr("emsync.music.compose._is_doubtful", lambda *_: False)
         return every(3.0, (), candidates=2, keep=keep)
 
     best, second = made(None)
