@@ -9,9 +9,11 @@ import threading
 def main() -> None:
     """Build the page and serve it until the process is told to stop."""
     from emsync.errors import EmsyncError
+    from emsync.interface.memory import few_arenas
     from emsync.interface.server import access_from, check_guarded, guarded
     from emsync.leftovers import own_folder, remove_leftovers
 
+    few_arenas()
     try:
         access = access_from(os.environ)
     except EmsyncError as problem:

@@ -251,6 +251,27 @@ def test_when_it_is_full_what_is_past_its_hour_goes_first_and_abandoned_uploads(
         assert not upload.exists() and chosen.exists() and take.exists()
 
 
+def test_uploads_go_after_their_hour_chosen_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload, chosen, take = (tmp_path / name for name in ("a/upload", "b/chosen", "request-1/film"))
+    for path in (upload, chosen, take):
+        path.parent.mkdir()
+    upload.write_bytes(bytes(5))
+    chosen.write_bytes(bytes(5))
+    os.link(chosen, take)
+    one, now = room(tmp_path), time.monotonic
+    one.remove_old(100)
+    monkeypatch.setattr(rooms.time, "monotonic", lambda: now() + 99)
+    (tmp_path / "a/again").write_bytes(bytes(5))
+    (tmp_path / "a/again").replace(upload)  # sent a second time: its hour begins anew
+    one.remove_old(100)
+    assert upload.exists() and chosen.exists()
+    monkeypatch.setattr(rooms.time, "monotonic", lambda: now() + 101)
+    one.remove_old(100)
+    assert upload.exists() and not chosen.exists() and take.exists()
+
+
 # The machine's owner, and the page ----------------------------------------------------------------
 
 

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import app
 from emsync import leftovers
@@ -38,18 +37,8 @@ def main(seconds: int) -> None:
 def _hurry(seconds: int) -> None:
     from emsync.interface import handlers, takes
 
-    takes.KEEP_SECONDS = seconds
+    takes.KEEP_SECONDS = handlers.KEEP_SECONDS = seconds
     handlers._SWEEP_SECONDS = _SWEEP_SECONDS
-    from emsync.interface import layout
-
-    build = layout.build
-
-    def build_hurried(studio: Any) -> Any:
-        page = build(studio)
-        page.delete_cache = (_SWEEP_SECONDS, seconds)
-        return page
-
-    layout.build = build_hurried
 
 
 if __name__ == "__main__":

@@ -25,8 +25,10 @@ from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import views
 from emsync.interface.experts import Installation
 from emsync.interface.line import Line
+from emsync.interface.memory import give_back
 from emsync.interface.room import Room, bundle_bytes, host_limits, version_bytes
 from emsync.interface.takes import (
+    KEEP_SECONDS,
     MOST_TAKES,
     Analyses,
     Job,
@@ -520,7 +522,7 @@ class Studio:
             while not self._closed.wait(_SWEEP_SECONDS):
                 try:
                     self.sweep()
-                    self.room.look_at_uploads()
+                    self.room.remove_old(KEEP_SECONDS)
                     if not self.room.has():
                         self.room.remove_abandoned()
                 except Exception:  # the next time it may go better, and there has to be one
@@ -618,6 +620,7 @@ class Studio:
             job.done.set()
             with self._lock:
                 self._workers.discard(threading.current_thread())
+            give_back()
 
     def _score(self, job: Job) -> None:
         """A take from the beginning."""

@@ -33,7 +33,6 @@ from emsync.interface.mood_editor import (
 from emsync.interface.room import in_words
 from emsync.interface.sheet import sheet_of, sketch_of
 from emsync.interface.stage import showing, stage
-from emsync.interface.takes import KEEP_SECONDS
 from emsync.interface.uploads import as_it_came
 from emsync.interface.versions import version_cards
 from emsync.presets import from_query, read_preset, to_query, write_preset
@@ -156,11 +155,7 @@ def build(studio: Studio) -> gr.Blocks:
     """The page, with everything connected; nothing is started."""
     defaults = studio.settings
     samples = shown_examples.examples()
-    page = gr.Blocks(
-        title=f"{TITLE}: music for your film",
-        analytics_enabled=False,
-        delete_cache=(300, KEEP_SECONDS),
-    )
+    page = gr.Blocks(title=f"{TITLE}: music for your film", analytics_enabled=False)
     with page:
         gr.HTML(
             f"<h1>{TITLE}</h1><p>Drop in a film and get it back with music of its own, composed "

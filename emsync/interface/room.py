@@ -93,6 +93,8 @@ class Room:
         """Bytes for work under way."""
         self._seen: dict[Path, float] = {}
         """Uploads that nobody chose, and since when they are known."""
+        self._known: dict[tuple[Path, int], float] = {}
+        """All uploads, by name and inode, and since when they are known."""
 
     def used(self, folder: Path | None = None) -> int:
         """Bytes of all files in a folder, by default of everybody's; each once, however many names
@@ -152,14 +154,32 @@ class Room:
     def look_at_uploads(self) -> None:
         """Note since when uploads lie there that no request has; every few minutes."""
         now = time.monotonic()
-        lonely = [
-            path
+        uploads = [
+            (path, status)
             for path, status in _files(self.root)
-            if status.st_nlink == 1
-            and not path.relative_to(self.root).parts[0].startswith("request-")
+            if not path.relative_to(self.root).parts[0].startswith("request-")
         ]
         with self._lock:
-            self._seen = {path: self._seen.get(path, now) for path in lonely}
+            self._seen = {
+                path: self._seen.get(path, now) for path, status in uploads if status.st_nlink == 1
+            }
+            self._known = {
+                key: self._known.get(key, now)
+                for key in ((path, status.st_ino) for path, status in uploads)
+            }
+
+    def remove_old(self, seconds: float) -> None:
+        """Uploads go that were known for so long, and what else Gradio lays beside them.
+
+        Gradio can do that as well, until its task for it dies: of an upload that comes while it
+        looks through them all (6.31).
+        """
+        self.look_at_uploads()
+        old = time.monotonic() - seconds
+        with self._lock:
+            stale = [path for (path, _), since in self._known.items() if since < old]
+        for path in stale:
+            path.unlink(missing_ok=True)
 
     def remove_abandoned(self) -> None:
         """Uploads go that were known for ten minutes and that no request has."""
