@@ -34,7 +34,7 @@ from emsync.load import App, family, score, started
 from emsync.pipeline import analyse, bounded, compose_pieces, perform
 from emsync.progress import CancelToken, silent
 from emsync.settings import HostLimits, Settings, StageLimits
-from trials.trial import Trial, Wrong, main
+from trials.trial import NotHere, Trial, Wrong, main
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STAGES = ("probe", "scenes", "emotion", "compose", "render", "mux")
@@ -567,19 +567,6 @@ def small_disk(place: Path, size: int) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-class NotHere(Exception):
-    """This machine cannot try it."""
-
-
-def where_possible(work: Callable[[Path], str], place: Path) -> str:
-    try:
-        return work(place)
-    except (NotHere, FileNotFoundError) as why:
-        if isinstance(why, NotHere):
-            return f"not tried: {why}"
-        raise
 
 
 def fill(folder: Path, left: int) -> Path:
@@ -1372,15 +1359,15 @@ TRIALS = [
     Trial("FFmpeg is shot", ffmpeg_is_shot, 60),
     Trial("the process that opens films is shot", child_is_shot, 60),
     Trial("FFmpeg gets no more memory", memory_is_bounded, 60),
-    Trial("disk full: results", partial(where_possible, disk_full_in_results), 120, slow=True),
-    Trial("disk full: page", partial(where_possible, disk_full_on_the_page), 240, slow=True),
+    Trial("disk full: results", disk_full_in_results, 120, slow=True),
+    Trial("disk full: page", disk_full_on_the_page, 240, slow=True),
     Trial(
         "disk full: command line",
-        partial(where_possible, disk_full_at_the_command_line),
+        disk_full_at_the_command_line,
         240,
         slow=True,
     ),
-    Trial("disk full: weights", partial(where_possible, disk_full_for_weights), 30),
+    Trial("disk full: weights", disk_full_for_weights, 30),
     Trial("generator damaged", generator_damaged, 60),
     Trial("mood regressor damaged", regressor_damaged, 30),
     Trial("weights damaged", weights_damaged, 30),

@@ -26,7 +26,7 @@ from emsync.pipeline import Result, analyse, score
 from emsync.progress import CancelToken, silent
 from emsync.settings import OriginalSound, Settings
 from trials.making import Recipe, Sound, make
-from trials.trial import Trial, Wrong, main
+from trials.trial import NotHere, Trial, Wrong, main
 from trials.watching import (
     DECODE_SECONDS,
     SOUND_RATE,
@@ -288,12 +288,13 @@ def run_case(case: Case, folder: Path, settings: Settings, player: Player | None
         player: None where nothing is to be played.
 
     Raises:
+        NotHere: it is a film that comes with nothing here.
         Wrong: something is not as promised.
     """
     if isinstance(case.recipe, str):
         path = videos() / case.recipe
         if not path.is_file():
-            return f"skipped: there is no {path}"
+            raise NotHere(f"there is no {path}")
     else:
         path = make(case.recipe, folder)
     settings = replace(settings, sound=replace(settings.sound, original_sound=case.original))

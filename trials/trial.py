@@ -14,6 +14,10 @@ class Wrong(AssertionError):
     """What came is not what is promised. The message says in what way."""
 
 
+class NotHere(Exception):
+    """This machine cannot try it. The message says why."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """One case.
@@ -21,7 +25,7 @@ class Trial:
     Attributes:
         name: short, unique among its kind.
         run: tries it in an empty folder, which is removed afterwards. Returns in a few words what
-            came; raises `Wrong`, and whatever else it raises is wrong as well.
+            came; raises `NotHere` or `Wrong`, and whatever else it raises is wrong as well.
         seconds: longer must not pass.
         slow: takes minutes; `make test` leaves it to the command.
     """
@@ -34,12 +38,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a trial: `outcome` in a few words; `problem` is empty if that is right."""
+    """What came of a trial: `outcome` in a few words; `problem` is empty if that is right, or if
+    this machine could not try it."""
 
     name: str
     outcome: str
     problem: str
     seconds: float
+    tried: bool = True
 
 
 def judge(trial: Trial, folder: Path) -> Verdict:
@@ -47,8 +53,11 @@ def judge(trial: Trial, folder: Path) -> Verdict:
     place = Path(tempfile.mkdtemp(prefix="trial-", dir=folder))
     began = time.monotonic()
     outcome = problem = ""
+    tried = True
     try:
         outcome = trial.run(place)
+    except NotHere as why:
+        outcome, tried = str(why), False
     except Wrong as wrong:
         problem = str(wrong)
     except Exception as error:
@@ -60,7 +69,7 @@ def judge(trial: Trial, folder: Path) -> Verdict:
     seconds = time.monotonic() - began
     if not problem and seconds > trial.seconds:
         problem = f"it took {seconds:.0f} s, and {trial.seconds:.0f} s are allowed"
-    return Verdict(trial.name, outcome, problem, seconds)
+    return Verdict(trial.name, outcome, problem, seconds, tried)
 
 
 def main(kind: str, trials: Sequence[Trial], arguments: Sequence[str] | None = None) -> int:
@@ -79,13 +88,18 @@ def main(kind: str, trials: Sequence[Trial], arguments: Sequence[str] | None = N
     if options.list or not chosen:
         print("\n".join(one.name for one in chosen) or "No case has such a name.")
         return 0 if chosen else 2
-    wrong = 0
+    wrong = tried = 0
     with tempfile.TemporaryDirectory(prefix=f"trials-{kind}-") as folder:
         for trial in chosen:
             verdict = judge(trial, Path(folder))
             wrong += bool(verdict.problem)
-            mark = "WRONG" if verdict.problem else "right"
+            tried += verdict.tried
+            mark = "WRONG" if verdict.problem else "right" if verdict.tried else "-----"
             came = verdict.problem or verdict.outcome
             print(f"{mark}  {verdict.seconds:6.1f} s  {verdict.name}: {came}", flush=True)
-    print(f"{kind}: {len(chosen)} tried, {len(chosen) - wrong} right, {wrong} wrong")
+    missing = len(chosen) - tried
+    print(
+        f"{kind}: {tried} tried, {tried - wrong} right, {wrong} wrong"
+        + (f", {missing} not to be tried here" if missing else "")
+    )
     return int(wrong > 0)
