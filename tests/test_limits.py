@@ -7,19 +7,25 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 from conftest import Films
+from gradio.state_holder import StateHolder
 
 from emsync.errors import Cancelled, EmsyncError, ToolError, TooLong
 from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments, threads
 from emsync.film.probe import probe
+from emsync.interface import handlers
 from emsync.interface import room as rooms
 from emsync.interface.handlers import Studio
+from emsync.interface.layout import build
 from emsync.interface.mood_editor import Wish
 from emsync.interface.room import FULL, REQUEST_FULL, Room, host_limits, in_words
+from emsync.interface.states import forget_states
 from emsync.leftovers import own_folder, remove_leftovers, remove_partials
 from emsync.lifeline import Lifeline
 from emsync.pipeline import STAGES, allowed_seconds, analyse, bounded
@@ -270,6 +276,37 @@ def test_uploads_go_after_their_hour_chosen_or_not(
     monkeypatch.setattr(rooms.time, "monotonic", lambda: now() + 101)
     one.remove_old(100)
     assert upload.exists() and not chosen.exists() and take.exists()
+
+
+def test_gradio_forgets_pages_that_are_closed_or_unused() -> None:
+    with gr.Blocks() as page:
+        gr.Textbox()
+    forget_states(page, 100)  # not launched yet
+    holder = StateHolder()
+    holder.set_blocks(page)
+    for name in ("open", "closed", "unused"):
+        assert holder[name]
+    holder.session_data["closed"].is_closed = True
+    holder.time_last_used["unused"] -= timedelta(seconds=101)
+    forget_states(page, 100)
+    assert list(holder.session_data) == list(holder.time_last_used) == ["open"]
+
+
+def test_the_sweeping_of_the_app_reaches_gradio(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers, "_SWEEP_SECONDS", 0.01)
+    studio = Studio(tmp_path)
+    holder = StateHolder()
+    holder.set_blocks(build(studio))
+    assert holder["page"]
+    holder.session_data["page"].is_closed = True
+    studio.start_sweeping()
+    end = time.monotonic() + 20
+    while "page" in holder:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    studio.close()
 
 
 # The machine's owner, and the page ----------------------------------------------------------------

@@ -150,6 +150,7 @@ class Studio:
         self._aside = ThreadPoolExecutor(2)
         # Always the same thread: Matplotlib opens its fonts anew for each that draws, and keeps 64.
         self._drawing = ThreadPoolExecutor(1)
+        self._also: list[Callable[[float], None]] = []
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
         self._checkpoint: Checkpoint | None = None
@@ -515,6 +516,11 @@ class Studio:
         session.used = time.monotonic()
         return session
 
+    def sweep_also(self, work: Callable[[float], None]) -> None:
+        """Do this as well whenever old files are removed; it is told after how many seconds what
+        nobody looks at goes."""
+        self._also.append(work)
+
     def start_sweeping(self) -> None:
         """Remove old files every few minutes, whether or not anybody composes."""
 
@@ -523,6 +529,8 @@ class Studio:
                 try:
                     self.sweep()
                     self.room.remove_old(KEEP_SECONDS)
+                    for work in self._also:
+                        work(KEEP_SECONDS)
                     if not self.room.has():
                         self.room.remove_abandoned()
                 except Exception:  # the next time it may go better, and there has to be one

@@ -5,6 +5,7 @@ import html
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +34,7 @@ from emsync.interface.mood_editor import (
 from emsync.interface.room import in_words
 from emsync.interface.sheet import sheet_of, sketch_of
 from emsync.interface.stage import showing, stage
+from emsync.interface.states import MOST_STATES, forget_states
 from emsync.interface.uploads import as_it_came
 from emsync.interface.versions import version_cards
 from emsync.presets import from_query, read_preset, to_query, write_preset
@@ -156,6 +158,7 @@ def build(studio: Studio) -> gr.Blocks:
     defaults = studio.settings
     samples = shown_examples.examples()
     page = gr.Blocks(title=f"{TITLE}: music for your film", analytics_enabled=False)
+    studio.sweep_also(partial(forget_states, page))
     with page:
         gr.HTML(
             f"<h1>{TITLE}</h1><p>Drop in a film and get it back with music of its own, composed "
@@ -814,6 +817,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "head": _HEAD,
         "allowed_paths": [str(shown_examples.FOLDER)],
         "max_file_size": settings.limits.bytes,
+        "state_session_capacity": MOST_STATES,
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,
