@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from emsync.interface.handlers import Studio
 from emsync.interface.layout import build
 from emsync.interface.mood_editor import Wish
 from emsync.interface.room import FULL, REQUEST_FULL, Room, host_limits, in_words
-from emsync.interface.states import forget_states
+from emsync.interface.states import States
 from emsync.leftovers import own_folder, remove_leftovers, remove_partials
 from emsync.lifeline import Lifeline
 from emsync.pipeline import STAGES, allowed_seconds, analyse, bounded
@@ -278,17 +277,21 @@ def test_uploads_go_after_their_hour_chosen_or_not(
     assert upload.exists() and not chosen.exists() and take.exists()
 
 
-def test_gradio_forgets_pages_that_are_closed_or_unused() -> None:
+def test_gradio_forgets_pages_that_are_closed_or_unused(monkeypatch: pytest.MonkeyPatch) -> None:
     with gr.Blocks() as page:
         gr.Textbox()
-    forget_states(page, 100)  # not launched yet
+    states, now = States(page), time.monotonic
+    states.forget(100)  # not launched yet
     holder = StateHolder()
     holder.set_blocks(page)
     for name in ("open", "closed", "unused"):
         assert holder[name]
     holder.session_data["closed"].is_closed = True
-    holder.time_last_used["unused"] -= timedelta(seconds=101)
-    forget_states(page, 100)
+    states.forget(100)
+    assert "closed" not in holder
+    monkeypatch.setattr(time, "monotonic", lambda: now() + 101)
+    assert holder["open"]  # it is used
+    states.forget(100)
     assert list(holder.session_data) == list(holder.time_last_used) == ["open"]
 
 

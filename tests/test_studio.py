@@ -25,16 +25,16 @@ from emsync.interface.handlers import Studio, Update
 from emsync.interface.layout import build, launch_options
 from emsync.interface.line import LONGEST_LINE, Line
 from emsync.interface.mood_editor import Wish
-from emsync.interface.takes import MOST_TAKES, Take
+from emsync.interface.takes import MOST_TAKES, Job, Take
 from emsync.progress import CancelToken, Progress
 from emsync.settings import FilmLimits, Settings
 
 FILMS_OWN = Wish(None, False, ())
 
 
-def watch(studio: Studio, page: str = "page") -> list[Update]:
+def watch(studio: Studio, page: str = "page", job: Job | None = None) -> list[Update]:
     async def collect() -> list[Update]:
-        return [update async for update in studio.watch(page)]
+        return [update async for update in studio.watch(page, job)]
 
     return asyncio.run(collect())
 
@@ -84,6 +84,15 @@ def test_closing_stops_the_work(studio: Studio, films: Films) -> None:
     studio.close()
     assert not worker.is_alive()
     assert isinstance(job.error, Cancelled)
+
+
+def test_what_failed_before_it_was_watched_is_told(studio: Studio, films: Films) -> None:
+    studio.choose("page", films.plain())
+    late = Wish(None, False, ((0.0, Mood(0, 0)), (600.0, Mood(0, 0))))
+    job = studio.compose("page", Settings(), late)
+    assert job is not None and job.done.wait(60)
+    with pytest.raises(gradio.Error, match="the film lasts only"):
+        watch(studio, "page", job)
 
 
 def test_a_second_press_composes_anew_without_looking_at_the_film_again(

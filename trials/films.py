@@ -620,7 +620,7 @@ def _real() -> Iterator[Case]:
     """Real films, where they are to be had."""
     for name, slow in (("joy", False), ("sadness", True), ("vemoclap_sample_7s", False),
                        ("emsync_demo_60s", True)):  # fmt: skip
-        yield Case(f"real {name}", f"{name}.mp4", seconds=180, slow=slow)
+        yield Case(f"real {name}", f"{name}.mp4", seconds=600, slow=slow)
 
 
 CASES: Sequence[Case] = (

@@ -36,7 +36,7 @@ def offer_score(studio: Studio) -> None:
             await asyncio.to_thread(studio.choose, name, film)
             job = studio.compose(name, chosen, wish)
             assert job is not None
-            async for _ in studio.watch(name):
+            async for _ in studio.watch(name, job):
                 pass
             result = job.take.result
             if result is None:

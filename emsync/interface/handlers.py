@@ -436,13 +436,17 @@ class Studio:
             session.source = take.source
         return take
 
-    async def watch(self, name: str) -> AsyncIterator[Update]:
-        """Report the work of this page until it is over.
+    async def watch(self, name: str, job: Job | None = None) -> AsyncIterator[Update]:
+        """Report work until it is over.
+
+        Args:
+            name: of the page.
+            job: work that was begun, which may be over by now; by default what is under way.
 
         Raises:
             gradio.Error: with a sentence for the user, after an update that shows the same.
         """
-        job = self.session(name).job
+        job = job or self.session(name).job
         if job is None:
             return
         take = job.take

@@ -5,7 +5,6 @@ import html
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,7 +33,8 @@ from emsync.interface.mood_editor import (
 from emsync.interface.room import in_words
 from emsync.interface.sheet import sheet_of, sketch_of
 from emsync.interface.stage import showing, stage
-from emsync.interface.states import MOST_STATES, forget_states
+from emsync.interface.states import MOST_STATES, States
+from emsync.interface.takes import Job
 from emsync.interface.uploads import as_it_came
 from emsync.interface.versions import version_cards
 from emsync.presets import from_query, read_preset, to_query, write_preset
@@ -158,7 +158,7 @@ def build(studio: Studio) -> gr.Blocks:
     defaults = studio.settings
     samples = shown_examples.examples()
     page = gr.Blocks(title=f"{TITLE}: music for your film", analytics_enabled=False)
-    studio.sweep_also(partial(forget_states, page))
+    studio.sweep_also(States(page).forget)
     with page:
         gr.HTML(
             f"<h1>{TITLE}</h1><p>Drop in a film and get it back with music of its own, composed "
@@ -424,8 +424,10 @@ def build(studio: Studio) -> gr.Blocks:
                     )
             return changes
 
-        async def watch(name: str, mood: dict[str, Any]) -> AsyncIterator[dict[Any, Any]]:
-            async for update in studio.watch(name):
+        async def watch(
+            name: str, mood: dict[str, Any], job: Job | None = None
+        ) -> AsyncIterator[dict[Any, Any]]:
+            async for update in studio.watch(name, job):
                 yield changes_of(name, update, mood)
 
         def refused(error: EmsyncError) -> dict[Any, Any]:
@@ -446,7 +448,7 @@ def build(studio: Studio) -> gr.Blocks:
                 return
             job.take.asked = mood
             yield {place: job.take.token}
-            async for changes in watch(name, mood):
+            async for changes in watch(name, mood, job):
                 yield changes
 
         async def press_version(
@@ -475,7 +477,7 @@ def build(studio: Studio) -> gr.Blocks:
                     yield {status: views.note("One moment: what is under way has to end first.")}
                 return
             yield unchanged
-            async for changes in watch(name, mood):
+            async for changes in watch(name, mood, job):
                 yield changes
 
         async def press_sound(
@@ -493,7 +495,7 @@ def build(studio: Studio) -> gr.Blocks:
                 yield refused(error)
                 return
             if job is not None:
-                async for changes in watch(name, mood):
+                async for changes in watch(name, mood, job):
                     yield changes
 
         async def press_pack(
@@ -508,7 +510,7 @@ def build(studio: Studio) -> gr.Blocks:
             if job is None:
                 yield unchanged
                 return
-            async for changes in watch(name, mood):
+            async for changes in watch(name, mood, job):
                 yield changes
 
         def press_cancel(request: gr.Request) -> None:
