@@ -31,6 +31,7 @@ from emsync.load import App, connect, score, started
 from emsync.settings import FilmLimits
 from trials import trial
 from trials.trial import Trial, Wrong
+from trials.visitors import begin_upload
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PASSWORD = "a long word & a longer: one"
@@ -468,7 +469,7 @@ def endless_upload(site: Site, folder: Path) -> str:
 def broken_off_uploads(site: Site, folder: Path) -> str:
     before, open_before = _files(site.root), _descriptors(site.free)
     for _ in range(20):
-        _begin_upload(site.free, 300_000).close()
+        begin_upload(site.free.url, 300_000).close()
     _soon(lambda: _files(site.root) == before, "half of a file is left")
     _soon(lambda: _descriptors(site.free) <= open_before + 2, "descriptors are left open")
     return "20 broken off, nothing left of them"
@@ -490,7 +491,7 @@ def uploads_without_room(site: Site, folder: Path) -> str:
 
 def stalled_uploads(site: Site, folder: Path) -> str:
     before = _files(site.root)
-    line = _begin_upload(site.free, 300_000)
+    line = begin_upload(site.free.url, 300_000)
     line.settimeout(90)
     answer = line.recv(1000)
     line.close()
@@ -527,26 +528,11 @@ def _in_pieces(app: App, path: str, size: int) -> int:
         return int(line.recv(100).split()[1])
 
 
-def _begin_upload(app: App, size: int) -> socket.socket:
-    """A connection on which so much of a larger file has been sent."""
-    host, _, port = app.url.partition("://")[2].partition(":")
-    line = socket.create_connection((host, int(port)), 20)
-    line.sendall(
-        f"POST /gradio_api/upload HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: "
-        "multipart/form-data; boundary=edge\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-    )
-    head = b'--edge\r\nContent-Disposition: form-data; name="files"; filename="a.mp4"\r\n\r\n'
-    for piece in (head, b"x" * size):
-        line.sendall(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
-    time.sleep(0.02)
-    return line
-
-
 def _endless(app: App, most: int) -> int:
     """Bytes that were taken of an upload without end."""
     piece = b"\0" * 1_000_000
     sent = 0
-    with _begin_upload(app, 1000) as line:
+    with begin_upload(app.url, 1000) as line:
         try:
             while sent < most:
                 line.sendall(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
