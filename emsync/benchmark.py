@@ -10,15 +10,15 @@ import platform
 import resource
 import sys
 import tempfile
-import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from emsync.errors import EmsyncError
+from emsync.watcher import Watcher
 
 if TYPE_CHECKING:
     from emsync.emotion.mapping import Mood
@@ -30,32 +30,26 @@ _LOOK_SECONDS = 0.05
 _OTHER_MOODS = ((0.8, 0.6), (-0.8, 0.6), (-0.6, -0.6), (0.6, -0.6), (0.0, 0.0))
 
 
-class PeakMemory:
+class PeakMemory(Watcher):
     """Watches, while its ``with`` block runs, how much memory this process and FFmpeg hold.
 
     getrusage alone will not do: Linux hands a child the peak of the parent that started it.
     """
 
     def __init__(self) -> None:
+        super().__init__(_LOOK_SECONDS)
         self.bytes = 0
         """Largest sum of the resident memory of this process and its children."""
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
+    def __exit__(self, *exception: object) -> None:
+        super().__exit__(*exception)
         unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts kibibytes on Linux
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
         self.bytes = max(self.bytes, own)
 
-    def _watch(self) -> None:
-        while not self._stop.wait(_LOOK_SECONDS):
-            self.bytes = max(self.bytes, sum(map(resident, _family())))
+    def look(self) -> None:
+        """Raise the peak if it is passed now."""
+        self.bytes = max(self.bytes, sum(map(resident, _family())))
 
 
 def main(arguments: list[str] | None = None) -> int:

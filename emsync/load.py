@@ -24,12 +24,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any, Self
+from typing import Any
 
 from emsync.benchmark import machine, resident
 from emsync.download import digest
 from emsync.errors import EmsyncError
 from emsync.presets import one_line
+from emsync.watcher import Watcher
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _START_SECONDS = 120
@@ -71,7 +72,7 @@ class Leftovers:
     processes: tuple[int, ...]
 
 
-class PageLooks:
+class PageLooks(Watcher):
     """Somebody who looks at the page again and again while a ``with`` block runs."""
 
     def __init__(self, url: str, pause: float = 0.2) -> None:
@@ -80,36 +81,26 @@ class PageLooks:
             url: of the app.
             pause: seconds between two looks; each fetches the page and its description.
         """
+        super().__init__(pause, _ANSWER_SECONDS)
         self.seconds: list[float] = []
         """How long each answer took."""
         self.unanswered = 0
         self._addresses = [f"{url.rstrip('/')}/{path}" for path in ("", "config")]
-        self._pause = pause
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(_ANSWER_SECONDS)
-
-    def _look(self) -> None:
-        while not self._stop.wait(self._pause):
-            for address in self._addresses:
-                began = time.monotonic()
-                try:
-                    with urllib.request.urlopen(address, timeout=_ANSWER_SECONDS) as answer:
-                        answer.read()
-                except OSError:
-                    self.unanswered += 1
-                else:
-                    self.seconds.append(time.monotonic() - began)
+    def look(self) -> None:
+        """Fetch both, and time them."""
+        for address in self._addresses:
+            began = time.monotonic()
+            try:
+                with urllib.request.urlopen(address, timeout=_ANSWER_SECONDS) as answer:
+                    answer.read()
+            except OSError:
+                self.unanswered += 1
+            else:
+                self.seconds.append(time.monotonic() - began)
 
 
-class AppLooks:
+class AppLooks(Watcher):
     """Watches, while its ``with`` block runs, what an app and its helpers take. Linux only: on
     other systems nothing is found."""
 
@@ -119,6 +110,7 @@ class AppLooks:
             process: number of the app's own.
             temporary: the folder that it was given as TMPDIR, and nobody else.
         """
+        super().__init__(_LOOK_SECONDS)
         self.bytes = 0
         """Largest resident memory of the app's own process."""
         self.bytes_together = 0
@@ -126,29 +118,19 @@ class AppLooks:
         self.looking = self.encoding = 0
         """Most FFmpegs at the same time that looked at a whole film, and that wrote one."""
         self._process, self._temporary = process, temporary
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(_LOOK_SECONDS):
-            own = resident(self._process)
-            commands = {number: _command(number) for number in family(self._temporary)}
-            # One that is just being started still looks like the app, and holds what it holds.
-            app = _command(self._process)
-            helpers = {number: words for number, words in commands.items() if words != app}
-            self.bytes = max(self.bytes, own)
-            self.bytes_together = max(self.bytes_together, own + sum(map(resident, helpers)))
-            kinds = helpers.values()
-            self.looking = max(self.looking, sum("[large]" in words for words in kinds))
-            self.encoding = max(self.encoding, sum("-progress" in words for words in kinds))
+    def look(self) -> None:
+        """Raise each of the peaks that is passed now."""
+        own = resident(self._process)
+        commands = {number: _command(number) for number in family(self._temporary)}
+        # One that is just being started still looks like the app, and holds what it holds.
+        app = _command(self._process)
+        helpers = {number: words for number, words in commands.items() if words != app}
+        self.bytes = max(self.bytes, own)
+        self.bytes_together = max(self.bytes_together, own + sum(map(resident, helpers)))
+        kinds = helpers.values()
+        self.looking = max(self.looking, sum("[large]" in words for words in kinds))
+        self.encoding = max(self.encoding, sum("-progress" in words for words in kinds))
 
 
 @dataclass

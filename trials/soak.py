@@ -23,13 +23,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from gradio_client.exceptions import AppError
 
 from emsync.benchmark import machine, resident
 from emsync.load import App, PageLooks, connect, family, score, started, what_is_wrong
+from emsync.watcher import Watcher
 from trials.trial import Wrong
 from trials.visitors import (
     Visitor,
@@ -95,26 +96,22 @@ class Outcome:
     seconds: float
 
 
-class Gauges:
+class Gauges(Watcher):
     """What the app takes, again and again while a ``with`` block runs (Linux)."""
 
     def __init__(self, app: App) -> None:
+        super().__init__(_LOOK_SECONDS)
         self.rows: list[tuple[float, ...]] = []
         """Seconds, MB of the app, MB of its helpers, descriptors, threads, helpers, files."""
         self._app = app
         self._began = time.monotonic()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    def look(self) -> None:
+        """Add a row."""
+        with suppress(OSError, IndexError):  # it has just ended
+            self.rows.append(self.now())
 
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def look(self) -> tuple[float, ...]:
+    def now(self) -> tuple[float, ...]:
         """A row."""
         process = self._app.process.pid
         helpers = [number for number in family(self._app.temporary) if number != process]
@@ -131,15 +128,11 @@ class Gauges:
             len(files_of(self._app)),
         )
 
-    def _watch(self) -> None:
-        while not self._stop.wait(_LOOK_SECONDS):
-            with suppress(OSError, IndexError):  # it has just ended
-                self.rows.append(self.look())
-
 
 def files_of(app: App) -> list[Path]:
     """All that lies in the app's folders."""
-    return [path for path in app.temporary.rglob("*") if path.is_file()]
+    # What goes while it is looked at is passed over, as `Path.rglob` does not.
+    return [Path(folder, name) for folder, _, names in os.walk(app.temporary) for name in names]
 
 
 # What people do ---------------------------------------------------------------------------------
@@ -449,7 +442,7 @@ def soak(requests: int, at_once: int, seed: int, keep: int = KEEP_SECONDS) -> So
                 if outcome.problem:
                     raise Wrong(f"{visit.kind}, alone: {outcome.problem}\n{app.log.read_text()}")
             _settle()
-            start, began = gauges.look(), time.monotonic()
+            start, began = gauges.now(), time.monotonic()
             with gauges, PageLooks(app.url) as pages, ThreadPoolExecutor(at_once) as people:
                 outcomes = list(people.map(lambda visit: one(app.url, visit), visits))
                 seconds = time.monotonic() - began
@@ -458,7 +451,7 @@ def soak(requests: int, at_once: int, seed: int, keep: int = KEEP_SECONDS) -> So
                 time.sleep(1)
             left = [str(path.relative_to(app.temporary)) for path in files_of(app)]
             _settle()
-            last = gauges.look()
+            last = gauges.now()
             said = app.log.read_text()
         left += [f"the app's own {name}" for name in app.left.files]
         left += [f"process {number}" for number in app.left.processes]

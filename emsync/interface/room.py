@@ -1,5 +1,6 @@
 """The disk that all requests share, and what one machine gives to them together."""
 
+import math
 import os
 import shutil
 import threading
@@ -91,10 +92,9 @@ class Room:
         self._lock = threading.Lock()
         self._promised = 0
         """Bytes for work under way."""
-        self._seen: dict[Path, float] = {}
-        """Uploads that nobody chose, and since when they are known."""
-        self._known: dict[tuple[Path, int], float] = {}
-        """All uploads, by name and inode, and since when they are known."""
+        self._uploads: dict[tuple[Path, int], tuple[float, float]] = {}
+        """By name and inode: since when each is known, and since when no request has it; infinity
+        where one does."""
 
     def used(self, folder: Path | None = None) -> int:
         """Bytes of all files in a folder, by default of everybody's; each once, however many names
@@ -160,13 +160,11 @@ class Room:
             if not path.relative_to(self.root).parts[0].startswith("request-")
         ]
         with self._lock:
-            self._seen = {
-                path: self._seen.get(path, now) for path, status in uploads if status.st_nlink == 1
-            }
-            self._known = {
-                key: self._known.get(key, now)
-                for key in ((path, status.st_ino) for path, status in uploads)
-            }
+            before, self._uploads = self._uploads, {}
+            for path, status in uploads:
+                known, unused = before.get((path, status.st_ino), (now, now))
+                unused = math.inf if status.st_nlink > 1 else min(unused, now)
+                self._uploads[path, status.st_ino] = known, unused
 
     def remove_old(self, seconds: float) -> None:
         """Uploads go that were known for so long, and what else Gradio lays beside them.
@@ -177,7 +175,7 @@ class Room:
         self.look_at_uploads()
         old = time.monotonic() - seconds
         with self._lock:
-            stale = [path for (path, _), since in self._known.items() if since < old]
+            stale = [path for (path, _), (known, _) in self._uploads.items() if known < old]
         for path in stale:
             path.unlink(missing_ok=True)
 
@@ -186,9 +184,7 @@ class Room:
         self.look_at_uploads()
         old = time.monotonic() - _ABANDONED_SECONDS
         with self._lock:
-            abandoned = [path for path, since in self._seen.items() if since < old]
-            for path in abandoned:
-                del self._seen[path]
+            abandoned = [path for (path, _), (_, unused) in self._uploads.items() if unused < old]
         for path in abandoned:
             path.unlink(missing_ok=True)
 

@@ -225,20 +225,10 @@ class Shelf:
             came = None if take or not upload.is_relative_to(self.root) else upload
             cancel = bounded(self.closing, "probe", float(film.duration), self._stages)
             source = Source(film, digest(path, cancel), poster(film, cancel), came)
-        except FileNotFoundError as error:
+        except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise EmsyncError(
-                "The uploaded film is no longer here: uploads are removed after an hour. "
-                "Upload it again."
-            ) from error
-        except OSError as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise EmsyncError(
-                f"“{upload.name}” could not be kept here: {error.strerror or error}. Try again in "
-                "a while."
-            ) from error
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise _not_kept(upload, error) from error
             raise
         with self._lock:
             self._sources[folder] = source, time.monotonic()
@@ -257,18 +247,9 @@ class Shelf:
                 path = folder / upload.name
                 try:
                     _link(upload, path)
-                except FileNotFoundError as error:
-                    shutil.rmtree(folder, ignore_errors=True)
-                    raise EmsyncError(
-                        f"“{upload.name}” is no longer here: uploads are removed after an hour. "
-                        "Upload it again."
-                    ) from error
                 except OSError as error:
                     shutil.rmtree(folder, ignore_errors=True)
-                    raise EmsyncError(
-                        f"“{upload.name}” could not be kept here: {error.strerror or error}. Try "
-                        "again in a while."
-                    ) from error
+                    raise _not_kept(upload, error) from error
                 self._kept[upload] = path
             self._passing[path.parent] = time.monotonic()
         return path
@@ -413,6 +394,17 @@ class Analyses:
         with self._lock:
             for key in [key for key in self._known if key.sha256 == source.sha256]:
                 del self._known[key]
+
+
+def _not_kept(upload: Path, error: OSError) -> EmsyncError:
+    """Why an upload could not be taken in."""
+    if isinstance(error, FileNotFoundError):
+        return EmsyncError(
+            f"“{upload.name}” is no longer here: uploads are removed after an hour. Upload it again."
+        )
+    return EmsyncError(
+        f"“{upload.name}” could not be kept here: {error.strerror or error}. Try again in a while."
+    )
 
 
 def _link(upload: Path, path: Path) -> None:
