@@ -400,7 +400,8 @@ def _not_kept(upload: Path, error: OSError) -> EmsyncError:
     """Why an upload could not be taken in."""
     if isinstance(error, FileNotFoundError):
         return EmsyncError(
-            f"“{upload.name}” is no longer here: uploads are removed after an hour. Upload it again."
+            f"“{upload.name}” is no longer here: uploads are removed after an hour. "
+            "Upload it again."
         )
     return EmsyncError(
         f"“{upload.name}” could not be kept here: {error.strerror or error}. Try again in a while."
