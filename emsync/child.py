@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -154,6 +155,12 @@ def confine(seconds: float, memory: int | None, file_bytes: int = 0) -> None:
         # macOS knows some of them by name only.
         with suppress(ValueError, OSError):
             resource.setrlimit(kind, (bound, bound))
+
+
+def fault(error: Exception) -> str:
+    """What a child says, for the log, of an exception that it does not know: a fault of ours."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}: {error}"
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

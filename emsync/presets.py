@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 
 from emsync.errors import EmsyncError
 from emsync.settings import ExpertSettings, FilmLimits, MusicSettings, Settings
-from emsync.wording import listed, one_line
+from emsync.wording import listed, one_line, quoted
 
 VERSION = 1
 LARGEST_PRESET = 64_000
@@ -242,11 +242,13 @@ def read_preset(path: Path, base: Settings | None = None, *, allow_paths: bool =
     """
     plain = read_json(path, LARGEST_PRESET)
     if not isinstance(plain, dict) or "emsync_preset" not in plain:
-        raise EmsyncError(f"“{path.name}” is not a preset. Choose one that --save-preset wrote.")
+        raise EmsyncError(
+            f"{quoted(path.name)} is not a preset. Choose one that --save-preset wrote."
+        )
     if plain["emsync_preset"] != VERSION:
         raise EmsyncError(
-            f"The preset “{path.name}” has version {_shown(plain['emsync_preset'])}, but this "
-            f"EMSYNC reads version {VERSION}. Use the EMSYNC that wrote it."
+            f"The preset {quoted(path.name)} has version {_shown(plain['emsync_preset'])}, but "
+            f"this EMSYNC reads version {VERSION}. Use the EMSYNC that wrote it."
         )
     unknown = plain.keys() - {"emsync_preset", "settings"}
     try:
@@ -257,7 +259,7 @@ def read_preset(path: Path, base: Settings | None = None, *, allow_paths: bool =
             )
         return from_plain(plain.get("settings", {}), base, allow_paths=allow_paths)
     except EmsyncError as problem:
-        raise EmsyncError(f"The preset “{path.name}” cannot be used. {problem}") from problem
+        raise EmsyncError(f"The preset {quoted(path.name)} cannot be used. {problem}") from problem
 
 
 def read_json(path: Path, most: int) -> Any:
@@ -285,27 +287,25 @@ def read_json(path: Path, most: int) -> Any:
 
     try:
         if path.exists() and not path.is_file():
-            raise EmsyncError(f"“{path.name}” is not a file. Give the name of a JSON file.")
+            raise EmsyncError(f"{quoted(path.name)} is not a file. Give the name of a JSON file.")
         with path.open("rb") as file:
             content = file.read(most + 1)
         if len(content) > most:
             raise EmsyncError(
-                f"“{path.name}” is too large: at most {most / 1000:g} kB are read. "
+                f"{quoted(path.name)} is too large: at most {most / 1000:g} kB are read. "
                 "Choose another file."
             )
         return json.loads(content, object_pairs_hook=once, parse_constant=refused, parse_int=whole)
     except FileNotFoundError as problem:
         raise EmsyncError(
-            f"There is no file “{one_line(path.name)}”. Check the name and the folder."
+            f"There is no file {quoted(path.name)}. Check the name and the folder."
         ) from problem
     except OSError as problem:
-        raise EmsyncError(
-            f"“{one_line(path.name)}” cannot be read: {problem.strerror}."
-        ) from problem
+        raise EmsyncError(f"{quoted(path.name)} cannot be read: {problem.strerror}.") from problem
     except (ValueError, RecursionError) as problem:
         reason = "it is nested too deep" if isinstance(problem, RecursionError) else problem
         raise EmsyncError(
-            f"“{path.name}” is not a JSON file that can be read: {reason}."
+            f"{quoted(path.name)} is not a JSON file that can be read: {reason}."
         ) from problem
 
 

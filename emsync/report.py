@@ -20,8 +20,9 @@ from emsync.errors import EmsyncError
 from emsync.film.probe import Film
 from emsync.film.scenes import Cut
 from emsync.pipeline import Analysis, Result
-from emsync.presets import from_plain, one_line, read_json, to_plain
+from emsync.presets import from_plain, read_json, to_plain
 from emsync.settings import Settings
+from emsync.wording import one_line, quoted
 
 VERSION = 1
 LARGEST_REPORT = 5_000_000
@@ -255,8 +256,8 @@ class Recorded:
         ends = [cut.time for cut in self.cuts] + [scene.start for scene in self.reading.scenes]
         if ends and max(ends) >= film.duration:
             raise EmsyncError(
-                f"“{film.path.name}” lasts {float(film.duration):.2f} s, but the report tells of "
-                f"{float(max(ends)):.2f} s. Give the film of the report, “{self.film}”."
+                f"{quoted(film.path.name)} lasts {float(film.duration):.2f} s, but the report "
+                f"tells of {float(max(ends)):.2f} s. Give the film of the report, “{self.film}”."
             )
         return Analysis(film, self.cuts, self.reading, {})
 
@@ -299,19 +300,19 @@ def read_report(path: Path) -> Recorded:
     plain = read_json(path, LARGEST_REPORT)
     if not isinstance(plain, dict) or "emsync_report" not in plain:
         raise EmsyncError(
-            f"“{path.name}” is not a report that a piece can be composed from again. Choose one "
-            "that this EMSYNC wrote."
+            f"{quoted(path.name)} is not a report that a piece can be composed from again. Choose "
+            "one that this EMSYNC wrote."
         )
     if plain["emsync_report"] != VERSION:
         raise EmsyncError(
-            f"The report “{path.name}” is of another version than {VERSION}, which this EMSYNC "
-            "reads. Use the EMSYNC that wrote it."
+            f"The report {quoted(path.name)} is of another version than {VERSION}, which this "
+            "EMSYNC reads. Use the EMSYNC that wrote it."
         )
     try:
         return _recorded(_Part(plain))
     except (EmsyncError, ValueError) as problem:
         raise EmsyncError(
-            f"The report “{path.name}” cannot be used. {str(problem).rstrip('.')}. "
+            f"The report {quoted(path.name)} cannot be used. {str(problem).rstrip('.')}. "
             "Choose one that was not changed by hand."
         ) from problem
 

@@ -17,3 +17,8 @@ def one_line(text: str, most: int = 200) -> str:
     """A stranger's text as it can be shown: short, on one line, without control characters."""
     shown = "".join(letter if letter.isprintable() else "?" for letter in text[:most])
     return shown + "…" if len(text) > most else shown
+
+
+def quoted(name: str) -> str:
+    """A file's name, which a stranger may have given it, as it stands in a sentence."""
+    return f"“{one_line(name)}”"

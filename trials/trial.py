@@ -2,16 +2,27 @@
 
 import argparse
 import shutil
+import signal
 import tempfile
+import threading
 import time
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+
+from emsync.child import fault
+
+_AGAIN_SECONDS = 30.0
 
 
 class Wrong(AssertionError):
     """What came is not what is promised. The message says in what way."""
+
+
+class _Late(BaseException):
+    """No `Exception`, lest it be taken for a fault of a file by what it interrupts."""
 
 
 class NotHere(Exception):
@@ -48,6 +59,31 @@ class Verdict:
     tried: bool = True
 
 
+@contextmanager
+def in_time(seconds: float) -> Iterator[None]:
+    """Raise `Wrong` in what takes longer. Only a main thread can be interrupted, by an alarm."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() != threading.main_thread():
+        yield
+        return
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        where = f" in {Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame else ""
+        raise _Late(f"it takes longer than the {seconds:g} s that are allowed{where}")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        # Again and again, for what Python calls by itself swallows all exceptions.
+        signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except _Late as late:
+        raise Wrong(str(late)) from None
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def judge(trial: Trial, folder: Path) -> Verdict:
     """Try one case in a folder of its own inside `folder`."""
     place = Path(tempfile.mkdtemp(prefix="trial-", dir=folder))
@@ -55,15 +91,14 @@ def judge(trial: Trial, folder: Path) -> Verdict:
     outcome = problem = ""
     tried = True
     try:
-        outcome = trial.run(place)
+        with in_time(trial.seconds):
+            outcome = trial.run(place)
     except NotHere as why:
         outcome, tried = str(why), False
     except Wrong as wrong:
         problem = str(wrong)
     except Exception as error:
-        (last,) = traceback.extract_tb(error.__traceback__)[-1:]
-        where = f"{Path(last.filename).name}:{last.lineno}"
-        problem = f"{type(error).__name__} at {where}: {error}"
+        problem = fault(error)
     finally:
         shutil.rmtree(place, ignore_errors=True)
     seconds = time.monotonic() - began

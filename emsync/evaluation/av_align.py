@@ -22,6 +22,7 @@ from emsync.evaluation.spectrum import mel_power, read_sound
 from emsync.film.frames import read_audio, stream_frames
 from emsync.film.probe import Film, probe
 from emsync.progress import CancelToken, silent_share
+from emsync.wording import quoted
 
 SAMPLE_RATE = 22_050
 FRAME, HOP, BANDS = 2048, 512, 128
@@ -82,7 +83,7 @@ def av_align(
     elif film.has_audio:
         samples = read_audio(film, SAMPLE_RATE, CancelToken())
     else:
-        raise FilmError(f"“{film_path.name}” has no sound to align.")
+        raise FilmError(f"{quoted(film_path.name)} has no sound to align.")
     onsets = sound_onsets(samples)
     peaks = flow_peaks(*motion(film, width, advance))
     frame_seconds = float(1 / film.frame_rate)

@@ -7,6 +7,7 @@ import numpy as np
 from emsync.errors import FilmError
 from emsync.film.ffmpeg import FFmpegRun, input_arguments
 from emsync.progress import CancelToken
+from emsync.wording import quoted
 
 _BLOCK_FRAMES = 1024
 
@@ -32,7 +33,7 @@ def read_sound(path: Path, sample_rate: int) -> np.ndarray:
         run.finish()
         if not samples:
             raise FilmError(
-                f"No sound can be read from “{path.name}”. "
+                f"No sound can be read from {quoted(path.name)}. "
                 f"FFmpeg says: {run.complaint or 'nothing'}"
             )
     return np.frombuffer(bytes(samples), np.float32)

@@ -13,6 +13,7 @@ from emsync.errors import FilmError, ToolError
 from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments
 from emsync.film.probe import Film
 from emsync.progress import CancelToken
+from emsync.wording import quoted
 
 __all__ = [
     "Frame",
@@ -155,13 +156,13 @@ def stream_frames(
         status = run.finish()
         if reached is None and status >= 0:
             raise FilmError(
-                f"None of the frames of “{film.path.name}” can be decoded. Export it as MP4 "
+                f"None of the frames of {quoted(film.path.name)} can be decoded. Export it as MP4 "
                 f"(H.264).{run.words}"
             )
         # Damage gives a status as well, but then the frames after it were still decoded.
         if status < 0 or (status > 0 and reached is not None and reached < film.last_frame * 0.9):
             raise ToolError(
-                f"FFmpeg stopped while it decoded “{film.path.name}” (status {status}). "
+                f"FFmpeg stopped while it decoded {quoted(film.path.name)} (status {status}). "
                 f"{run.complaint or 'Perhaps the machine ran out of memory; try again.'}"
             )
 

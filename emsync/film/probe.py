@@ -12,7 +12,7 @@ from emsync.film.ffmpeg import MEDIA_FORMATS
 from emsync.film.mp4 import edit_end
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
-from emsync.wording import one_line
+from emsync.wording import quoted
 
 if TYPE_CHECKING:
     import av
@@ -112,10 +112,7 @@ def probe(
     """
     from emsync.film.probing import look  # which imports this module
 
-    try:
-        _first_bytes(path, limits)
-    except FilmError as error:
-        raise FilmError(one_line(str(error), 600)) from error
+    _first_bytes(path, limits)
     return look(path, limits, cancel)
 
 
@@ -143,7 +140,7 @@ def examine(path: Path, limits: FilmLimits) -> Film:
         raise
     except av.error.FFmpegError as error:
         raise FilmError(
-            f"“{path.name}” cannot be read as a film: it seems to be damaged. "
+            f"{quoted(path.name)} cannot be read as a film: it seems to be damaged. "
             "Try to export it again, as MP4."
         ) from error
 
@@ -153,32 +150,32 @@ def _first_bytes(path: Path, limits: FilmLimits) -> bytes:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise FilmError(f"“{path.name}” is a folder. Choose a film file in it.")
+            raise FilmError(f"{quoted(path.name)} is a folder. Choose a film file in it.")
         if not stat.S_ISREG(status.st_mode):
-            raise FilmError(f"“{path.name}” is not a file. Choose a film file.")
+            raise FilmError(f"{quoted(path.name)} is not a file. Choose a film file.")
         if status.st_size == 0:
-            raise FilmError(f"“{path.name}” is empty (0 bytes). Copy or download it again.")
+            raise FilmError(f"{quoted(path.name)} is empty (0 bytes). Copy or download it again.")
         if status.st_size > limits.bytes:
             raise FilmError(
-                f"“{path.name}” is {status.st_size / 1e6:.0f} MB large; the limit is "
+                f"{quoted(path.name)} is {status.st_size / 1e6:.0f} MB large; the limit is "
                 f"{limits.bytes / 1e6:.0f} MB. Export it smaller, or a part of it."
             )
         with path.open("rb") as file:
             return file.read(16)
     except FileNotFoundError as error:
         raise FilmError(
-            f"There is no file “{path.name}”. Check the name and the folder."
+            f"There is no file {quoted(path.name)}. Check the name and the folder."
         ) from error
     except ValueError as error:
-        raise FilmError(f"“{path.name}” is not the name of a file. Check it.") from error
+        raise FilmError(f"{quoted(path.name)} is not the name of a file. Check it.") from error
     except OSError as error:
-        raise FilmError(f"“{path.name}” cannot be opened: {error.strerror}.") from error
+        raise FilmError(f"{quoted(path.name)} cannot be opened: {error.strerror}.") from error
 
 
 def _open(path: Path, head: bytes) -> "InputContainer":
     import av
 
-    picture = FilmError(f"“{path.name}” is a picture, not a film. Choose a video file.")
+    picture = FilmError(f"{quoted(path.name)} is a picture, not a film. Choose a video file.")
     if head.startswith(_PICTURE_SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
         raise picture
     if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
@@ -199,11 +196,11 @@ def _open(path: Path, head: bytes) -> "InputContainer":
     except (av.error.FFmpegError, OSError) as error:
         if head[4:8] in (b"ftyp", b"moov", b"mdat") or head[:4] == b"\x1aE\xdf\xa3":
             raise FilmError(
-                f"“{path.name}” is cut off: the part that describes its frames is missing. "
+                f"{quoted(path.name)} is cut off: the part that describes its frames is missing. "
                 "Copy or download it again, or finish its recording."
             ) from error
         raise FilmError(
-            f"“{path.name}” is not a film that can be read. Use MP4, MOV, WebM, MKV or AVI."
+            f"{quoted(path.name)} is not a film that can be read. Use MP4, MOV, WebM, MKV or AVI."
         ) from error
 
 
@@ -307,12 +304,12 @@ def _examine(container: "InputContainer", path: Path, limits: FilmLimits) -> Fil
         raise _frameless(path)
     if frame is None or timeline.first is None:
         raise FilmError(
-            f"None of the frames of “{path.name}” can be decoded: it is damaged or cut off. "
+            f"None of the frames of {quoted(path.name)} can be decoded: it is damaged or cut off. "
             "Copy or download it again."
         )
     _check_complete(container, video, reading, path)
     if container.format.name == "gif" and timeline.count == 1:
-        raise FilmError(f"“{path.name}” is a picture, not a film. Choose a video file.")
+        raise FilmError(f"{quoted(path.name)} is a picture, not a film. Choose a video file.")
 
     base = video.time_base
     rate = video.average_rate or video.guessed_rate or Fraction(25)
@@ -372,10 +369,10 @@ def _picture(container: "InputContainer", path: Path) -> Any:
     streams = [s for s in container.streams.video if not s.disposition & decoration]
     if not streams:
         lack = "holds sound but no picture" if container.streams.audio else "holds no picture"
-        raise FilmError(f"“{path.name}” {lack}. Choose a video file.")
+        raise FilmError(f"{quoted(path.name)} {lack}. Choose a video file.")
     if streams[0].codec_context is None or streams[0].time_base is None:
         raise FilmError(
-            f"The picture of “{path.name}” is in a format that cannot be decoded here. "
+            f"The picture of {quoted(path.name)} is in a format that cannot be decoded here. "
             "Export it as MP4 (H.264)."
         )
     # One frame is decoded, and on a host of many cores every thread takes of what memory there is.
@@ -407,8 +404,8 @@ def _read(container: "InputContainer", video: Any, path: Path, limits: FilmLimit
         if ours and packet.dts is not None:
             if clock is not None and (packet.dts - clock) * video.time_base < -1:
                 raise FilmError(
-                    f"The clock of “{path.name}” jumps back: it seems to be several recordings "
-                    "in one file. Export it as one MP4."
+                    f"The clock of {quoted(path.name)} jumps back: it seems to be several "
+                    "recordings in one file. Export it as one MP4."
                 )
             clock = packet.dts
         if ours and reading.frame is None:
@@ -428,7 +425,7 @@ def _read(container: "InputContainer", video: Any, path: Path, limits: FilmLimit
         # A frame may come in two halves; packets count as well while none decodes.
         if timeline.count > limits.frames or packets > 2 * limits.frames:
             raise FilmError(
-                f"“{path.name}” has more than {limits.frames:,} frames, which is the limit. "
+                f"{quoted(path.name)} has more than {limits.frames:,} frames, which is the limit. "
                 "Export it with fewer frames a second, or a part of it."
             )
         if timeline.first is not None:
@@ -438,7 +435,7 @@ def _read(container: "InputContainer", video: Any, path: Path, limits: FilmLimit
 
 
 def _frameless(path: Path) -> FilmError:
-    return FilmError(f"“{path.name}” contains no frames. Export or record it again.")
+    return FilmError(f"{quoted(path.name)} contains no frames. Export or record it again.")
 
 
 def _decoded(packet: Any) -> list[Any]:
@@ -465,20 +462,20 @@ def _check_complete(container: "InputContainer", video: Any, reading: _Reading, 
         declared -= max(Fraction(container.start_time or 0, av.time_base), Fraction(0))
     if declared - found > max(_TOLERATED_LOSS, declared / 200):
         raise FilmError(
-            f"“{path.name}” is cut off after {float(found):.1f} s: the rest is missing from the "
-            "file. Copy or download it again."
+            f"{quoted(path.name)} is cut off after {float(found):.1f} s: the rest is missing from "
+            "the file. Copy or download it again."
         )
 
 
 def _check_size(path: Path, width: int, height: int, limits: FilmLimits) -> None:
     if max(width, height) > limits.side:
         raise FilmError(
-            f"The picture of “{path.name}” has {width} × {height} pixels; the limit is "
+            f"The picture of {quoted(path.name)} has {width} × {height} pixels; the limit is "
             f"{limits.side} for a side. Export it smaller."
         )
     if width * height > limits.pixels:
         raise FilmError(
-            f"The picture of “{path.name}” has {width} × {height} pixels; the limit is "
+            f"The picture of {quoted(path.name)} has {width} × {height} pixels; the limit is "
             f"{limits.pixels / 1e6:.1f} million pixels. Export it smaller."
         )
 
@@ -486,7 +483,7 @@ def _check_size(path: Path, width: int, height: int, limits: FilmLimits) -> None
 def _check_length(path: Path, seconds: Fraction, limits: FilmLimits) -> None:
     if seconds > limits.seconds:
         raise FilmError(
-            f"“{path.name}” lasts {_clock(seconds)}; the limit is "
+            f"{quoted(path.name)} lasts {_clock(seconds)}; the limit is "
             f"{_clock(Fraction(limits.seconds))}. Choose a shorter film, or a part of it."
         )
 

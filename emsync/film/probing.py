@@ -8,8 +8,8 @@ it says is trusted further than a film's own header would be.
 import json
 import logging
 import os
+import re
 import sys
-import traceback
 from dataclasses import asdict, fields
 from fractions import Fraction
 from pathlib import Path
@@ -20,13 +20,13 @@ from emsync.errors import FilmError
 from emsync.film.probe import Film, examine
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
-from emsync.wording import one_line
+from emsync.wording import one_line, quoted
 
 log = logging.getLogger(__name__)
 
 _MEMORY = {"failed": "memory"}
-_LONGEST_NUMBER = 60
-"""Digits; time stamps have 19, and a fraction has two such numbers."""
+_FRACTION = re.compile(r"-?\d{1,40}(/\d{1,40})?")
+"""Time stamps have 19 digits."""
 
 
 def look(path: Path, limits: FilmLimits, cancel: CancelToken | None = None) -> Film:
@@ -42,7 +42,7 @@ def look(path: Path, limits: FilmLimits, cancel: CancelToken | None = None) -> F
             did not survive the film.
         Cancelled: the owner of the request asked to stop.
     """
-    name = one_line(path.name)
+    name = quoted(path.name)
     question = {"path": str(path), "limits": asdict(limits)}
     try:
         done = child.run_module(
@@ -50,19 +50,19 @@ def look(path: Path, limits: FilmLimits, cancel: CancelToken | None = None) -> F
         )
     except child.TooSlow as error:
         raise FilmError(
-            f"“{name}” could not be looked at within {limits.look_seconds:g} s: it has too many "
+            f"{name} could not be looked at within {limits.look_seconds:g} s: it has too many "
             "parts, or is made to keep its reader busy. Export it again, as MP4."
         ) from error
     except OSError as error:
         raise FilmError(
-            f"“{name}” could not be looked at: {error.strerror}. Try again later."
+            f"{name} could not be looked at: {error.strerror}. Try again later."
         ) from error
     answer = _answer(done)
     if "refused" in answer and isinstance(answer["refused"], str):
         raise FilmError(one_line(answer["refused"], 600))
     if answer == _MEMORY:
         raise FilmError(
-            f"To look at “{name}” more memory is needed than the "
+            f"To look at {name} more memory is needed than the "
             f"{limits.look_memory / 1e6:.0f} MB that a film gets. Export it smaller."
         )
     try:
@@ -70,7 +70,7 @@ def look(path: Path, limits: FilmLimits, cancel: CancelToken | None = None) -> F
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         log.warning("looking at a film ended with %d: %.200r", done.status, done.said)
         raise FilmError(
-            f"“{name}” brought down the program that reads films: it is damaged, or made to do "
+            f"{name} brought down the program that reads films: it is damaged, or made to do "
             "harm. Try to export it again, as MP4."
         ) from error
 
@@ -104,7 +104,8 @@ def from_plain(plain: Any, path: Path) -> Film:
             continue
         value = plain[name]
         if hint is Fraction:
-            if not isinstance(value, str) or len(value) > _LONGEST_NUMBER:
+            # Not as it would be read: "1e999999999" is a number that nobody can write out.
+            if not isinstance(value, str) or not _FRACTION.fullmatch(value):
                 raise TypeError(f"{name} is no fraction")
             value = Fraction(value)
         elif not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
@@ -130,9 +131,7 @@ def main() -> None:
     except MemoryError:
         answer = _MEMORY
     except Exception as error:  # a fault of ours, for the log
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(last.filename).name}:{last.lineno}"
-        answer = {"failed": f"{type(error).__name__} at {where}: {error}"}
+        answer = {"failed": child.fault(error)}
     out.write(json.dumps(answer).encode())
     out.flush()
     # Libraries that tidy up after a damaged film may fail at it, and the answer is given.

@@ -41,6 +41,7 @@ from emsync.interface.takes import (
 from emsync.presets import RANGES
 from emsync.progress import CancelToken
 from emsync.settings import HostLimits, Settings, SoundSettings
+from emsync.wording import quoted
 from emsync.zero_gpu import standard_panel
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ _APOLOGY = (
     "Try again, or try another film."
 )
 _BUSY = "Many people are composing right now. Your film stays; try again in a while."
+_BUSY_OPENING = "Many films are being opened right now. Try again in a while."
 _LETTERS = "ABCDEFGH"
 _LONGEST_STEM = 60
 _LARGEST_SEED = int(RANGES["seed"].high)
@@ -96,12 +98,14 @@ class Session:
     """Those begun on it or found by their links, the oldest first."""
     choosing: CancelToken | None = None
     """Of a film that is being fetched."""
-    choice: int = 0
-    """Counts the films that were chosen and taken away."""
+    opening: CancelToken | None = None
+    """Of the film that was chosen last."""
     sound: SoundSettings | None = None
     """As it was changed last."""
     begun: set[str] = field(default_factory=set)
     """Tokens of the takes that were begun on it, not found by a link."""
+    files: set[Path] = field(default_factory=set)
+    """Other files that came on it, where they are kept."""
     used: float = field(default_factory=time.monotonic)
 
     @property
@@ -144,7 +148,9 @@ class Studio:
         # for somebody's long film.
         self._analysing = Line(longest=self.host.waiting)
         self._composing = Line(longest=self.host.waiting)
-        self._choosing = threading.Semaphore(2)
+        self._opening = ThreadPoolExecutor(2)
+        self._opened = 0
+        """Films that are being opened, or wait for it."""
         # Of its own, so that slow sites hold up nobody who has a file.
         self._fetching = ThreadPoolExecutor(2)
         self._aside = ThreadPoolExecutor(2)
@@ -163,6 +169,26 @@ class Studio:
 
     # Films --------------------------------------------------------------------------------------
 
+    async def open(self, name: str, upload: str | Path) -> Source | None:
+        """`choose`, in a thread, two at a time.
+
+        Raises:
+            EmsyncError: it is no film that can be scored, or too many wait to be opened.
+        """
+        begun = self._begin(name)
+        with self._lock:
+            if self._opened >= self.host.waiting:
+                raise EmsyncError(_BUSY_OPENING)
+            self._opened += 1
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(
+                self._opening, self._open, *begun, Path(upload), False
+            )
+        finally:
+            with self._lock:
+                self._opened -= 1
+
     def choose(self, name: str, upload: str | Path, ours: bool = False) -> Source | None:
         """This page's film is now `upload`; blocks while it is opened.
 
@@ -172,25 +198,35 @@ class Studio:
             ours: it lies in a folder of the shelf already.
 
         Returns:
-            The film; None if another was chosen while it was opened.
+            The film; None if another was chosen while it was opened, or the page went.
 
         Raises:
             EmsyncError: it is no film that can be scored; the page has none then.
         """
-        session = self.session(name)
+        return self._open(*self._begin(name), Path(upload), ours)
+
+    def _begin(self, name: str) -> tuple[Session, CancelToken]:
+        """A film is coming in place of the one before."""
         self.drop(name)
-        mine = session.choice
-        path = Path(upload)
-        with self._choosing:
-            # A second name for what is here already takes no room, but a copy does.
-            copied = 0 if ours or _on_volume(path, self.shelf.root) else _size(path)
-            try:
-                with self.room.reserved(copied):
-                    source = self.shelf.add_film(path, self.settings.limits, ours)
-            except Cancelled:
-                return None  # the app is closing
+        session = self.session(name)
+        session.opening = token = CancelToken()
+        if self._closed.is_set():
+            token.cancel()
+        return session, token
+
+    def _open(
+        self, session: Session, token: CancelToken, upload: Path, ours: bool
+    ) -> Source | None:
+        # A second name for what is here already takes no room, but a copy does.
+        copied = 0 if ours or _on_volume(upload, self.shelf.root) else _size(upload)
+        try:
+            token.check()
+            with self.room.reserved(copied):
+                source = self.shelf.add_film(upload, self.settings.limits, token, ours)
+        except Cancelled:
+            return None
         with self._lock:
-            is_last = session.choice == mine
+            is_last = session.opening is token and not token.cancelled
             if is_last:
                 session.source = source
         if not is_last:
@@ -202,10 +238,11 @@ class Studio:
         """This page has no film any more, and none is coming. Takes made of it stay."""
         session = self.session(name)
         with self._lock:
-            session.choice += 1
+            opening, session.opening = session.opening, None
             source, session.source = session.source, None
-        if session.choosing is not None:
-            session.choosing.cancel()
+        for token in (opening, session.choosing):
+            if token is not None:
+                token.cancel()
         if source is not None:
             self.shelf.remove_film(source)
 
@@ -269,8 +306,12 @@ class Studio:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._aside, work, *arguments)
 
-    def with_files(self, settings: Settings) -> Settings:
+    def with_files(self, name: str, settings: Settings) -> Settings:
         """These settings, the user's own files in them checked and kept as long as they are used.
+
+        Args:
+            name: Gradio's name of the page on which they came.
+            settings: with the paths of what was uploaded.
 
         Raises:
             EmsyncError: a file is gone, or no SoundFont that can be played.
@@ -278,11 +319,15 @@ class Studio:
         from emsync.sound.soundfonts import check, installed
 
         music, sound = settings.music, settings.sound
+        session = self.session(name)
         if music.primer is not None:
-            music = replace(music, primer=self.shelf.keep(music.primer))
+            primer = self.shelf.keep(music.primer)
+            session.files.add(primer)
+            music = replace(music, primer=primer)
         font = sound.soundfont
         if font is not None and font not in [one.path for one in installed()]:
             kept = self.shelf.keep(font)
+            session.files.add(kept)
             with self._lock:
                 is_new = kept not in self._soundfonts
             if is_new:
@@ -342,8 +387,8 @@ class Studio:
             raise EmsyncError("Choose a film first: drop it into the box, or click there.")
         if not session.source.film.path.exists():
             raise EmsyncError(
-                f"“{session.source.name}” is no longer here: films are kept for an hour. Drop it "
-                "in again."
+                f"{quoted(session.source.name)} is no longer here: films are kept for an hour. "
+                "Drop it in again."
             )
         self.shelf.touch(session.source)
         if wish.follow_scenes:
@@ -490,12 +535,15 @@ class Studio:
             session = self._sessions.pop(name, None)
         if session is None:
             return
-        if session.choosing is not None:
-            session.choosing.cancel()
+        with self._lock:
+            source, session.source = session.source, None
+        for token in (session.opening, session.choosing):
+            if token is not None:
+                token.cancel()
         for take in session.takes:
             take.use()
-        if session.source is not None:
-            self.shelf.remove_film(session.source)
+        if source is not None:
+            self.shelf.remove_film(source)
 
     def forget(self, name: str) -> None:
         """Everything of this page goes at once: takes, films, and what was found in them."""
@@ -511,7 +559,13 @@ class Studio:
         for source in sources.values():
             self.shelf.remove_film(source, uploaded=True)
             self.analyses.forget(source)
-        session.takes, session.source = [], None
+        with self._lock:
+            others = {
+                file for one in self._sessions.values() if one is not session for file in one.files
+            }
+        for file in session.files - others:
+            self.shelf.discard(file)
+        session.takes, session.source, session.files = [], None, set()
 
     def session(self, name: str) -> Session:
         """Of an open page, by Gradio's name of it."""
@@ -558,18 +612,18 @@ class Studio:
     def close(self) -> None:
         """Cancel all work and wait until its threads, and the FFmpegs in them, are gone."""
         self._closed.set()
-        self.shelf.closing.cancel()
         self.installation.stop()
         with self._lock:
             sessions, workers = list(self._sessions), list(self._workers)
         for name in sessions:
             self.cancel(name)
+            self.drop(name)
         for take in self.shelf.takes():
             if take.job is not None:
                 take.job.cancel.cancel()
         for worker in workers:
             worker.join(_CLOSE_SECONDS)
-        for pool in (self._fetching, self._aside, self._drawing):
+        for pool in (self._opening, self._fetching, self._aside, self._drawing):
             pool.shutdown(wait=False, cancel_futures=True)
         self.panel.release()
 
@@ -589,8 +643,14 @@ class Studio:
             if len(self._workers) >= self.host.waiting:
                 raise EmsyncError(_BUSY)
             self._workers.add(worker)
-        take.job = job
-        worker.start()
+        before, take.job = take.job, job
+        try:
+            worker.start()
+        except RuntimeError as error:  # this machine gives no more threads
+            take.job = before
+            with self._lock:
+                self._workers.discard(worker)
+            raise EmsyncError(_BUSY) from error
         return job
 
     def _idle_take(self, name: str) -> Take | None:
@@ -629,9 +689,10 @@ class Studio:
             if take.result is None:
                 self.shelf.remove_take(take)
             take.use()
-            job.done.set()
+            # First, so that whoever presses again at once finds a place.
             with self._lock:
                 self._workers.discard(threading.current_thread())
+            job.done.set()
             give_back()
 
     def _score(self, job: Job) -> None:
@@ -711,6 +772,7 @@ class Studio:
         from emsync.pipeline import perform
 
         take, before = job.take, version.result
+        self.room.check(take.folder)
         earlier = next((one.result for one in take.versions if one.result is not None), None)
         folder = take.folder / secrets.token_urlsafe(6)
         folder.mkdir(mode=0o700)

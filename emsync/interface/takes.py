@@ -20,6 +20,7 @@ from emsync.errors import EmsyncError
 from emsync.film.footage import poster
 from emsync.film.probe import Film, probe
 from emsync.interface.experts import installed_names
+from emsync.interface.room import remove_upload
 from emsync.progress import CancelToken, Progress
 from emsync.settings import (
     CutSettings,
@@ -29,6 +30,7 @@ from emsync.settings import (
     SoundSettings,
     StageLimits,
 )
+from emsync.wording import quoted
 
 if TYPE_CHECKING:
     from emsync.interface.mood_editor import Wish
@@ -179,8 +181,6 @@ class Shelf:
         """
         self.root = root
         self._stages = stages
-        self.closing = CancelToken()
-        """Films are no longer taken in."""
         self._lock = threading.Lock()
         self._takes: dict[str, Take] = {}
         self._sources: dict[Path, tuple[Source, float]] = {}
@@ -202,17 +202,20 @@ class Shelf:
             self._passing[folder] = time.monotonic()
         return folder
 
-    def add_film(self, upload: Path, limits: FilmLimits, take: bool = False) -> Source:
+    def add_film(
+        self, upload: Path, limits: FilmLimits, cancel: CancelToken, take: bool = False
+    ) -> Source:
         """Take a film in.
 
         Args:
             upload: where it lies now; it stays there.
             limits: on its length and size.
+            cancel: of whoever brings it.
             take: it lies in a folder of ours already, and is to stay in it.
 
         Raises:
             EmsyncError: it is no longer there, or no film that can be scored; or there is no room.
-            Cancelled: the app is closing.
+            Cancelled: whoever brings it went away.
         """
         from emsync.pipeline import bounded
 
@@ -221,10 +224,10 @@ class Shelf:
         try:
             if not take:
                 _link(upload, path)
-            film = probe(path, limits, self.closing)
+            film = probe(path, limits, cancel)
             came = None if take or not upload.is_relative_to(self.root) else upload
-            cancel = bounded(self.closing, "probe", float(film.duration), self._stages)
-            source = Source(film, digest(path, cancel), poster(film, cancel), came)
+            bound = bounded(cancel, "probe", float(film.duration), self._stages)
+            source = Source(film, digest(path, bound), poster(film, bound), came)
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, OSError):
@@ -253,6 +256,17 @@ class Shelf:
                 self._kept[upload] = path
             self._passing[path.parent] = time.monotonic()
         return path
+
+    def discard(self, kept: Path) -> None:
+        """A file of the user's goes at once, and what was uploaded."""
+        with self._lock:
+            uploads = [upload for upload, path in self._kept.items() if path == kept]
+            for upload in uploads:
+                del self._kept[upload]
+            self._passing.pop(kept.parent, None)
+        for upload in uploads:
+            remove_upload(upload)
+        shutil.rmtree(kept.parent, ignore_errors=True)
 
     def new_take(self, source: Source, settings: Settings, wish: "Wish") -> Take:
         """An empty take with a folder of its own."""
@@ -300,7 +314,7 @@ class Shelf:
             self._sources.pop(source.folder, None)
         shutil.rmtree(source.folder, ignore_errors=True)
         if uploaded and source.upload is not None:
-            source.upload.unlink(missing_ok=True)
+            remove_upload(source.upload)
 
     def sweep(self, in_use: Iterable[Source]) -> None:
         """Remove what nobody has looked at for an hour.
@@ -315,7 +329,22 @@ class Shelf:
                 for take in self._takes.values()
                 if take.used < old and (take.job is None or take.job.done.is_set())
             ]
-            folders = [folder for folder, since in self._passing.items() if since < old]
+            needed = {
+                path.parent
+                for take in self._takes.values()
+                if take.job is not None and not take.job.done.is_set()
+                for path in (
+                    take.settings.music.primer,
+                    take.settings.sound.soundfont,
+                    take.job.sound.soundfont,
+                )
+                if path is not None
+            }
+            folders = [
+                folder
+                for folder, since in self._passing.items()
+                if since < old and folder not in needed
+            ]
             for folder in folders:
                 del self._passing[folder]
             self._kept = {
@@ -400,11 +429,12 @@ def _not_kept(upload: Path, error: OSError) -> EmsyncError:
     """Why an upload could not be taken in."""
     if isinstance(error, FileNotFoundError):
         return EmsyncError(
-            f"“{upload.name}” is no longer here: uploads are removed after an hour. "
+            f"{quoted(upload.name)} is no longer here: uploads are removed after an hour. "
             "Upload it again."
         )
     return EmsyncError(
-        f"“{upload.name}” could not be kept here: {error.strerror or error}. Try again in a while."
+        f"{quoted(upload.name)} could not be kept here: {error.strerror or error}. Try again in "
+        "a while."
     )
 
 

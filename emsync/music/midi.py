@@ -1,8 +1,10 @@
 """Notes to a MIDI file that any sequencer opens, five tracks, one per group; and back."""
 
 import json
+import logging
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +13,9 @@ from emsync.errors import EmsyncError
 from emsync.music import vocabulary as v
 from emsync.music.tokens import Note, encode, table_of
 from emsync.progress import CancelToken
-from emsync.wording import one_line
+from emsync.wording import one_line, quoted
+
+log = logging.getLogger(__name__)
 
 PROGRAMS = {"piano": 0, "guitar": 25, "bass": 32, "strings": 48, "drums": 0}
 """General MIDI programs, counted from 0 (published code)."""
@@ -95,28 +99,26 @@ def read_primer(
             memory to read, or has no notes in it that the generator knows.
         Cancelled: the owner of the request asked to stop.
     """
-    unreadable = EmsyncError(
-        f"“{one_line(path.name)}” is not a MIDI file that can be read. Choose another to continue "
-        "from."
-    )
     try:
         if not path.is_file():
-            raise unreadable
+            raise _unreadable(path)
         if path.stat().st_size > LARGEST_PRIMER:
             raise EmsyncError(
-                f"“{one_line(path.name)}” is too large to continue from: at most "
+                f"{quoted(path.name)} is too large to continue from: at most "
                 f"{LARGEST_PRIMER / 1e6:g} MB."
             )
         question = json.dumps([str(path), most, seconds]).encode()
         done = child.run_module("emsync.music.midi", question, PRIMER_SECONDS, cancel)
-        answer = json.loads(done.said)
     except child.TooSlow as error:
         raise EmsyncError(
-            f"“{one_line(path.name)}” could not be read within {PRIMER_SECONDS:g} s: it has too "
+            f"{quoted(path.name)} could not be read within {PRIMER_SECONDS:g} s: it has too "
             "many notes, or is made to keep its reader busy. Choose another to continue from."
         ) from error
     except (OSError, ValueError) as error:
-        raise unreadable from error
+        raise _unreadable(path) from error
+    answer: object = None
+    with suppress(ValueError, RecursionError):
+        answer = json.loads(done.said)
     if isinstance(answer, str):
         raise EmsyncError(one_line(answer, 600))
     if not (
@@ -124,21 +126,30 @@ def read_primer(
         and len(answer) <= most
         and all(type(token) is int and 0 <= token < v.SIZE for token in answer)
     ):
-        raise unreadable
+        log.warning("reading a MIDI file ended with %d: %.200r", done.status, done.said)
+        raise _unreadable(path)
     return tuple(answer)
+
+
+def _unreadable(path: Path) -> EmsyncError:
+    return EmsyncError(
+        f"{quoted(path.name)} is not a MIDI file that can be read. Choose another to continue from."
+    )
 
 
 def _primer(path: Path, most: int, seconds: float) -> tuple[int, ...]:
     """As `read_primer`, in this process.
 
     Raises:
-        EmsyncError: it has no notes in it that the generator knows.
-        Exception: whatever the parsers raise.
+        EmsyncError: it cannot be parsed, or has no notes in it that the generator knows.
     """
     import pretty_midi
 
-    song = pretty_midi.PrettyMIDI(str(path))
-    bars = [float(at) for at in song.get_downbeats()]
+    try:
+        song = pretty_midi.PrettyMIDI(str(path))
+        bars = [float(at) for at in song.get_downbeats()]
+    except Exception as error:  # its parsers raise nearly anything
+        raise _unreadable(path) from error
     notes = []
     for track in song.instruments:
         group = group_of(track.program, track.is_drum)
@@ -149,7 +160,9 @@ def _primer(path: Path, most: int, seconds: float) -> tuple[int, ...]:
                 if v.LOWEST_PITCH <= note.pitch <= v.HIGHEST_PITCH
             ]
     if not notes:
-        raise EmsyncError(f"“{path.name}” has no notes that can be continued. Choose another.")
+        raise EmsyncError(
+            f"{quoted(path.name)} has no notes that can be continued. Choose another."
+        )
     last = max(note.end for note in notes)
     if len(bars) > 1:
         bars.append(2 * bars[-1] - bars[-2])  # the bar line after the last bar
@@ -163,7 +176,7 @@ def _primer(path: Path, most: int, seconds: float) -> tuple[int, ...]:
     ]
     if not kept:
         raise EmsyncError(
-            f"No note begins in the last {end - begin:g} s of “{one_line(path.name)}”. Choose "
+            f"No note begins in the last {end - begin:g} s of {quoted(path.name)}. Choose "
             "another to continue from."
         )
     ticks = [round((bar - begin) / v.TICK_SECONDS) for bar in bars if begin <= bar < end]
@@ -178,13 +191,16 @@ def _primer(path: Path, most: int, seconds: float) -> tuple[int, ...]:
 def main() -> None:
     """Read the MIDI file that standard input names; its tokens, or a sentence, come out."""
     child.confine(PRIMER_SECONDS, _MEMORY)
-    path, most, seconds = json.load(sys.stdin)
+    name, most, seconds = json.load(sys.stdin)
+    path = Path(name)
     try:
-        answer: object = _primer(Path(path), most, seconds)
+        answer: object = _primer(path, most, seconds)
     except EmsyncError as error:
         answer = str(error)
-    except Exception:  # its parsers raise nearly anything
-        answer = None
+    except MemoryError:
+        answer = str(_unreadable(path))
+    except Exception as error:  # a fault of ours, for the log
+        answer = {"failed": child.fault(error)}
     print(json.dumps(answer))
 
 

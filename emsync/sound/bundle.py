@@ -10,6 +10,7 @@ from pathlib import Path
 
 from emsync.errors import EmsyncError
 from emsync.progress import CancelToken
+from emsync.wording import quoted
 
 ABOUT = "README.txt"
 """What the text about the rest is called."""
@@ -73,7 +74,7 @@ def bundle(
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise EmsyncError("The disk is full. Make room for the ZIP and try again.") from error
-        what = f"“{reading.name}” cannot be put into the ZIP" if reading else "The ZIP fails"
+        what = f"{quoted(reading.name)} cannot be put into the ZIP" if reading else "The ZIP fails"
         raise EmsyncError(f"{what}: {error.strerror or error}.") from error
     finally:
         part.unlink(missing_ok=True)
@@ -124,7 +125,9 @@ def _entry(name: str) -> zipfile.ZipInfo:
 def _inside(folder: Path, file: Path) -> Path:
     """`file`, if it is one and lies in `folder`, links followed."""
     if not file.is_file():
-        raise EmsyncError(f"There is no file “{file.name}” to put into the ZIP.")
+        raise EmsyncError(f"There is no file {quoted(file.name)} to put into the ZIP.")
     if not file.resolve().is_relative_to(folder.resolve()):
-        raise EmsyncError(f"“{file.name}” does not belong to this film, so it is not in the ZIP.")
+        raise EmsyncError(
+            f"{quoted(file.name)} does not belong to this film, so it is not in the ZIP."
+        )
     return file

@@ -13,6 +13,7 @@ from emsync.film.probe import Film
 from emsync.progress import CancelToken
 from emsync.settings import SoundSettings
 from emsync.sound.synth import Sound
+from emsync.wording import quoted
 
 DUCK_SECONDS = (0.3, 0.8)
 """How long the music takes to step back before speech, and to come back after it. Ours: no pumping
@@ -143,7 +144,7 @@ def write_wav(sound: Sound, path: Path) -> None:
                 block = sound.samples[begin : begin + _BLOCK_FRAMES]
                 file.writeframes(np.rint(np.clip(block, -1, 1) * 32767).astype("<i2").tobytes())
     except OSError as error:
-        raise SoundError(f"“{path.name}” cannot be written: {error.strerror}.") from error
+        raise SoundError(f"{quoted(path.name)} cannot be written: {error.strerror}.") from error
 
 
 def amplitude(decibels: float) -> float:

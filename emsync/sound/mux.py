@@ -12,6 +12,7 @@ from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments, th
 from emsync.film.probe import Film, probe
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
+from emsync.wording import quoted
 
 _SAMPLE_RATE = 44_100
 _BROWSER_PROFILES = {"Constrained Baseline", "Baseline", "Main", "High", "Progressive High",
@@ -80,7 +81,9 @@ def mux(
         Cancelled: the owner of the request asked to stop.
     """
     if out.exists() and film.path.exists() and out.samefile(film.path):
-        raise ToolError(f"“{out.name}” is the film itself. Choose another name for the result.")
+        raise ToolError(
+            f"{quoted(out.name)} is the film itself. Choose another name for the result."
+        )
     part = out.with_name(f".{secrets.token_hex(6)}.part")
     try:
         report = None
@@ -105,12 +108,12 @@ def _taken_over(
 ) -> MuxReport | None:
     """Write `part` with the picture of a film scored before; None if that will not do."""
     try:
-        before = probe(picture.video, _TRUSTED)
+        before = probe(picture.video, _TRUSTED, cancel)
         # Encoded pictures may lack a line or a column.
         if max(abs(before.width - film.width), abs(before.height - film.height)) > 1:
             return None
         _run(before, wav, part, _copied(before), ("aac",), progress, cancel, film.duration)
-        lost = _check(part, film)
+        lost = _check(part, film, cancel)
     except (FilmError, _Unfit):
         return None
     return picture.report if lost == picture.report.frames_lost else None
@@ -125,7 +128,7 @@ def _made(
     if obstacle is None:
         try:
             _run(film, wav, part, _copied(film), ("aac",), progress, cancel)
-            _check(part, film, exactly=True)
+            _check(part, film, cancel, exactly=True)
         except (FilmError, _Unfit):
             # Headers do not tell everything: damage at the start, changing parameters, edit
             # lists. What cannot be copied faithfully is encoded.
@@ -133,7 +136,7 @@ def _made(
     if obstacle is not None:
         _run(film, wav, part, _encoded(film), ("libx264", "aac"), progress, cancel)
         try:
-            lost = _check(part, film)
+            lost = _check(part, film, cancel)
         except (FilmError, _Unfit) as error:
             raise ToolError(
                 f"The scored film came out wrong ({error}). Export the film as MP4 (H.264) "
@@ -298,14 +301,14 @@ class _Unfit(Exception):
     """The file written is not the film with its new sound."""
 
 
-def _check(part: Path, film: Film, exactly: bool = False) -> int:
+def _check(part: Path, film: Film, cancel: CancelToken, exactly: bool = False) -> int:
     """Read the result back: from 0, as long as the film, and (`exactly`) all of its frames.
 
     Returns:
         How many of the film's frames it lacks.
     """
     frame = 1 / film.frame_rate
-    result = probe(part, _TRUSTED)
+    result = probe(part, _TRUSTED, cancel)
     millisecond = Fraction(1, 1000)
     if abs(result.start) > frame:
         raise _Unfit(f"it starts at {float(result.start):.3f} s")

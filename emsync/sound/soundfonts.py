@@ -20,7 +20,7 @@ from emsync import child
 from emsync.errors import SoundError
 from emsync.progress import CancelToken
 from emsync.sound.synth import SoundFont, find_soundfont, load_library, sound_on, synthesizer
-from emsync.wording import one_line
+from emsync.wording import one_line, quoted
 
 LARGEST = 200_000_000
 """Bytes of a SoundFont that is accepted from a stranger; FluidR3_GM has 148 million. Ours."""
@@ -108,23 +108,23 @@ def check(path: Path, limit_bytes: int = LARGEST) -> SoundFont:
     """
     try:
         if not path.is_file():
-            raise SoundError(f"There is no file “{path.name}”. Choose an SF2 file.")
+            raise SoundError(f"There is no file {quoted(path.name)}. Choose an SF2 file.")
         size = path.stat().st_size
         if size == 0:
-            raise SoundError(f"“{path.name}” is empty (0 bytes). Choose another SoundFont.")
+            raise SoundError(f"{quoted(path.name)} is empty (0 bytes). Choose another SoundFont.")
         if size > limit_bytes:
             raise SoundError(
-                f"“{path.name}” has {size / 1e6:.0f} MB; a SoundFont may have "
+                f"{quoted(path.name)} has {size / 1e6:.0f} MB; a SoundFont may have "
                 f"{limit_bytes / 1e6:.0f} MB. Choose a smaller one."
             )
         with path.open("rb") as file:
             tables = _tables(file, size, path.name)
     except OSError as error:
-        raise SoundError(f"“{path.name}” cannot be read: {error.strerror}.") from error
+        raise SoundError(f"{quoted(path.name)} cannot be read: {error.strerror}.") from error
     if (0, 0) not in _presets(tables[b"phdr"]):
         raise SoundError(
-            f"“{path.name}” has no piano (program 0 of bank 0), so it is not a General MIDI set. "
-            "Choose another SoundFont."
+            f"{quoted(path.name)} has no piano (program 0 of bank 0), so it is not a General MIDI "
+            "set. Choose another SoundFont."
         )
     _try_apart(path)
     return SoundFont(path, path.stem)
@@ -132,10 +132,10 @@ def check(path: Path, limit_bytes: int = LARGEST) -> SoundFont:
 
 def _tables(file: BinaryIO, size: int, name: str) -> dict[bytes, bytes]:
     """The tables of a SoundFont, by their kind; every length was held against its surroundings."""
-    damaged = SoundError(f"“{name}” is damaged or cut off. Copy or download it again.")
+    damaged = SoundError(f"{quoted(name)} is damaged or cut off. Copy or download it again.")
     head = file.read(12)
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
-        raise SoundError(f"“{name}” is not a SoundFont. Choose an SF2 file.")
+        raise SoundError(f"{quoted(name)} is not a SoundFont. Choose an SF2 file.")
     end = 8 + int.from_bytes(head[4:8], "little")
     if end > size:
         raise damaged
@@ -200,16 +200,18 @@ def _try_apart(path: Path) -> None:
         done = child.run_module("emsync.sound.soundfonts", message, TRIAL_SECONDS)
     except child.TooSlow as error:
         raise SoundError(
-            f"“{path.name}” takes longer than {TRIAL_SECONDS:g} s to load. Choose a smaller "
+            f"{quoted(path.name)} takes longer than {TRIAL_SECONDS:g} s to load. Choose a smaller "
             "SoundFont."
         ) from error
     except OSError as error:
-        raise SoundError(f"“{path.name}” could not be tried out: {error.strerror}.") from error
+        raise SoundError(
+            f"{quoted(path.name)} could not be tried out: {error.strerror}."
+        ) from error
     if done.status == _REFUSED:
         raise SoundError(one_line(done.said.decode("utf-8", "replace").strip(), 600))
     if done.status:
         raise SoundError(
-            f"“{path.name}” cannot be played: the synthesizer fails on it, or needs too much "
+            f"{quoted(path.name)} cannot be played: the synthesizer fails on it, or needs too much "
             "memory. Choose another SoundFont."
         )
 
@@ -227,7 +229,7 @@ def _try(path: Path) -> None:
             synth, write = stack.enter_context(synthesizer(path, _TRIAL_RATE, whole=True))
         except SoundError as error:
             raise SoundError(
-                f"“{path.name}” is not a SoundFont that can be played. Choose another."
+                f"{quoted(path.name)} is not a SoundFont that can be played. Choose another."
             ) from error
         samples = np.zeros((_TRIAL_FRAMES, 2), np.float32)
         for program in range(129):
@@ -237,10 +239,12 @@ def _try(path: Path) -> None:
                 synth.noteon(channel, pitch, 100)
             sound_on(synth, write, samples, 0, len(samples), CancelToken())
             if not np.isfinite(samples).all():
-                raise SoundError(f"“{path.name}” plays no proper sound. Choose another SoundFont.")
+                raise SoundError(
+                    f"{quoted(path.name)} plays no proper sound. Choose another SoundFont."
+                )
             if program == 0 and np.abs(samples).max() < _SILENCE:
                 raise SoundError(
-                    f"The piano of “{path.name}” makes no sound. Choose another SoundFont."
+                    f"The piano of {quoted(path.name)} makes no sound. Choose another SoundFont."
                 )
             synth.system_reset()
 

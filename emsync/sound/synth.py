@@ -16,6 +16,7 @@ import numpy as np
 from emsync.errors import SoundError
 from emsync.progress import CancelToken
 from emsync.settings import SoundSettings
+from emsync.wording import quoted
 
 _BLOCK = 64
 """FluidSynth starts and ends notes only at multiples of so many samples (FLUID_BUFSIZE)."""
@@ -211,7 +212,7 @@ def read_score(path: Path, sample_rate: int) -> Score:
     except FileNotFoundError as error:
         raise SoundError(f"There is no MIDI file “{path}”.") from error
     except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
-        raise SoundError(f"“{path.name}” is not a MIDI file that can be read.") from error
+        raise SoundError(f"{quoted(path.name)} is not a MIDI file that can be read.") from error
     events: list[tuple[int, int, int, Any]] = []
     tempo, seconds = 500_000, Fraction(0)  # microseconds a beat, until the file says otherwise
     for message in mido.merge_tracks(file.tracks):
