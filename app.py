@@ -39,7 +39,7 @@ def main() -> None:
             sys.exit(f"emsync: {problem}")
         studio.start_sweeping()
         page = build(studio)
-        options = launch_options(studio.settings)
+        options = launch_options(studio.settings, studio.host.waiting)
         most, head = options["max_file_size"], options["head"]
         options |= guarded(access, root, FOLDER, most, head, studio.room.has)
         try:
@@ -48,7 +48,7 @@ def main() -> None:
             told_to_stop.wait()
         except KeyboardInterrupt:
             print("Stopping.", flush=True)
-        except EmsyncError as problem:
+        except (EmsyncError, OSError) as problem:
             sys.exit(f"emsync: {problem}")
         finally:
             studio.close()

@@ -664,7 +664,7 @@ def test_moods_of_programs_and_addresses() -> None:
 
 def test_the_server_refuses_what_the_page_says_it_refuses(tmp_path: Path) -> None:
     settings = Settings(limits=FilmLimits(bytes=7_000_000, seconds=240))
-    assert launch_options(settings)["max_file_size"] == 7_000_000
+    assert launch_options(settings, 20)["max_file_size"] == 7_000_000
     page = build(Studio(tmp_path, settings))
     texts = [str(block["props"].get("value")) for block in page.config["components"]]
     assert any("4 min and 7 MB" in text for text in texts)

@@ -27,6 +27,7 @@ from gradio_client.exceptions import AppError
 
 from emsync.film.ffmpeg import ffmpeg_executable
 from emsync.interface.server import MOST_BODY
+from emsync.benchmark import resident
 from emsync.load import App, connect, score, started
 from emsync.settings import FilmLimits
 from trials import trial
@@ -93,7 +94,11 @@ def site() -> Iterator[Site]:
         folder = Path(name)
         for part in ("free", "locked"):
             (folder / part).mkdir()
-        common = {"HF_TOKEN": HUB_TOKEN, "GRADIO_HEARTBEAT_INTERVAL": "0.5"}
+        common = {
+            "HF_TOKEN": HUB_TOKEN,
+            "GRADIO_HEARTBEAT_INTERVAL": "0.5",
+            "EMSYNC_WEIGHTS": str(folder / "no weights"),
+        }
         with (
             started(folder / "free", **common) as free,
             started(folder / "locked", EMSYNC_PASSWORD=PASSWORD, **common) as locked,
@@ -250,6 +255,7 @@ class Listener:
 
 
 def addresses_for_files(site: Site, folder: Path) -> str:
+    place = upload(site.free, "film.mp4", b"no film").json[0]
     listener = Listener()
     try:
         hosts = [listener.url, listener.url.replace("127.0.0.1", "localhost")]
@@ -263,6 +269,9 @@ def addresses_for_files(site: Site, folder: Path) -> str:
             for value in (given(url), {"path": url}, {**given(url), "url": url}):
                 message = {"data": [value, None, None]}
                 refused(ask(site.free, "/gradio_api/run/score", "POST", message), url, 403)
+            # What was uploaded is looked at, wherever else it is said to be, and is no film.
+            message = {"data": [{**given(place), "url": url}, None, None]}
+            refused(ask(site.free, "/gradio_api/run/score", "POST", message), url, 403, 500)
         expect(listener.came == 0, f"the app called {listener.came} times")
     finally:
         listener.close()
@@ -475,6 +484,35 @@ def broken_off_uploads(site: Site, folder: Path) -> str:
     return "20 broken off, nothing left of them"
 
 
+def uploads_of_parts(site: Site, folder: Path) -> str:
+    before, memory = _files(site.root), resident(site.free.process.pid)
+    field = b'--edge\r\nContent-Disposition: form-data; name="%d"\r\n\r\n'
+    file = b'--edge\r\nContent-Disposition: form-data; name="files"; filename="%d.mp4"\r\n\r\n'
+    for what, body in (
+        ("100 MB that are no file", field % 0 + b"x" * 100_000_000),
+        ("a hundred files", b"".join(file % number + b"x\r\n" for number in range(100))),
+        ("a thousand fields", b"".join(field % number + b"x\r\n" for number in range(1000))),
+        ("a field and no file", field % 0 + b"x"),
+        ("nothing", b""),
+    ):
+        kind = "multipart/form-data; boundary=edge"
+        with suppress(ConnectionError):  # what is refused early is not listened to
+            answer = ask(
+                site.free,
+                "/gradio_api/upload?upload_id=x",
+                "POST",
+                body + b"\r\n--edge--\r\n",
+                Content_Type=kind,
+            )
+            refused(answer, what, 400)
+    refused(ask(site.free, "/gradio_api/upload", "POST", b"x", Content_Type="text/plain"), "plain")
+    grown = (resident(site.free.process.pid) - memory) / 1e6
+    expect(grown < 50, f"the app has grown by {grown:.0f} MB")
+    _soon(lambda: _files(site.root) == before, "something is left of it")
+    expect(upload(site.free, "a.mp4", b"x").status == 200, "nobody can upload any more")
+    return "one file a message, and nothing else is kept"
+
+
 def uploads_without_room(site: Site, folder: Path) -> str:
     with started(folder, EMSYNC_DISK="0.03") as app:
         (root,) = app.temporary.glob("emsync-*")
@@ -665,7 +703,30 @@ def wrong_passwords(site: Site, folder: Path) -> str:
     expect(set(statuses) == {400}, f"wrong ones: {statuses}")
     expect(attempt(PASSWORD) == 429, "whoever has guessed ten times may go on")
     expect(attempt(PASSWORD, place="203.0.113.10") == 200, "and everybody else has to wait too")
+    at_once = _held_back(site.locked, 25)
+    expect(at_once.count(400) <= 10, f"25 that came at the same moment: {at_once}")
     return "a second each, and after ten of them ten minutes"
+
+
+def _held_back(app: App, count: int) -> list[int]:
+    """Statuses of wrong passwords whose last byte comes only after all were begun."""
+    host, _, port = app.url.partition("://")[2].partition(":")
+    body = urlencode({"username": "emsync", "password": "wrong"}).encode()
+    head = (
+        f"POST /login HTTP/1.1\r\nHost: {host}:{port}\r\nX-Forwarded-For: 203.0.113.11\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    lines = [socket.create_connection((host, int(port)), 20) for _ in range(count)]
+    for line in lines:
+        line.sendall(head + body[:-1])
+    time.sleep(0.5)
+    for line in lines:
+        line.sendall(body[-1:])
+    statuses = []
+    for line in lines:
+        with line:
+            statuses.append(int(line.recv(100).split()[1]))
+    return statuses
 
 
 def secrets_in_log(site: Site, folder: Path) -> str:
@@ -731,6 +792,7 @@ CASES = (
     Case("messages too large", large_messages),
     Case("an upload without end", endless_upload, 120, slow=True),
     Case("uploads broken off", broken_off_uploads),
+    Case("uploads that are no file", uploads_of_parts),
     Case("uploads without a press", uploads_without_room, 60, slow=True),
     Case("an upload that stalls", stalled_uploads, 100, slow=True),
     Case("pages of other origins", other_origins),

@@ -1,6 +1,5 @@
 """The page's work for programs: one call that scores a film, by `gradio_client` or plain HTTP."""
 
-import asyncio
 import html
 import secrets
 from typing import Any
@@ -31,9 +30,9 @@ def offer_score(studio: Studio) -> None:
         try:
             if film is None:
                 raise EmsyncError("Give a film.")
-            chosen = studio.with_files(from_plain(settings or {}, studio.settings))
+            chosen = studio.with_files(name, from_plain(settings or {}, studio.settings))
             wish = wish_from(moods)
-            await asyncio.to_thread(studio.choose, name, film)
+            await studio.open(name, film)
             job = studio.compose(name, chosen, wish)
             assert job is not None
             async for _ in studio.watch(name, job):

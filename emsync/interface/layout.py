@@ -285,7 +285,7 @@ def build(studio: Studio) -> gr.Blocks:
 
         def settings_from(name: str, values: tuple[Any, ...]) -> Settings:
             """What the controls ask for."""
-            return studio.with_files(board.settings(studio.session(name).base, values))
+            return studio.with_files(name, board.settings(studio.session(name).base, values))
 
         def following(settings: Settings, wish: Wish) -> Settings:
             """With the curve that the editor asks for, whatever a preset said."""
@@ -319,7 +319,7 @@ def build(studio: Studio) -> gr.Blocks:
                 studio.drop(name)
                 return await about_film(name)
             try:
-                chosen = await asyncio.to_thread(studio.choose, name, path)
+                chosen = await studio.open(name, path)
             except EmsyncError as error:
                 return {preview: "", facts: "", status: views.problem(str(error))}
             if chosen is None:
@@ -457,7 +457,10 @@ def build(studio: Studio) -> gr.Blocks:
             """A version was picked, or is to be replaced by another."""
             name = page_of(request)
             try:
-                slot, what = int(event.slot), str(event.what)
+                try:
+                    slot, what = int(event.slot), str(event.what)
+                except (AttributeError, TypeError, ValueError, OverflowError):
+                    raise EmsyncError("There is no such version.") from None
                 sound = (await studio.aside(settings_from, name, values)).sound
                 job = (
                     studio.another(name, sound)
@@ -525,8 +528,7 @@ def build(studio: Studio) -> gr.Blocks:
                     "All of it is deleted: the film, the music, and what was found."
                 ),
                 forget: gr.Button(visible=False),
-                film: None,
-                camera: None,
+                **dict.fromkeys((film, camera, primer, own_soundfont)),
                 editor: fresh(defaults.mood),
             }
 
@@ -796,8 +798,13 @@ watch("value", note);
 """
 
 
-def launch_options(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments for `Blocks.launch`: looks, limits, and nothing fetched from elsewhere."""
+def launch_options(settings: Settings, waiting: int) -> dict[str, Any]:
+    """Keyword arguments for `Blocks.launch`: looks, limits, and nothing fetched from elsewhere.
+
+    Args:
+        settings: with the limits on a film.
+        waiting: how many may be at work or wait.
+    """
     font = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
     return {
         "theme": gr.themes.Soft(
@@ -820,6 +827,9 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "allowed_paths": [str(shown_examples.FOLDER)],
         "max_file_size": settings.limits.bytes,
         "state_session_capacity": MOST_STATES,
+        # Of things that happen on pages; who waits for work takes one of them all the while, and
+        # others must find one to be told that there is no place.
+        "max_threads": 40 + 4 * waiting,
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,

@@ -151,6 +151,23 @@ class Room:
             with self._lock:
                 self._promised -= needed
 
+    def check(self, folder: Path) -> None:
+        """Raise if more lies here by now than may: some pictures take far more than was reserved.
+
+        Args:
+            folder: of the request.
+
+        Raises:
+            EmsyncError: its own bound, or that of all, is passed.
+        """
+        if self.used(folder) > self.limits.disk_per_request:
+            raise EmsyncError(REQUEST_FULL)
+        with suppress(OSError):
+            if shutil.disk_usage(self.root).free < self.limits.disk_free:
+                raise EmsyncError(FULL)
+        if self.used() > self.limits.disk:
+            raise EmsyncError(FULL)
+
     def look_at_uploads(self) -> None:
         """Note since when uploads lie there that no request has; every few minutes."""
         now = time.monotonic()
@@ -177,7 +194,7 @@ class Room:
         with self._lock:
             stale = [path for (path, _), (known, _) in self._uploads.items() if known < old]
         for path in stale:
-            path.unlink(missing_ok=True)
+            remove_upload(path)
 
     def remove_abandoned(self) -> None:
         """Uploads go that were known for ten minutes and that no request has."""
@@ -186,7 +203,14 @@ class Room:
         with self._lock:
             abandoned = [path for (path, _), (_, unused) in self._uploads.items() if unused < old]
         for path in abandoned:
-            path.unlink(missing_ok=True)
+            remove_upload(path)
+
+
+def remove_upload(upload: Path) -> None:
+    """It goes, and its folder, unless the same lies there under another name."""
+    upload.unlink(missing_ok=True)
+    with suppress(OSError):
+        upload.parent.rmdir()
 
 
 def in_words(film: FilmLimits, experts: ExpertSettings, host: HostLimits) -> list[str]:

@@ -24,7 +24,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.formparsers import MultiPartException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -41,6 +41,10 @@ _LONGEST_NAME = 64
 """Of an open page, as its browser or program calls it."""
 _SILENCE_SECONDS = 60.0
 """An upload of which nothing comes for so long is given up; so is a message that is not whole."""
+_SLOWEST = 5_000
+"""Bytes a second of an upload, after the first minute."""
+_BROKEN_OFF = "The upload was broken off."
+_WAIT = 429, "Too many wrong passwords. Wait ten minutes."
 _LOOK_BYTES = 16_000_000
 """Of an upload, between two looks at the disk."""
 _MOST_FAILURES = 10
@@ -283,20 +287,18 @@ class Guard:
         refusal = self._refusal(scope, headers)
         if refusal is None and method == "POST":
             if path == _UPLOAD:
-                if await self._has_room(int(headers.get("content-length", "0"))):
-                    receive = self._bounded(receive)
+                await _answer(*await self._upload(scope, receive), scope, send)
+                return
+            receive, refusal = await self._read(receive, path)
+            if refusal is None and path.startswith("/login"):
+                # Again: others of the same address may have been refused while this one came.
+                if self._has_to_wait(scope):
+                    refusal = _WAIT
                 else:
-                    # A browser that is still sending does not listen.
-                    with suppress(TimeoutError):
-                        await self._drain(receive)
-                    refusal = 507, FULL
-            else:
-                receive, refusal = await self._read(receive, path)
+                    send = self._counting(send, _address(scope))
         if refusal is not None:
             await _answer(*refusal, scope, send)
             return
-        if method == "POST" and path.startswith("/login"):
-            send = self._counting(send, _address(scope))
         await self._inner(scope, receive, send)
 
     # What may be asked for ------------------------------------------------------------------------
@@ -324,7 +326,7 @@ class Guard:
             if not is_public and not self._is_known(scope):
                 return 401, "Not authenticated: give the password first."
             if method == "POST" and path.startswith("/login") and self._has_to_wait(scope):
-                return 429, "Too many wrong passwords. Wait ten minutes."
+                return _WAIT
         most = self._most_upload if path == _UPLOAD else MOST_BODY
         size = headers.get("content-length", "0")
         if not size.isdecimal() or int(size) > most:
@@ -342,10 +344,33 @@ class Guard:
         """Whether so many bytes more may lie here."""
         return await asyncio.to_thread(self._room, needed)
 
+    async def _upload(self, scope: Scope, receive: Receive) -> tuple[int, Any]:
+        """Take a file in: status, and its path as Gradio answers it, or a sentence."""
+        # Not before: Gradio reads where uploads go when it is imported.
+        from emsync.interface.uploads import is_full, receive_upload
+
+        if not await self._has_room(int(Headers(scope=scope).get("content-length", "0"))):
+            # A browser that is still sending does not listen.
+            with suppress(TimeoutError):
+                await self._drain(receive)
+            return 507, FULL
+        request = Request(scope, self._bounded(receive))
+        try:
+            path = await receive_upload(request, self._served[0], self._most_upload - _ENVELOPE)
+        except MultiPartException as error:
+            return 413 if "maximum allowed size" in error.message else 400, error.message
+        except ClientDisconnect:
+            return 400, _BROKEN_OFF
+        except OSError as error:
+            if is_full(error):
+                return 507, FULL
+            return 500, f"The file could not be kept here: {error.strerror}. Try again in a while."
+        return 200, [str(path)]
+
     def _bounded(self, receive: Receive) -> Receive:
-        """An upload that grows too large, stops coming or is broken off ends in an error that
-        Gradio tidies up after: a visitor who goes away in the middle leaves half a file otherwise.
-        """
+        """An upload that grows too large, stops coming or hardly comes, or is broken off ends in
+        an error."""
+        began = time.monotonic()
         count = looked = 0
         over = False
 
@@ -358,11 +383,13 @@ class Guard:
             except TimeoutError:
                 raise MultiPartException("Nothing came any more. Send it again.") from None
             if message["type"] != "http.request":
-                raise MultiPartException("The upload was broken off.")
+                raise MultiPartException(_BROKEN_OFF)
             over = not message.get("more_body", False)
             count += len(message.get("body", b""))
             if count > self._most_upload:
                 raise MultiPartException("This is larger than the maximum allowed size.")
+            if time.monotonic() - began > _SILENCE_SECONDS + count / _SLOWEST:
+                raise MultiPartException("That comes too slowly. Send it over a better line.")
             if count > looked + _LOOK_BYTES:
                 looked = count
                 if not await self._has_room(0):
@@ -419,17 +446,23 @@ class Guard:
         return sum(at > time.monotonic() - _FAILURE_SECONDS for at in recent) >= _MOST_FAILURES
 
     def _counting(self, send: Send, address: str) -> Send:
-        """Counts a wrong password, and takes its time to say so."""
+        """Counts a password as wrong until it was right: many may be tried at the same moment.
+        Takes its time to say so."""
+        failures = self._failures.setdefault(address, [])
+        tried = time.monotonic()
+        failures.append(tried)
+        del failures[:-_MOST_FAILURES]
+        self._failures.move_to_end(address)
+        while len(self._failures) > _MOST_ADDRESSES:
+            self._failures.popitem(last=False)
 
         async def counting(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == 400:
-                failures = self._failures.setdefault(address, [])
-                failures.append(time.monotonic())
-                del failures[:-_MOST_FAILURES]
-                self._failures.move_to_end(address)
-                while len(self._failures) > _MOST_ADDRESSES:
-                    self._failures.popitem(last=False)
-                await asyncio.sleep(_FAILURE_PAUSE)
+            if message["type"] == "http.response.start":
+                if message["status"] == 400:
+                    await asyncio.sleep(_FAILURE_PAUSE)
+                else:
+                    with suppress(ValueError):
+                        failures.remove(tried)
             await send(message)
 
         return counting
@@ -518,11 +551,14 @@ def what_is_wrong(body: bytes, uploads: Path) -> tuple[int, str] | None:
     return 400, "The message is too deep."
 
 
-async def _answer(status: int, sentence: str, scope: Scope, send: Send) -> None:
+async def _answer(status: int, content: Any, scope: Scope, send: Send) -> None:
+    """A sentence becomes the detail that Gradio's page shows; anything else goes as it is."""
+
     async def nothing() -> Message:
         return {"type": "http.disconnect"}
 
-    await JSONResponse({"detail": sentence}, status)(scope, nothing, send)
+    body = {"detail": content} if isinstance(content, str) else content
+    await JSONResponse(body, status)(scope, nothing, send)
 
 
 def _is_loopback(name: str) -> bool:

@@ -33,7 +33,7 @@ class States:
             return
         now = time.monotonic()
         with holder.lock:
-            used = {name: holder.time_last_used.get(name) for name in holder.session_data}
+            used = {name: holder.time_last_used.get(name) for name in list(holder.session_data)}
             before, self._seen = self._seen, {}
             for name, noted in used.items():
                 seen = before.get(name)
