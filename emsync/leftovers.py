@@ -1,4 +1,5 @@
-"""Folders for the time of one run, and the removal of what runs that were killed left behind."""
+"""Folders for the time of one run, the removal of what runs that were killed left behind, and files
+of which no half is left."""
 
 import os
 import shutil
@@ -35,6 +36,17 @@ def remove_partials(folder: Path, prefix: str, suffix: str) -> None:
         owner = path.name.removeprefix(prefix).removesuffix(suffix)
         if owner.isdecimal() and not is_running(int(owner)):
             path.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to write a file that is to appear under its name whole or not at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def is_running(process: int) -> bool:

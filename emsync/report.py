@@ -19,6 +19,7 @@ from emsync.emotion.reading import EMOTIONS, EmotionReading, SceneReading, Voice
 from emsync.errors import EmsyncError
 from emsync.film.probe import Film
 from emsync.film.scenes import Cut
+from emsync.leftovers import whole
 from emsync.pipeline import Analysis, Result
 from emsync.presets import from_plain, read_json, to_plain
 from emsync.settings import Settings
@@ -151,10 +152,9 @@ def report_of(result: Result) -> dict[str, Any]:
 
 def write_report(result: Result) -> None:
     """Write `report_of(result)` to `result.report`; it appears whole or not at all."""
-    partial = result.report.with_suffix(".partial")
     text = json.dumps(report_of(result), indent=1, default=_plain, allow_nan=False)
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(result.report)
+    with whole(result.report) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
 
 
 def _plain(value: object) -> float:

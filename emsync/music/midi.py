@@ -10,6 +10,7 @@ from pathlib import Path
 
 from emsync import child
 from emsync.errors import EmsyncError
+from emsync.leftovers import whole
 from emsync.music import vocabulary as v
 from emsync.music.tokens import Note, encode, table_of
 from emsync.progress import CancelToken
@@ -50,9 +51,8 @@ def write_midi(
         ]
         if track.notes:
             music.instruments.append(track)
-    partial = path.with_name(path.name + ".partial")
-    music.write(str(partial))
-    partial.replace(path)
+    with whole(path) as partial:
+        music.write(str(partial))
 
 
 LARGEST_PRIMER = 1_000_000

@@ -10,6 +10,7 @@ from emsync.errors import SoundError
 from emsync.film.footage import Stretch
 from emsync.film.frames import iter_audio
 from emsync.film.probe import Film
+from emsync.leftovers import whole
 from emsync.progress import CancelToken
 from emsync.settings import SoundSettings
 from emsync.sound.synth import Sound
@@ -136,7 +137,7 @@ def write_wav(sound: Sound, path: Path) -> None:
         SoundError: the file cannot be written, for example because the disk is full.
     """
     try:
-        with path.open("wb") as raw, wave.open(raw, "wb") as file:
+        with whole(path) as part, part.open("wb") as raw, wave.open(raw, "wb") as file:
             file.setnchannels(2)
             file.setsampwidth(2)
             file.setframerate(sound.sample_rate)

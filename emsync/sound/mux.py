@@ -173,10 +173,12 @@ def _encoded(film: Film) -> list[str]:
     if film.evenly_numbered:
         place = [f"settb=1/{base}", f"setpts=round(N*{1 / film.frame_rate}/TB)"]
     else:
+        first = round(film.start / film.time_base)
+        # Not STARTPTS: it begins anew where the size changes.
         place = [
             f"settb={film.time_base.numerator}/{film.time_base.denominator}",
-            f"trim=start_pts={round(film.start / film.time_base)}",
-            "setpts=PTS-STARTPTS",
+            f"trim=start_pts={first}",
+            f"setpts=PTS-({first})",
         ]
     width, height = max(2, film.width), max(2, film.height)
     even_width, even_height = width - width % 2, height - height % 2
@@ -307,6 +309,8 @@ def _check(part: Path, film: Film, cancel: CancelToken, exactly: bool = False) -
     Returns:
         How many of the film's frames it lacks.
     """
+    if not part.exists():
+        raise _Unfit("FFmpeg wrote nothing")
     frame = 1 / film.frame_rate
     result = probe(part, _TRUSTED, cancel)
     millisecond = Fraction(1, 1000)
