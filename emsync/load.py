@@ -22,6 +22,7 @@ import wave
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -40,6 +41,8 @@ _ANSWER_SECONDS = 60
 _LONGEST_SECONDS = 3600
 """What takes longer has not come."""
 _LOOK_SECONDS = 0.1
+_MILLISECOND = Fraction(1, 1000)
+"""Of which the clocks of films are rounded."""
 
 
 @dataclass(frozen=True)
@@ -281,14 +284,17 @@ def what_is_wrong(film: Path, seed: int, files: Sequence[Path]) -> str:
         return f"This is the report of “{told['film']['name']}”."
     if told["settings"]["seed"] != seed:
         return f"Seed {seed} was asked for, and {told['settings']['seed']} used."
-    if not got.has_audio or abs(got.duration - sent.duration) > 0.1:
-        return f"The scored film lasts {float(got.duration):.2f} s, or has no sound."
+    frame = 1 / sent.frame_rate + _MILLISECOND
+    if max(abs(got.duration - sent.duration), abs(got.stated - sent.duration)) > frame:
+        return f"The scored film lasts {float(got.duration):.3f} s."
+    if not got.has_audio:
+        return "The scored film has no sound."
     if (got.width, got.height) != (sent.width, sent.height):
         return f"The scored film has {got.width} × {got.height} pixels."
     with wave.open(str(wav)) as sound:
-        seconds = sound.getnframes() / sound.getframerate()
-    if abs(seconds - float(sent.duration)) > 0.1:
-        return f"The music lasts {seconds:.2f} s."
+        missing = sent.duration * sound.getframerate() - sound.getnframes()
+    if abs(missing) > 1:
+        return f"The music lacks {float(missing):.0f} samples."
     if not any(message.type == "note_on" for message in mido.MidiFile(midi)):
         return "There is no note in the MIDI file."
     return ""
