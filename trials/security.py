@@ -25,9 +25,9 @@ from urllib.parse import quote, urlencode
 
 from gradio_client.exceptions import AppError
 
+from emsync.benchmark import resident
 from emsync.film.ffmpeg import ffmpeg_executable
 from emsync.interface.server import MOST_BODY
-from emsync.benchmark import resident
 from emsync.load import App, connect, score, started
 from emsync.settings import FilmLimits
 from trials import trial
