@@ -1,9 +1,11 @@
 """What one request and all of them together may take: stated, held, and said in a sentence."""
 
+import asyncio
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -236,15 +238,20 @@ def test_the_disk_keeps_what_the_machine_needs(tmp_path: Path) -> None:
         pass
 
 
+def lay(upload: Path, chosen: Path, take: Path, size: int) -> None:
+    """An upload that nobody chose, and one that a take has."""
+    for path in (upload, chosen, take):
+        path.parent.mkdir()
+    upload.write_bytes(bytes(size))
+    chosen.write_bytes(bytes(size))
+    os.link(chosen, take)
+
+
 def test_when_it_is_full_what_is_past_its_hour_goes_first_and_abandoned_uploads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload, chosen, take = (tmp_path / name for name in ("a/upload", "b/chosen", "request-1/film"))
-    for path in (upload, chosen, take):
-        path.parent.mkdir()
-    upload.write_bytes(bytes(500))
-    chosen.write_bytes(bytes(500))
-    os.link(chosen, take)
+    lay(upload, chosen, take, 500)
     swept: list[bool] = []
     one = Room(tmp_path, HostLimits(disk=1200, disk_free=0), lambda: swept.append(True))
     one.look_at_uploads()
@@ -253,18 +260,14 @@ def test_when_it_is_full_what_is_past_its_hour_goes_first_and_abandoned_uploads(
     assert swept and upload.exists()  # it has just come: perhaps it is about to be chosen
     monkeypatch.setattr(rooms, "_ABANDONED_SECONDS", -1)
     with one.reserved(600):
-        assert not upload.exists() and chosen.exists() and take.exists()
+        assert not upload.parent.exists() and chosen.exists() and take.exists()
 
 
 def test_uploads_go_after_their_hour_chosen_or_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload, chosen, take = (tmp_path / name for name in ("a/upload", "b/chosen", "request-1/film"))
-    for path in (upload, chosen, take):
-        path.parent.mkdir()
-    upload.write_bytes(bytes(5))
-    chosen.write_bytes(bytes(5))
-    os.link(chosen, take)
+    lay(upload, chosen, take, 5)
     one, now = room(tmp_path), time.monotonic
     one.remove_old(100)
     monkeypatch.setattr(rooms.time, "monotonic", lambda: now() + 99)
@@ -274,7 +277,25 @@ def test_uploads_go_after_their_hour_chosen_or_not(
     assert upload.exists() and chosen.exists()
     monkeypatch.setattr(rooms.time, "monotonic", lambda: now() + 101)
     one.remove_old(100)
-    assert upload.exists() and not chosen.exists() and take.exists()
+    assert upload.exists() and not chosen.parent.exists() and take.exists()
+
+
+def test_what_became_larger_than_was_reserved_is_seen_before_more_is_made(tmp_path: Path) -> None:
+    take = tmp_path / "take"
+    take.mkdir()
+    for limits, words in (
+        ({"disk_per_request": 400}, REQUEST_FULL),
+        ({"disk": 400}, FULL),
+        ({"disk_free": 1 << 60}, FULL),
+    ):
+        one = room(tmp_path, **limits)
+        (take / "scored.mp4").write_bytes(bytes(400))
+        if "disk_free" not in limits:
+            one.check(take)
+            (take / "scored.mp4").write_bytes(bytes(401))
+        with pytest.raises(EmsyncError) as refusal:
+            one.check(take)
+        assert str(refusal.value) == words
 
 
 def test_gradio_forgets_pages_that_are_closed_or_unused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -365,6 +386,68 @@ def test_who_comes_to_a_full_line_is_told_and_keeps_the_film(studio: Studio, fil
     assert again is not None
     again.cancel.cancel()
     assert again.done.wait(60)
+
+
+def test_a_machine_that_gives_no_more_threads_keeps_no_place_taken(
+    studio: Studio, films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.choose("page", films.silent())
+
+    def full(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", full)
+        with pytest.raises(EmsyncError, match="Your film stays; try again"):
+            studio.compose("page", Settings(), FILMS_OWN)
+    assert studio.session("page").takes == []
+    job = studio.compose("page", Settings(), FILMS_OWN)
+    assert job is not None
+    job.cancel.cancel()
+    assert job.done.wait(60)
+
+
+def test_so_many_films_are_opened_and_no_more(
+    studio: Studio, films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, go_on = threading.Event(), threading.Event()
+
+    def slowly(*_: Any) -> None:
+        opening.set()
+        go_on.wait(20)
+        raise EmsyncError("That took long.")
+
+    monkeypatch.setattr(studio.shelf, "add_film", slowly)
+
+    async def two() -> None:
+        first = asyncio.create_task(studio.open("first", films.silent()))
+        await asyncio.to_thread(opening.wait, 20)
+        with pytest.raises(EmsyncError, match="Many films are being opened right now"):
+            await studio.open("second", films.silent())
+        go_on.set()
+        with pytest.raises(EmsyncError, match="That took long"):
+            await first
+        with pytest.raises(EmsyncError, match="That took long"):
+            await studio.open("second", films.silent())
+
+    asyncio.run(two())
+
+
+def test_a_film_whose_page_goes_is_not_opened_to_the_end(
+    studio: Studio, films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_film = studio.shelf.add_film
+    tokens: list[CancelToken] = []
+
+    def leaving(upload: Path, limits: FilmLimits, cancel: CancelToken, ours: bool) -> Any:
+        studio.leave("page")
+        tokens.append(cancel)
+        return add_film(upload, limits, cancel, ours)
+
+    monkeypatch.setattr(studio.shelf, "add_film", leaving)
+    assert asyncio.run(studio.open("page", films.silent())) is None
+    assert tokens[0].cancelled
+    assert list(studio.shelf.root.glob("request-*")) == []
 
 
 def test_a_film_for_which_there_is_no_room_is_refused_and_leaves_nothing(

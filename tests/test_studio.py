@@ -294,10 +294,48 @@ def test_what_is_deleted_is_gone_where_it_was_uploaded_too(studio: Studio, films
     score(studio, upload)
     studio.forget("page")
     assert not upload.exists() and folders(studio) == set()
+    assert not upload.parent.exists()
     # A film that was never uploaded, such as an example, is left alone.
     score(studio, films.plain())
     studio.forget("page")
     assert films.plain().exists()
+
+
+def test_other_files_are_deleted_too_unless_somebody_else_brought_the_same(
+    studio: Studio, tmp_path: Path
+) -> None:
+    upload = studio.shelf.root / "of gradio" / "tune.mid"
+    upload.parent.mkdir()
+    upload.write_bytes(b"a tune")
+    asked = replace(studio.settings, music=replace(studio.settings.music, primer=upload))
+    (kept,) = {studio.with_files(page, asked).music.primer for page in ("page", "other")}
+    assert kept is not None and kept != upload
+    studio.forget("page")
+    assert kept.exists() and upload.exists()
+    studio.forget("other")
+    assert not kept.parent.exists() and not upload.parent.exists()
+
+
+def test_files_of_a_take_that_waits_outlast_their_hour(
+    studio: Studio, films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = studio.shelf.root / "of gradio" / "tune.mid"
+    upload.parent.mkdir()
+    upload.write_bytes(b"a tune")
+    asked = replace(studio.settings, music=replace(studio.settings.music, primer=upload))
+    settings, now = studio.with_files("page", asked), time.monotonic
+    kept = settings.music.primer
+    assert kept is not None
+    source = studio.choose("page", films.silent())
+    assert source is not None
+    take = studio.shelf.new_take(source, settings, Wish(None, False, ()))
+    take.job = Job(take, settings.sound)
+    monkeypatch.setattr(time, "monotonic", lambda: now() + 2 * takes.KEEP_SECONDS)
+    studio.sweep()
+    assert kept.exists()
+    take.job.done.set()
+    studio.sweep()
+    assert not kept.exists()
 
 
 def test_who_came_by_a_link_leaves_the_take_to_its_owner(
