@@ -134,18 +134,26 @@ def names_of(*wanted: str) -> tuple[str, ...]:
 
 
 def find(name: str) -> Path:
-    """The folder with the files of installed weights. Looks at sizes, not at every byte.
+    """The folder with the files of installed weights, to load them.
+
+    Every file is compared with its SHA-256 in the manifest, which takes about a second a gigabyte:
+    another file of the same size is one that nobody chose.
 
     Raises:
         WeightsNotInstalled: they are not here, or not whole.
-        WeightsError: there are no weights of that name.
+        WeightsError: a file is not the one that was installed; there are no weights of that name.
     """
-    weights, path = _known(name), folder() / name
-    problem = _problem(weights, path)
-    if problem:
-        raise WeightsNotInstalled(
-            f"The weights {name} {problem}. Run: python -m emsync weights pull {name}"
-        )
+    path = folder() / name
+    for file in installed(name):
+        sha256 = digest(path / file.path)
+        if sha256 != file.sha256:
+            raise WeightsError(
+                f"The weights {name} are not used: {path / file.path} is not the file that was "
+                f"installed; its SHA-256 is {sha256} instead of {file.sha256}. Delete them (python "
+                f"-m emsync weights remove {name}) and install them again (python -m emsync "
+                f"weights pull {name}), or, if other weights of this kind are meant, install "
+                f"those: python -m emsync weights add {name} FOLDER --other"
+            )
     return path
 
 
@@ -180,7 +188,13 @@ def installed(name: str) -> tuple[Installed, ...]:
     Raises:
         WeightsNotInstalled: they are not here, or not whole.
     """
-    here = _manifest(find(name))
+    weights, path = _known(name), folder() / name
+    problem = _problem(weights, path)
+    if problem:
+        raise WeightsNotInstalled(
+            f"The weights {name} {problem}. Run: python -m emsync weights pull {name}"
+        )
+    here = _manifest(path)
     return here[1] if here else ()
 
 

@@ -217,6 +217,10 @@ def test_installed_weights_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
     save(small(), tmp_path / "trained", {})
     weights.add("vemoclap", tmp_path / "trained", other=True)
     assert load().model.settings == SMALL
+    # Others of the same size, whole in themselves.
+    save(small(1), tmp_path / "installed" / "vemoclap", {})
+    with pytest.raises(WeightsError, match=r"is not the file .* weights remove vemoclap"):
+        load()
 
 
 def publish(folder: Path, normalised: bool = True) -> tuple[dict[str, torch.Tensor], torch.Tensor]:

@@ -490,6 +490,43 @@ def test_damage_is_said_and_mended(
     refused_by_find("are not those that this version needs")
 
 
+@pytest.mark.parametrize("origin", ["pulled", "added", "other"])
+def test_another_file_of_the_same_size_is_not_loaded(
+    page: Page, place: Path, tmp_path: Path, origin: str
+) -> None:
+    (tmp_path / "tiny.pt").write_bytes(CONTENT)
+    if origin == "pulled":
+        weights.pull(NAME)
+    else:
+        weights.add(NAME, tmp_path / "tiny.pt", other=origin == "other")
+    path = weights.find(NAME) / "tiny.pt"
+    before = path.stat()
+    path.write_bytes(CONTENT[::-1])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(WeightsError) as refusal:
+        weights.find(NAME)
+    for words in (str(path), f"weights remove {NAME}", f"weights pull {NAME}", "--other"):
+        assert words in str(refusal.value)
+    # What the sentence says helps.
+    weights.remove(NAME)
+    assert (weights.pull(NAME) / "tiny.pt").read_bytes() == CONTENT
+    (tmp_path / "mine.pt").write_bytes(CONTENT[::-1])
+    weights.add(NAME, tmp_path / "mine.pt", other=True)
+    assert (weights.find(NAME) / "mine.pt").read_bytes() == CONTENT[::-1]
+
+
+def test_what_is_here_is_told_without_reading_it(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights.pull(NAME)
+
+    def read(*_: object) -> str:
+        raise AssertionError("a page would wait for it")
+
+    monkeypatch.setattr(weights, "digest", read)
+    assert weights.status_of(NAME).installed and weights.installed(NAME)
+
+
 def refused_by_find(words: str) -> None:
     with pytest.raises(WeightsNotInstalled, match=re.escape(words)):
         weights.find(NAME)
