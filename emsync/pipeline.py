@@ -280,7 +280,7 @@ def analyse(
             reports = panel.consult(
                 footage, settings.experts, lambda title, share: advance(share, title), cancel
             )
-            fusion = panel.fusion(settings.experts)
+            fusion = panel.fusion()
             reading = read_emotion(reading, reports, footage, settings.experts, fusion)
     scenes = [(float(scene.start), float(scene.end)) for scene in reading.scenes]
     pictures = pictures_of(stills.stills, scenes)
@@ -347,8 +347,8 @@ def compose_pieces(
         sketch: told the tokens so far of a piece that is being drawn, and what is under way.
         stages: seconds that each stage may take.
 
-    A generator on a GPU whose memory is full is moved to the CPU and begins anew; the piece has a
-    remark then.
+    A generator on a GPU whose memory is full stays there for the next piece; a copy of it on the
+    CPU begins this one anew, and the piece has a remark then.
 
     Raises:
         EmsyncError: a change of mood is asked for after the film's end.
@@ -379,7 +379,7 @@ def compose_pieces(
         curve = draw_curve(analysis, settings, mood, changes)
         token = bounded(cancel, "compose", seconds, stages)
 
-        def compose() -> "tuple[Composition, ...]":
+        def compose(generator: "Checkpoint") -> "tuple[Composition, ...]":
             return compose_all(
                 generator,
                 curve,
@@ -392,17 +392,18 @@ def compose_pieces(
                 sketch,
             )
 
+        compositions: tuple[Composition, ...] = ()
         try:
-            compositions = compose()
-        except RuntimeError as error:
+            compositions = compose(generator)
+        except Exception as error:
             if not (gpu_is_full(error) and generator.device == "cuda"):
                 raise
-            log.warning("the GPU's memory is full, the generator goes on on the CPU: %s", error)
-            generator.model.to("cpu")
+            log.warning("the GPU's memory is full, the piece is composed on the CPU: %s", error)
+        if not compositions:  # the error is gone by now, and with it what it held on the GPU
             free_gpu()
             compositions = tuple(
                 replace(one, remarks=(*one.remarks, f"Composed on the CPU: {GPU_FULL}."))
-                for one in compose()
+                for one in compose(generator.on_cpu())
             )
     first = curve.moods[0] if given else draw_mood(analysis, settings)
     return tuple(

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from contextvars import copy_context
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emsync import weights
 from emsync.emotion.features.expert import Expert
@@ -25,9 +25,6 @@ from emsync.emotion.panel import Panel, TellExpert, standard_experts
 from emsync.film.footage import Footage
 from emsync.progress import CancelToken
 from emsync.settings import ExpertSettings
-
-if TYPE_CHECKING:
-    from emsync.emotion.vemoclap import Vemoclap
 
 MODALITIES = ("clip", "beats", "face", "asr")
 """Experts that a GPU helps. Text on the screen is read on the CPU anywhere."""
@@ -102,10 +99,6 @@ class ZeroGpuPanel(Panel):
         )
         known = {report.modality: report for report in reports}
         return tuple(known[expert.modality] for expert in self._asked(settings))
-
-    def fusion(self, settings: ExpertSettings) -> "Vemoclap | str":
-        """As `Panel` says; too small to borrow a GPU for."""
-        return super().fusion(replace(settings, device="cpu"))
 
     def _divided(self, settings: ExpertSettings) -> tuple[ExpertSettings, ExpertSettings]:
         """Who looks on the GPU, and who here: whoever it does not help, or has no weights."""

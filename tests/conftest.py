@@ -126,6 +126,23 @@ def cancel() -> CancelToken:
     return CancelToken()
 
 
+@pytest.fixture
+def full_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The experts believe in a GPU; what is moved there finds no room."""
+    import torch
+
+    to: Any = torch.nn.Module.to
+
+    def move(module: torch.nn.Module, *where: Any, **more: Any) -> torch.nn.Module:
+        if "cuda" in (*where, *more.values()):
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        moved: torch.nn.Module = to(module, *where, **more)
+        return moved
+
+    monkeypatch.setattr(torch.nn.Module, "to", move)
+    monkeypatch.setattr("emsync.emotion.panel.device_of", lambda wanted: "cuda")
+
+
 @pytest.fixture(params=["system", "packaged"])
 def either_ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Runs the test with the system's FFmpeg and with the packaged one; gives its path."""

@@ -29,6 +29,7 @@ from emsync.emotion.features.asr import (
 )
 from emsync.emotion.features.report import FeatureReport, Stretch
 from emsync.emotion.features.sentiment import Sentiment
+from emsync.emotion.panel import Panel
 from emsync.errors import Cancelled, WeightsError, WeightsNotInstalled
 from emsync.film.footage import SOUND_RATE, Footage, Still
 from emsync.film.frames import iter_audio
@@ -476,6 +477,23 @@ def test_another_size_translates_what_turbo_cannot(
     report = listen(expert, film)
     assert len(report.opinions) == 1 and "translated to English" in report.detail
     assert asked == [("large-v3-turbo", "fr"), ("small", "fr")]
+
+
+@pytest.mark.usefixtures("full_gpu")
+def test_a_full_gpu_is_not_taken_for_damage(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights.add("whisper-small", random_whisper(empty / "small.pt"), other=True)
+    written = [[asr._Segment((0.0, 2.0), "Hello, who is there?", 0.9)]]
+    monkeypatch.setattr(asr._Whisper, "language", lambda *_: "en")
+    monkeypatch.setattr(asr._Whisper, "written", lambda *_: written)
+    monkeypatch.setattr(asr.VoiceDetector, "speech", lambda *_, **__: [(1.0, 4.0)])
+    (report,) = Panel([AsrExpert()]).consult(
+        footage(np.ones(5 * SOUND_RATE)),
+        replace(SETTINGS, names=("asr",)),
+        lambda *_: None,
+        CancelToken(),
+    )
+    assert (report.status, report.device) == ("ran", "cpu") and report.transcript
+    assert "Done on the CPU: the memory of the GPU was full." in report.detail
 
 
 # Text and time ---------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from emsync import weights
 from emsync.emotion.features import face
 from emsync.emotion.features.face import Face, FaceExpert
 from emsync.emotion.features.report import FeatureReport
+from emsync.emotion.panel import Panel
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import Cancelled, WeightsError, WeightsNotInstalled
 from emsync.film.footage import Footage, Still, StillCollector
@@ -324,6 +325,19 @@ def test_models_are_kept_and_let_go(install: Callable[..., None], cancel: Cancel
         expert.run(made_up(), ExpertSettings(), silent_share, cancel)
 
 
+@pytest.mark.usefixtures("full_gpu")
+@pytest.mark.parametrize("names", [(face.DETECTOR,), (face.DETECTOR, face.EXPRESSION)])
+def test_a_full_gpu_is_not_taken_for_damage(
+    install: Callable[..., None], cancel: CancelToken, names: tuple[str, ...]
+) -> None:
+    install(*names)
+    (report,) = Panel([FaceExpert()]).consult(
+        made_up(), ExpertSettings(names=("face",)), lambda *_: None, cancel
+    )
+    assert (report.status, report.device) == ("ran", "cpu")
+    assert "Done on the CPU: the memory of the GPU was full." in report.detail
+
+
 def test_the_largest_boxes_count_and_impossible_ones_do_not() -> None:
     rows = np.array(
         [
@@ -510,6 +524,20 @@ def test_missing_weights_are_named(install: Callable[..., None]) -> None:
     # Installed while the program runs, they are used by the next request.
     install(face.EXPRESSION)
     assert look(expert, made_up()).vectors is not None
+
+
+def test_other_weights_of_the_same_size_are_refused(install: Callable[..., None]) -> None:
+    """They load and run; only their SHA-256 tells that nobody chose them."""
+    from safetensors.torch import load_file, save_file
+
+    install(face.DETECTOR, face.EXPRESSION)
+    path = weights.folder() / face.EXPRESSION / "model.safetensors"
+    other = {name: -numbers for name, numbers in load_file(path).items()}
+    size = path.stat().st_size
+    save_file(other, path, {"format": "pt"})
+    assert path.stat().st_size == size
+    with pytest.raises(WeightsError, match=r"safetensors is not the file .* remove face-expr"):
+        FaceExpert().prepare("cpu")
 
 
 @pytest.mark.parametrize("kept", [0, 1000, -1000])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import Films
 
 from emsync.emotion.features.cues import SOURCE as CUES_SOURCE
@@ -15,7 +16,7 @@ from emsync.emotion.features.expert import Expert, ShareCallback
 from emsync.emotion.features.report import FeatureReport, Opinion
 from emsync.emotion.panel import Panel
 from emsync.emotion.reading import EMOTIONS
-from emsync.errors import Cancelled, EmsyncError, WeightsNotInstalled
+from emsync.errors import Cancelled, EmsyncError, WeightsError, WeightsNotInstalled
 from emsync.film.footage import Footage, StillCollector
 from emsync.film.frames import stream_frames
 from emsync.film.probe import probe
@@ -308,6 +309,55 @@ def test_a_film_whose_frames_come_seldom_at_last_is_seen_to_its_end(films: Films
     assert times[-1] > 14 and 8 <= sum(time < 5 for time in times) <= 16
     for still in collector.stills:
         assert still.pixels().mean() == pytest.approx(small[still.time], abs=3)
+
+
+def raised(how: str) -> None:
+    """PyTorch's and CUDA's words for a full memory, as libraries pass them on."""
+    if how == "cuBLAS":
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(...)")
+    full = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+    if how == "cause":
+        raise WeightsError("The file is damaged. Install it again.") from full
+    try:
+        raise full
+    except RuntimeError:
+        if how == "context, twice":
+            try:
+                raise ValueError("no such layer")
+            except ValueError as second:
+                raise OSError("Cannot load the model.") from second
+        raise
+
+
+@pytest.mark.parametrize("how", ["as it is", "cuBLAS", "cause", "context, twice"])
+@pytest.mark.parametrize("where", ["prepare", "run"])
+@pytest.mark.usefixtures("full_gpu")
+def test_an_expert_that_finds_no_room_on_the_gpu_looks_on_the_cpu(where: str, how: str) -> None:
+    class Hungry(Made):
+        device = ""
+
+        def prepare(self, device: str) -> None:
+            self.device = device
+            if where == "prepare" and device == "cuda":
+                raised(how)
+
+    def look(shown: Footage, *_: object) -> FeatureReport:
+        if hungry.device == "cuda":
+            raised(how)
+        return seen("clip")
+
+    hungry = Hungry("clip", look)
+    panel = Panel([hungry])
+    for times in (1, 2):  # the second film tries the GPU again
+        (report,) = panel.consult(footage(), ExpertSettings(), lambda *_: None, CancelToken())
+        assert report.status == "ran" and hungry.released == times
+        assert "Done on the CPU: the memory of the GPU was full." in report.detail
+
+
+@pytest.mark.usefixtures("full_gpu")
+def test_another_fault_on_the_gpu_is_none_of_its_memory() -> None:
+    report = consult(Made("clip", fails))["clip"]
+    assert report.status == "failed" and "CPU" not in report.detail
 
 
 def test_a_load_that_hangs_fails_nobody_else_who_is_loaded_and_is_named() -> None:

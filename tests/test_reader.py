@@ -130,6 +130,11 @@ def test_a_scene_without_anything_is_read_as_the_film_and_that_is_said(films: Fi
     assert "1 of 2 scenes" in reading.source
 
 
+@pytest.mark.usefixtures("fusion", "full_gpu")
+def test_the_fusion_reads_where_the_gpu_is_full(films: Films) -> None:
+    assert read(films, *map(Sees, DIMS)).source.startswith("VEMOCLAP's trained fusion (")
+
+
 def test_without_the_fusion_the_pool_says_so(films: Films) -> None:
     assert "fusion is not installed" in read(films, *map(Sees, DIMS)).source
 

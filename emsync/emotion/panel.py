@@ -118,13 +118,16 @@ class Panel:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def fusion(self, settings: ExpertSettings) -> "Vemoclap | str":
-        """VEMOCLAP's trained fusion, or in a clause why it cannot be asked."""
+    def fusion(self) -> "Vemoclap | str":
+        """VEMOCLAP's trained fusion, or in a clause why it cannot be asked.
+
+        It computes on the CPU: so small that a GPU, whose memory may be full, would save nothing.
+        """
         from emsync.emotion.vemoclap import load
 
         if self._fusion is None:
             try:
-                self._fusion = load(device=device_of(settings.device))
+                self._fusion = load()
             except WeightsNotInstalled:
                 return "VEMOCLAP's trained fusion is not installed"
             except WeightsError as error:
@@ -197,8 +200,6 @@ class Panel:
                     )
         cancel.check()
         if device == "cuda" and gpu_is_full(work.error):
-            with suppress(Exception):
-                expert.release()
             work.error = None  # it holds on to what was on the GPU
             free_gpu()
             return None
@@ -276,7 +277,7 @@ class _Work:
         except BaseException as error:
             self.error = error
         finally:
-            if not self.keep:
+            if not self.keep or gpu_is_full(self.error):
                 with suppress(Exception):
                     self.expert.release()
             looking.release()

@@ -115,9 +115,8 @@ class Vemoclap:
                 f"From {stretch[0]:.1f} s to {stretch[1]:.1f} s there is nothing that VEMOCLAP's "
                 "trained fusion goes by. Read this stretch without it."
             )
-        device = self.model.classify.weight.device
         with torch.inference_mode():
-            batch = {name: value[None].to(device) for name, value in inputs.items()}
+            batch = {name: value[None] for name, value in inputs.items()}
             shares = self.model(batch)[0].double().softmax(dim=0).tolist()
         return FusedReading(checked_probabilities(shares), tuple(missing))
 
@@ -183,13 +182,12 @@ def save(model: "Fusion", folder: Path, card: dict[str, object]) -> None:
     partial.replace(folder / "config.json")
 
 
-def load(folder: Path | None = None, device: str = "cpu") -> Vemoclap:
-    """Load a fusion; the published files are taken as they are, too.
+def load(folder: Path | None = None) -> Vemoclap:
+    """Load a fusion, on the CPU; the published files are taken as they are, too.
 
     Args:
         folder: what `save` or `emsync.emotion.vemoclap_published` wrote, or the published files
             under their own names; None finds the installed weights.
-        device: "cpu" or "cuda".
 
     Raises:
         WeightsNotInstalled: none are installed.
@@ -203,7 +201,7 @@ def load(folder: Path | None = None, device: str = "cpu") -> Vemoclap:
             model, digest = published.read(
                 folder / published.CHECKPOINT, folder / published.STATISTICS
             )
-            return Vemoclap(model.to(device), published.card(folder / published.CHECKPOINT), digest)
+            return Vemoclap(model, published.card(folder / published.CHECKPOINT), digest)
         raise WeightsError(
             f"There is no fusion in {folder}: neither config.json nor {published.CHECKPOINT}. "
             f"Install it (python -m emsync weights pull {NAME}) or name another folder."
@@ -226,4 +224,4 @@ def load(folder: Path | None = None, device: str = "cpu") -> Vemoclap:
             f"The fusion in {folder} is damaged or of another version: {problem}. Install or "
             "train it again."
         ) from problem
-    return Vemoclap(model.to(device), card, digest)
+    return Vemoclap(model, card, digest)

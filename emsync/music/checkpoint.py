@@ -3,7 +3,7 @@
 import hashlib
 import json
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,14 @@ class Checkpoint:
     def device(self) -> str:
         """Where the model computes: "cpu" or "cuda"."""
         return self.model.head.weight.device.type
+
+    def on_cpu(self) -> "Checkpoint":
+        """The same generator on the CPU; this one stays where it is."""
+        with _left_unfilled():
+            model = type(self.model)(self.model.settings)
+        state = {name: value.cpu() for name, value in self.model.state_dict().items()}
+        model.load_state_dict(state, assign=True)
+        return replace(self, model=model.eval())
 
 
 def save(

@@ -223,7 +223,7 @@ class AsrExpert:
             try:
                 if self._model(size).translates:
                     return size
-            except WeightsError:
+            except WeightsNotInstalled:
                 continue
         return None
 
@@ -402,11 +402,8 @@ def chosen_size(device: str) -> str:
         WeightsNotInstalled: there is none that the device can bear.
     """
     for size in SIZES[device]:
-        try:
-            weights.find(f"whisper-{size}")
-        except WeightsNotInstalled:
-            continue
-        return size
+        if weights.status_of(f"whisper-{size}").installed:
+            return size
     weights.find(f"whisper-{SIZES['cpu'][0]}")
     raise AssertionError("unreachable")
 
@@ -537,7 +534,7 @@ def _load(size: str, device: str) -> _Whisper:
     files = sorted(folder.glob("*.pt"), key=lambda path: path.stem.endswith(".en"))
     try:
         # Given a path, the package downloads nothing, and it unpickles tensors only.
-        network = whisper.load_model(str(files[0]), device=device).eval()
+        network = whisper.load_model(str(files[0]), device="cpu").eval()
     except Exception as problem:  # a damaged file makes torch raise almost anything
         why = str(problem).strip().partition("\n")[0] if files else "there is no .pt file"
         raise WeightsError(
@@ -549,4 +546,4 @@ def _load(size: str, device: str) -> _Whisper:
             # The package's layers convert as they go; the norms compute in float32 by design.
             if isinstance(module, torch.nn.Linear | torch.nn.Conv1d):
                 module.half()
-    return _Whisper(files[0].stem, network)
+    return _Whisper(files[0].stem, network.to(device))

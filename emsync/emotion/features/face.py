@@ -227,7 +227,6 @@ class _Detector:
             from ultralytics.nn.tasks import DetectionModel
             from ultralytics.utils.nms import non_max_suppression
         self._suppress: Any = non_max_suppression
-        self._dtype = torch.float16 if device == "cuda" else torch.float32
         model = _network(path)
         if not isinstance(model, DetectionModel):
             raise _unusable(DETECTOR, path, "it holds no detector")
@@ -235,12 +234,13 @@ class _Detector:
         if kinds != 1:
             raise _unusable(DETECTOR, path, f"it tells apart {kinds} kinds of things, not one")
         try:
-            self._model = model.float().eval().fuse(verbose=False).to(device, self._dtype)
+            self._model = model.float().eval().fuse(verbose=False)
             blank = self._rows(np.full((1, _STRIDE, _STRIDE, 3), _GREY, np.uint8))
         except Exception as problem:  # the parts are as the file says, and may not fit together
             raise _unusable(DETECTOR, path, "it is damaged") from problem
         if not bool(blank.isfinite().all()):
             raise _unusable(DETECTOR, path, "it is damaged")
+        self._model.to(device, torch.float16 if device == "cuda" else torch.float32)
 
     def find(self, pictures: Sequence[np.ndarray]) -> list[tuple[Face, ...]]:
         """The faces of pictures (height, width, 3) uint8 RGB of one size; the largest first."""
@@ -262,8 +262,9 @@ class _Detector:
         import torch
 
         with torch.inference_mode():
-            batch = torch.from_numpy(pictures).to(next(self._model.parameters()).device)
-            output = self._model(batch.permute(0, 3, 1, 2).to(self._dtype) / 255)
+            like = next(self._model.parameters())
+            batch = torch.from_numpy(pictures).to(like.device)
+            output = self._model(batch.permute(0, 3, 1, 2).to(like.dtype) / 255)
         return (output[0] if isinstance(output, tuple) else output).float()
 
 
