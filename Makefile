@@ -2,6 +2,7 @@
 # make test       install what is missing, check style and types, run the tests
 # make test-slow  the tests that take minutes
 # make bench      time every stage on a film (FILM="my film.mp4")
+# make constraints  write down the versions that are installed, after the tests passed with them
 # make clean      remove what the checks leave behind; .venv stays
 #
 # HOST, PORT      where the app listens:  make run HOST=0.0.0.0 PORT=8000
@@ -17,7 +18,7 @@ export PYTHON APT
 
 python := .venv/bin/python
 
-.PHONY: run test test-slow bench clean
+.PHONY: run test test-slow bench constraints clean
 .DEFAULT_GOAL := run
 
 run:
@@ -38,6 +39,10 @@ test-slow:
 bench:
 	@bash scripts/setup.sh app
 	@$(python) -m emsync.benchmark $(if $(FILM),"$(FILM)")
+
+constraints:
+	@$(python) -c 'import sys; print("# Python %d.%d is what these versions were tested with; made by `make constraints`." % sys.version_info[:2])' >constraints.txt
+	@$(python) -m pip freeze >>constraints.txt
 
 clean:
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -4,7 +4,9 @@
 # System packages come through apt, only if one is missing and only where apt needs no password
 # (root, or sudo that asks nothing); otherwise a sentence says which line to run, and the rest
 # goes on. Python packages go into .venv; a stamp in it holds the requirements that were installed,
-# so the next time there is nothing to do.
+# so the next time there is nothing to do. On the Python that constraints.txt was made with, exactly
+# its versions are installed, which are those that were tested together; on any other the newest that
+# the requirements allow.
 #
 #   PYTHON=python3.12   the Python that .venv is made with
 #   APT=no              leave the system alone
@@ -143,13 +145,22 @@ install_small_torch() {
   if timeout 8 "$venv_python" -c 'import sys, urllib.request
 urllib.request.urlopen(sys.argv[1], timeout=6)' "$index/torch/" >/dev/null 2>&1 &&
     "$venv_python" -m pip install --index-url "$index" \
-      "$(grep '^torch[<>=]' requirements.txt)" torchvision; then
+      "$(grep '^torch[<>=]' requirements.txt)" torchvision "${tested[@]}"; then
     return
   fi
   say "It cannot be had; the usual build works as well, but it is several GB."
 }
 
 is_recent $venv_python && "$venv_python" -m pip --version >/dev/null 2>&1 || make_venv
+
+# The versions that were tested together, if this is the Python that they were tested with.
+tested=()
+read -r _ _ tested_python _ <constraints.txt
+version=$("$venv_python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+if [ "$version" = "$tested_python" ]; then
+  tested=(--constraint constraints.txt)
+  sources+=(constraints.txt)
+fi
 
 has_fluidsynth $venv_python ||
   have_package "FluidSynth, which plays the music, is missing" libfluidsynth3 ||
@@ -166,8 +177,10 @@ if ! cat "${sources[@]}" | cmp -s - "$stamp"; then
       say "Any Chrome or Chromium will do: set EMSYNC_CHROMIUM to its path. Without one the test is skipped."
   fi
   say "Installing the Python packages into .venv; the first time takes a few minutes."
+  [ "${#tested[@]}" -gt 0 ] ||
+    say "This is Python $version: it gets the newest versions, not those tested with $tested_python."
   install_small_torch
-  "$venv_python" -m pip install --requirement "$wanted" ||
+  "$venv_python" -m pip install --requirement "$wanted" "${tested[@]}" ||
     fail "pip could not install everything; its reason stands above." \
       "Often that is the network, or the disk: up to 7 GB are needed."
   need_opencv || say "Until then faces and text in the picture are not read."

@@ -29,11 +29,19 @@ def test_every_expert_is_listed_with_its_cost(
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "word"), [("SPACE_ID", "me/emsync", "Space"), ("EMSYNC_OFFLINE", "1", "OFF")]
+    ("name", "value", "word"),
+    [
+        ("SPACE_ID", "me/emsync", "Space"),
+        ("EMSYNC_OFFLINE", "1", "OFF"),
+        ("GRADIO_SERVER_NAME", "0.0.0.0", "whoever runs it"),
+    ],
 )
 def test_nobody_installs_where_it_is_not_allowed(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, word: str
 ) -> None:
+    monkeypatch.delenv("EMSYNC_OFFLINE", raising=False)
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "127.0.0.1")
+    assert may_install() is None
     monkeypatch.setenv(name, value)
     refusal = may_install()
     assert refusal is not None and word in refusal

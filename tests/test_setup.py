@@ -5,6 +5,7 @@ they were called, since no test should install anything.
 """
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ PYTHON = """#!/bin/bash
 echo "python $*" >>"$MACHINE/log"
 case "$*" in
   *version_info*"(3, 11)"*) [ ! -e "$MACHINE/old" ] ;;
-  *'"%d.%d"'*) echo 3.12 ;;
+  *'"%d.%d"'*) cat "$MACHINE/version" 2>/dev/null || echo 3.12 ;;
   --version) if [ -e "$MACHINE/old" ]; then echo Python 3.9.2; else echo Python 3.12.1; fi ;;
   *ensurepip*) [ -e "$MACHINE/python3.12-venv" ] ;;
   *fluidsynth*) [ -e "$MACHINE/libfluidsynth3" ] ;;
@@ -105,7 +106,7 @@ def machine(tmp_path: Path) -> Machine:
     """Debian with Python 3.12 and nothing else, for a user who may not use apt."""
     made = Machine(tmp_path)
     made.tree.joinpath("scripts").mkdir(parents=True)
-    for name in ("scripts/setup.sh", "requirements.txt", "requirements-dev.txt"):
+    for name in ("scripts/setup.sh", "requirements.txt", "requirements-dev.txt", "constraints.txt"):
         shutil.copy(REPOSITORY / name, made.tree / name)
     (tmp_path / "bin").mkdir()
     for tool in TOOLS:
@@ -179,6 +180,34 @@ def test_new_requirements_are_installed(machine: Machine) -> None:
         file.write("one-more>=1,<2\n")
     assert "python -m pip install --requirement requirements.txt" in installs(machine.setup()[2])
     assert installs(machine.setup()[2]) == []
+
+
+def test_the_python_that_was_tested_gets_the_versions_that_were_tested(machine: Machine) -> None:
+    machine.has("libfluidsynth3")
+    (machine.root / "version").write_text("3.11")
+    status, told, log = machine.setup()
+    assert status == 0, told
+    pinned = "python -m pip install --requirement requirements.txt --constraint constraints.txt"
+    assert pinned in log and "newest" not in told
+    with (machine.tree / "constraints.txt").open("a") as file:
+        file.write("one-more==1\n")
+    assert pinned in installs(machine.setup()[2])
+    assert installs(machine.setup()[2]) == []
+
+
+def test_another_python_is_told_that_it_gets_others(machine: Machine) -> None:
+    assert "This is Python 3.12: it gets the newest versions" in machine.setup()[1]
+
+
+def test_every_requirement_has_a_version_that_was_tested() -> None:
+    def names(file: str) -> set[str]:
+        lines = (REPOSITORY / file).read_text().splitlines()
+        found = [re.match(r"[A-Za-z0-9._-]+", line) for line in lines if line[:1] not in "#-"]
+        return {one[0].lower().replace("_", "-") for one in found if one is not None}
+
+    tested = names("constraints.txt")
+    assert names("requirements.txt") <= tested
+    assert names("requirements-dev.txt") <= tested
 
 
 def test_tests_need_more_than_the_app(machine: Machine) -> None:

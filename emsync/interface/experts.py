@@ -10,6 +10,7 @@ from emsync import weights
 from emsync.emotion.panel import Panel, missing
 from emsync.emotion.vemoclap import NAME as FUSION
 from emsync.errors import Cancelled, EmsyncError
+from emsync.interface.server import is_loopback
 from emsync.progress import CancelToken
 from emsync.weights import Pulling
 from emsync.wording import listed
@@ -26,12 +27,17 @@ log = logging.getLogger(__name__)
 def may_install() -> str | None:
     """Why the page's visitors may not install anything; None if they may.
 
-    On a Hugging Face Space everybody would use up the disk of one.
+    Elsewhere than at home everybody would use up the disk of one.
     """
     if os.environ.get("SPACE_ID"):
         return "On a Space its owner chooses what is installed."
     if weights.is_offline():
         return "EMSYNC_OFFLINE is set: nothing is downloaded."
+    if not is_loopback(os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"):
+        return (
+            "Others can reach this page, so whoever runs it chooses what is installed: "
+            "python -m emsync weights pull standard."
+        )
     return None
 
 

@@ -142,7 +142,7 @@ def access_from(environment: MutableMapping[str, str]) -> Access:
     hosts = None
     # A page of somebody else's whose name is made to mean 127.0.0.1 is the same origin to a browser
     # that runs here; its name gives it away. On Colab nobody's browser runs here.
-    if named or (_is_loopback(bound) and "COLAB_RELEASE_TAG" not in environment):
+    if named or (is_loopback(bound) and "COLAB_RELEASE_TAG" not in environment):
         hosts = frozenset(named | _LOOPBACK | {bound})
     frames = environment.get("EMSYNC_FRAMES", "").replace(",", " ").split()
     for origin in frames:
@@ -561,11 +561,12 @@ async def _answer(status: int, content: Any, scope: Scope, send: Send) -> None:
     await JSONResponse(body, status)(scope, nothing, send)
 
 
-def _is_loopback(name: str) -> bool:
+def is_loopback(name: str) -> bool:
+    """Whether only this machine can reach what listens there."""
     if name in _LOOPBACK:
         return True
     try:
-        return ipaddress.ip_address(name).is_loopback
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
         return False
 
