@@ -44,9 +44,7 @@ def main(kind: str) -> None:
         except MemoryError:
             answer = {"refused": "It needs too much memory."}
         except Exception as error:
-            # Only of MIDI it is known that its parsers raise nearly anything.
-            word = "refused" if kind == "midi" else "failed"
-            answer = {word: f"{type(error).__name__}: {error}"}
+            answer = {"failed": child.fault(error)}
         out.write(json.dumps(answer) + "\n")
         out.flush()
 

@@ -270,8 +270,10 @@ def iter_audio(
                 "-copyts", *input_arguments(film.path),
                 "-map", f"0:{film.audio_stream}", "-vn", "-sn", "-dn",
                 # The clock is set to the picture's; then what lies before 0 is cut off, and what
-                # is missing (at the start, or in the middle) is filled with silence.
+                # is missing (at the start, or in the middle) is filled with silence. What comes
+                # hours later goes first, or those hours would be filled.
                 "-af", f"asetpts=PTS-({film.start.numerator}/{film.start.denominator})/TB,"
+                f"atrim=end={float(film.duration):.6f},"
                 f"aresample={sample_rate}:async=1:first_pts=0",
                 "-ac", str(decoded), "-ar", str(sample_rate), "-f", "f32le", "pipe:1",
             ]
