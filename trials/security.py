@@ -27,6 +27,7 @@ from gradio_client.exceptions import AppError
 
 from emsync.benchmark import resident
 from emsync.film.ffmpeg import ffmpeg_executable
+from emsync.interface.room import FULL
 from emsync.interface.server import MOST_BODY
 from emsync.load import App, connect, score, started
 from emsync.settings import FilmLimits
@@ -516,7 +517,10 @@ def uploads_of_parts(site: Site, folder: Path) -> str:
 def uploads_without_room(site: Site, folder: Path) -> str:
     with started(folder, EMSYNC_DISK="0.03") as app:
         (root,) = app.temporary.glob("emsync-*")
-        statuses = [upload(app, "a.mp4", os.urandom(10_000_000)).status for _ in range(4)]
+        answers = [upload(app, "a.mp4", os.urandom(10_000_000)) for _ in range(4)]
+        statuses = [answer.status for answer in answers]
+        # The page shows it as it comes.
+        expect(answers[-1].body.decode() == FULL, f"it says {answers[-1].body!r}")
         expect(statuses == [200, 200, 507, 507], f"10 MB each where 30 MB may lie: {statuses}")
         kept = sum(path.stat().st_size for path in _files(root))
         expect(kept <= 30_000_000, f"{kept} bytes lie there")

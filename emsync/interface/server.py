@@ -25,7 +25,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.formparsers import MultiPartException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emsync.errors import EmsyncError
@@ -552,13 +552,19 @@ def what_is_wrong(body: bytes, uploads: Path) -> tuple[int, str] | None:
 
 
 async def _answer(status: int, content: Any, scope: Scope, send: Send) -> None:
-    """A sentence becomes the detail that Gradio's page shows; anything else goes as it is."""
+    """A sentence as Gradio's page shows it: that of an upload as it is, any other as a detail."""
 
     async def nothing() -> Message:
         return {"type": "http.disconnect"}
 
-    body = {"detail": content} if isinstance(content, str) else content
-    await JSONResponse(body, status)(scope, nothing, send)
+    answer: Response
+    if not isinstance(content, str):
+        answer = JSONResponse(content, status)
+    elif scope["path"] == _UPLOAD:
+        answer = PlainTextResponse(content, status)
+    else:
+        answer = JSONResponse({"detail": content}, status)
+    await answer(scope, nothing, send)
 
 
 def is_loopback(name: str) -> bool:
