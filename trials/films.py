@@ -6,12 +6,11 @@ Where Playwright and a Chromium are installed, each scored film is played in it 
 
 import functools
 import os
-import struct
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +24,7 @@ from emsync.music.checkpoint import load
 from emsync.pipeline import Result, analyse, score
 from emsync.progress import CancelToken, silent
 from emsync.settings import OriginalSound, Settings
-from trials.making import Recipe, Sound, make
+from trials.making import BEEP_SECONDS, Recipe, Sound, make
 from trials.trial import NotHere, Trial, Wrong, main
 from trials.watching import (
     DECODE_SECONDS,
@@ -34,8 +33,10 @@ from trials.watching import (
     Player,
     Seen,
     beep_at,
+    boxes,
     listen,
     pictures,
+    tone_in,
     watch,
 )
 
@@ -49,6 +50,8 @@ _SILENCE = 10 ** (-60 / 20)
 """Root of the mean square of samples in [-1, 1]."""
 _PICTURE_TOLERANCE = 8.0
 """Mean difference of 8-bit colours that encoding, and the shrinking of odd sizes, explain."""
+_TONE_AMPLITUDE = 0.05
+"""Full scale is 1: music has less at the pitch of the beep, and the film's own sound more."""
 _PROFILES = {"Constrained Baseline", "Baseline", "Main", "High", "Progressive High",
              "Constrained High"}  # fmt: skip
 
@@ -62,8 +65,11 @@ class Known:
         seconds: length of the picture.
         size: width and height as shown.
         cuts: seconds of all cuts.
-        beep: seconds from the first frame at which the beep begins.
-        dynamic: the picture has a high dynamic range, which the scored film has not.
+        beep: seconds from the first frame at which the beep is heard in the scored film.
+        replaced: none of the film's own sound is heard in the scored film.
+        codec, profile, pixels, turned, start, sound, oddities: of the film, as in `Seen`; it may
+            have more oddities.
+        transfer: of its colours, as numbered in ITU-T H.273.
     """
 
     frames: int | None = None
@@ -71,7 +77,15 @@ class Known:
     size: tuple[int, int] | None = None
     cuts: tuple[float, ...] | None = None
     beep: float | None = None
-    dynamic: bool = False
+    replaced: bool = False
+    codec: str | None = None
+    profile: str | None = None
+    pixels: str | None = None
+    turned: int | None = None
+    start: float | None = None
+    sound: tuple[str, int, int] | tuple[()] | None = None
+    transfer: int | None = None
+    oddities: frozenset[str] = frozenset()
 
 
 def check(path: Path, result: Result, known: Known) -> str:
@@ -88,7 +102,7 @@ def check(path: Path, result: Result, known: Known) -> str:
         *_about_source(before, known),
         *_about_times(before, after, known),
         *_about_form(before, after, result.video),
-        *_about_pictures(path, result.video, len(before.times), known),
+        *_about_pictures(path, result.video, "interlaced" in before.oddities),
         *_about_sound(after, result.video, known),
         *_about_cuts(after, result, known),
     ]
@@ -108,11 +122,21 @@ def _about_source(before: Seen, known: Known) -> Iterator[str]:
         yield f"the film made has {len(before.times)} frames, not {known.frames}"
     if known.size is not None and (before.width, before.height) != known.size:
         yield f"the film made has {before.width} × {before.height} pixels, not {known.size}"
+    for name in ("codec", "profile", "pixels", "turned", "sound"):
+        told, found = getattr(known, name), getattr(before, name)
+        if told is not None and found != told:
+            yield f"the film made has {name} {found}, not {told}"
+    if known.start is not None and abs(float(before.start) - known.start) > 0.1:
+        yield f"the film made starts at {float(before.start):.3f} s, not {known.start} s"
+    if known.transfer is not None and before.colours[1] != known.transfer:
+        yield f"the film made has transfer {before.colours[1]}, not {known.transfer}"
+    if lacking := known.oddities - before.oddities:
+        yield f"the film made lacks: {', '.join(sorted(lacking))}"
 
 
 def _about_times(before: Seen, after: Seen, known: Known) -> Iterator[str]:
     seconds = before.end if known.seconds is None else known.seconds
-    frame = before.end / len(before.times)
+    frame = min(before.end / len(before.times), Fraction(1, 25))
     if abs(after.end - seconds) > frame + _MILLISECOND:
         yield f"it lasts {float(after.end):.3f} s, the film {float(seconds):.3f} s"
     if abs(after.length - seconds) > frame + _MILLISECOND + Fraction(_SOUND_TOLERANCE):
@@ -146,7 +170,9 @@ def _about_form(before: Seen, after: Seen, video: Path) -> Iterator[str]:
         yield f"its colours are numbered {after.colours}, not {told}"
     if sorted(after.streams) != ["audio", "video"]:
         yield f"it has {', '.join(after.streams)}"
-    kinds = list(_boxes(video))
+    elif after.sound not in (("aac", 44_100, 1), ("aac", 44_100, 2)):
+        yield f"its sound is {after.sound}"
+    kinds = boxes(video)
     if b"moov" not in kinds or kinds.index(b"moov") > kinds.index(b"mdat"):
         yield "it plays only when all of it is there"
     try:
@@ -160,31 +186,18 @@ def _about_form(before: Seen, after: Seen, video: Path) -> Iterator[str]:
         yield f"decoding it gives: {done.stderr.decode(errors='replace').strip()}"
 
 
-def _boxes(path: Path) -> Iterator[bytes]:
-    """The kinds of an MP4's top-level boxes, in order."""
-    with path.open("rb") as file:
-        while len(head := file.read(8)) == 8:
-            size, kind = struct.unpack(">I4s", head)
-            if size == 1:
-                (size,) = struct.unpack(">Q", file.read(8))
-                file.seek(size - 16, 1)
-            else:
-                file.seek(size - 8, 1)
-            yield kind
-
-
-def _about_pictures(path: Path, video: Path, frames: int, known: Known) -> Iterator[str]:
-    """Each frame shows what it showed, upright."""
-    if known.dynamic:
-        return
-    most = min(frames, 400)
-    before, after = pictures(path, most), pictures(video, most)
+def _about_pictures(path: Path, video: Path, interlaced: bool) -> Iterator[str]:
+    """Each frame shows what it showed, upright; an interlaced one both its moments."""
+    before, after = pictures(path, interlaced), pictures(video, interlaced)
     if len(before) != len(after):
-        yield f"FFmpeg shows {len(after)} frames, and {len(before)} of the film"
+        yield f"FFmpeg shows {len(after)} pictures, and {len(before)} of the film"
         return
-    apart = np.abs(before.astype(int) - after).mean((1, 2, 3))
+    apart = np.abs(before.astype(np.int16) - after).mean((1, 2, 3))
     if apart.max() > _PICTURE_TOLERANCE:
-        yield f"frame {apart.argmax()} looks different: {apart.max():.1f} of 255"
+        yield f"picture {apart.argmax()} looks different: {apart.max():.1f} of 255"
+    moments = before[::2].astype(np.int16) - before[1::2] if interlaced else None
+    if moments is not None and np.abs(moments).mean() < _PICTURE_TOLERANCE:
+        yield "the film made shows the same in both its fields"
 
 
 def _about_sound(after: Seen, video: Path, known: Known) -> Iterator[str]:
@@ -195,11 +208,21 @@ def _about_sound(after: Seen, video: Path, known: Known) -> Iterator[str]:
     seconds = len(heard) / SOUND_RATE
     if abs(seconds - after.end) > _SOUND_TOLERANCE:
         yield f"its sound lasts {seconds:.3f} s, its picture {float(after.end):.3f} s"
-    loudness = float(np.sqrt(np.mean(np.square(heard)))) if len(heard) else 0.0
-    if loudness < _SILENCE:
+    if _loudness(heard) < _SILENCE:
         yield "its sound is silent"
-    if known.beep is not None and abs(beep_at(heard) - known.beep) > _BEEP_TOLERANCE:
-        yield f"the beep is at {beep_at(heard):.3f} s, not {known.beep:.3f} s"
+    if known.replaced and tone_in(heard) > _TONE_AMPLITUDE:
+        yield f"the film's own sound is in it: {tone_in(heard):.3f} of full scale"
+    if known.beep is not None:
+        if abs(beep_at(heard) - known.beep) > _BEEP_TOLERANCE:
+            yield f"the beep is at {beep_at(heard):.3f} s, not {known.beep:.3f} s"
+        times = np.arange(len(heard)) / SOUND_RATE - known.beep
+        if _loudness(heard[(times < -0.1) | (times > BEEP_SECONDS + 0.1)]) < _SILENCE:
+            yield "nothing but the beep is heard"
+
+
+def _loudness(samples: np.ndarray) -> float:
+    """Root of the mean square; 0 of nothing."""
+    return float(np.sqrt(np.mean(np.square(samples)))) if len(samples) else 0.0
 
 
 def _about_cuts(after: Seen, result: Result, known: Known) -> Iterator[str]:
@@ -207,9 +230,9 @@ def _about_cuts(after: Seen, result: Result, known: Known) -> Iterator[str]:
     kept = result.analysis.boundaries
     if found != sorted(set(found)) or list(kept) != sorted(set(kept)):
         yield "cuts are out of order"
-    if any(not 0 <= time <= after.end for time in (*found, *kept)):
+    if any(not 0 < time < after.end for time in (*found, *kept)):
         yield f"a cut lies outside the film: {found}"
-    if any(b - a < 4 for a, b in pairwise(kept)):
+    if any(b - a < 4 - 1e-6 for a, b in pairwise(kept)):
         yield f"kept cuts are less than 4 s apart: {kept}"
     if known.cuts is None:
         return
@@ -244,27 +267,31 @@ class Case:
         name: of the trial.
         recipe: of a film that is made, or the name of a real one.
         original: what becomes of the film's own sound.
-        known: None where it follows from the recipe.
+        known: what does not follow from the recipe, by the names in `Known`.
         seconds, slow: as in `Trial`.
     """
 
     name: str
     recipe: Recipe | str
     original: OriginalSound = "replace"
-    known: Known | None = None
+    known: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 180.0
     slow: bool = False
 
     def expected(self) -> Known:
         """What is known of the film."""
-        if self.known is not None:
-            return self.known
-        if isinstance(self.recipe, str):
-            return Known()
         recipe, beep = self.recipe, None
-        if self.original != "replace" and recipe.sound and recipe.sound.beep is not None:
-            beep = recipe.sound.beep + recipe.sound.late
-        return Known(recipe.frame_count, recipe.seconds, recipe.displayed, recipe.cuts, beep)
+        replaced = self.original == "replace"
+        if isinstance(recipe, str):
+            return replace(Known(replaced=replaced), **self.known)
+        if not replaced and recipe.sound and recipe.sound.beep is not None:
+            beep = recipe.sound.beep + recipe.sound.late - recipe.late
+        known = Known(
+            recipe.frame_count, recipe.seconds, recipe.displayed, recipe.cuts, beep, replaced,
+            codec=recipe.codec, pixels=recipe.pixels, turned=recipe.turned,
+            sound=recipe.sound_stored,
+        )  # fmt: skip
+        return replace(known, **self.known)
 
 
 def videos() -> Path:
@@ -350,7 +377,11 @@ def _coded() -> Iterator[Case]:
     yield Case("h264 avi b-frames", Recipe("film.avi"))
     yield Case("h264 ts", Recipe("film.ts"))
     yield Case("h264 flv", Recipe("film.flv"))
-    yield Case("h264 baseline", Recipe("film.mp4", f"{_H264} -profile:v baseline"))
+    yield Case(
+        "h264 baseline",
+        Recipe("film.mp4", f"{_H264} -profile:v baseline"),
+        known={"profile": "Constrained Baseline"},
+    )
     yield Case("hevc mp4", Recipe("film.mp4", f"{_HEVC} -pix_fmt yuv420p -tag:v hvc1"))
     yield Case("hevc mkv", Recipe("film.mkv", f"{_HEVC} -pix_fmt yuv420p"))
     yield Case("vp8 webm", Recipe("film.webm", _VP8))
@@ -377,19 +408,34 @@ def _coded() -> Iterator[Case]:
 def _pictured() -> Iterator[Case]:
     """Bits, colours, sizes and shapes of the picture."""
     for pixels in ("yuv422p", "yuv444p", "yuv420p10le", "gray"):
-        yield Case(f"h264 {pixels}", Recipe("film.mp4", f"-c:v libx264 -pix_fmt {pixels}"))
+        yield Case(
+            f"h264 {pixels}",
+            Recipe("film.mp4", f"-c:v libx264 -pix_fmt {pixels}"),
+            known={"pixels": "yuvj420p"} if pixels == "gray" else {},  # as FFmpeg decodes it
+        )
     for pixels in ("yuv420p10le", "yuv422p10le", "yuv444p", "gray", "yuv420p12le"):
         yield Case(f"hevc {pixels}", Recipe("film.mp4", f"{_HEVC} -pix_fmt {pixels}"))
     yield Case("vp9 yuv444p", Recipe("film.webm", f"{_VP9} -pix_fmt yuv444p"))
     yield Case("vp9 yuv420p10le", Recipe("film.webm", f"{_VP9} -pix_fmt yuv420p10le"))
-    yield Case("vp9 with alpha", Recipe("film.webm", f"{_VP9} -pix_fmt yuva420p"))
+    yield Case(
+        "vp9 with alpha",
+        Recipe("film.webm", f"{_VP9} -pix_fmt yuva420p"),
+        # It lies in a stream of its own, beside the picture.
+        known={"pixels": "yuv420p", "oddities": frozenset({"alpha"})},
+    )
     yield Case("av1 yuv420p10le", Recipe("film.mp4", f"{_AV1} -pix_fmt yuv420p10le"))
     yield Case(
-        "prores with alpha", Recipe("film.mov", "-c:v prores_ks -profile:v 4 -pix_fmt yuva444p10le")
+        "prores with alpha",
+        Recipe("film.mov", "-c:v prores_ks -profile:v 4 -pix_fmt yuva444p10le"),
+        known={"pixels": "yuva444p12le", "oddities": frozenset({"alpha"})},  # it has no 10 bits
     )
     yield Case("png mov", Recipe("film.mov", "-c:v png"))
     yield Case("gif 720p", Recipe("film.gif", "-c:v gif", (1280, 720), Fraction(5), sound=None))
-    yield Case("rgb h264", Recipe("film.mkv", "-c:v libx264rgb -pix_fmt bgr24"))
+    yield Case(
+        "rgb h264",
+        Recipe("film.mkv", "-c:v libx264rgb -pix_fmt bgr24"),
+        known={"pixels": "gbrp"},
+    )
     yield Case("ffv1 16-bit grey", Recipe("film.mkv", "-c:v ffv1 -pix_fmt gray16le"))
     yield Case("full range", Recipe("film.mp4", "-c:v libx264 -pix_fmt yuvj420p"))
     odd = (161, 121)
@@ -433,19 +479,16 @@ def _pictured() -> Iterator[Case]:
         "turned 90 oblong pixels",
         Recipe("film.mp4", filters=",setsar=4/3", turned=90, shown=(120, 213)),
     )
-    interlaced = ",setfield=tff"
-    yield Case(
-        "interlaced h264",
-        Recipe("film.mp4", f"{_H264} -flags +ildct+ilme -x264-params tff=1", filters=interlaced),
-    )
-    yield Case(
-        "interlaced mpeg-2",
-        Recipe("film.mpg", "-c:v mpeg2video -flags +ildct+ilme -q:v 3", filters=interlaced),
-    )
-    yield Case(
-        "interlaced mpeg-2 ts",
-        Recipe("film.ts", "-c:v mpeg2video -flags +ildct+ilme -q:v 3", filters=interlaced),
-    )
+    for name, file, video in (
+        ("h264", "film.mp4", f"{_H264} -flags +ildct+ilme -x264-params tff=1"),
+        ("mpeg-2", "film.mpg", "-c:v mpeg2video -flags +ildct+ilme -q:v 3"),
+        ("mpeg-2 ts", "film.ts", "-c:v mpeg2video -flags +ildct+ilme -q:v 3"),
+    ):
+        # Each frame holds two moments; both are to be in the scored film, line for line.
+        moving = "testsrc2=s=160x120:r=50:d=2,scroll=h=0.02,eq=contrast=0.7"
+        woven = Recipe(file, video, cuts=(1.01,), source=moving,
+                       filters=",tinterlace=interleave_top,setfield=tff")  # fmt: skip
+        yield Case(f"interlaced {name}", woven, known={"oddities": frozenset({"interlaced"})})
 
 
 def _timed() -> Iterator[Case]:
@@ -465,7 +508,7 @@ def _timed() -> Iterator[Case]:
     )  # fmt: skip
     # FFmpeg writes the length of a last frame into few containers.
     ended = Fraction(116, 30)
-    known = Known(48, ended, (160, 120), uneven.cuts)
+    known = {"seconds": ended}
     yield Case("uneven h264 mkv", uneven, known=known)
     yield Case(
         "uneven h264 mp4",
@@ -488,33 +531,60 @@ def _timed() -> Iterator[Case]:
     ):  # fmt: skip
         dropping = replace(uneven, file="film.avi", video=f"{video} -fps_mode passthrough")
         yield Case(f"dropped frames avi {name}", dropping, known=known)
-    yield Case("recorded in a browser", Recipe("film.webm", _VP8, last="-live 1"))
-    yield Case("recorded in a browser, h264", Recipe("film.mkv", last="-live 1"))
+    live = {"oddities": frozenset({"no length"})}
+    yield Case("recorded in a browser", Recipe("film.webm", _VP8, last="-live 1"), known=live)
+    yield Case("recorded in a browser, h264", Recipe("film.mkv", last="-live 1"), known=live)
     yield Case(
         "recorded in a browser, uneven",
         replace(uneven, file="film.webm", video=f"{_VP8} -fps_mode passthrough", last="-live 1"),
-        known=known,
+        known={**known, **live},
     )
     fragments = "-movflags frag_keyframe+empty_moov+default_base_moof"
-    yield Case("fragmented mp4", Recipe("film.mp4", f"{_H264} -g 10", last=fragments))
-    yield Case("fragmented mp4, hevc", Recipe("film.mp4", f"{_HEVC} -g 10", last=fragments))
-    yield Case("begins at 10 s mkv", Recipe("film.mkv", last="-output_ts_offset 10"))
-    yield Case("begins at 10 s webm", Recipe("film.webm", _VP9, last="-output_ts_offset 10"))
-    yield Case("begins at 10 s mp4", Recipe("film.mp4", last="-output_ts_offset 10"))
-    yield Case("begins at 10 h ts", Recipe("film.ts", last="-output_ts_offset 36000"))
+    for name, video in (("", _H264), (", hevc", _HEVC)):
+        yield Case(
+            f"fragmented mp4{name}",
+            Recipe("film.mp4", f"{video} -g 10", last=fragments),
+            known={"oddities": frozenset({"fragments"})},
+        )
+    for file, video in (("film.mkv", _H264), ("film.webm", _VP9), ("film.mp4", _H264)):
+        recipe = Recipe(file, video, last="-output_ts_offset 10")
+        yield Case(f"begins at 10 s {file[5:]}", recipe, known={"start": 10})
+    # FFmpeg begins transport streams 1.4 s late.
+    yield Case(
+        "begins at 10 h ts",
+        Recipe("film.ts", last="-output_ts_offset 36000"),
+        known={"start": 36001.4},
+    )
     # The clock of a transport stream begins anew after 2³³ ticks of 1/90000 s.
-    yield Case("clock begins anew in ts", Recipe("film.ts", last="-output_ts_offset 95441.3"))
+    yield Case(
+        "clock begins anew in ts",
+        Recipe("film.ts", last="-output_ts_offset 95441.3"),
+        known={"oddities": frozenset({"clock begins anew"})},
+    )
     trimmed = Recipe("film.mp4", seconds=Fraction(3), cuts=(2.0,), copies=(("-ss 1", ""),))
     # Without a keyframe at 1 s the copy holds the second before it, and its edit list hides it.
-    yield Case("edit list", trimmed, known=Known(50, Fraction(2), (160, 120), (1.0,)))
+    hiding = {
+        "frames": 50, "seconds": Fraction(2), "cuts": (1.0,), "oddities": frozenset({"edit list"}),
+    }  # fmt: skip
+    yield Case("edit list", trimmed, known=hiding)
     yield Case(
         "edit list hevc",
         replace(trimmed, video=f"{_HEVC} -pix_fmt yuv420p -tag:v hvc1"),
-        known=Known(50, Fraction(2), (160, 120), (1.0,)),
+        known=hiding,
+    )
+    yield Case(
+        "sound after an edit list, kept",
+        replace(trimmed, sound=Sound(beep=2)),
+        "keep",
+        known={**hiding, "beep": 1.0},
     )
     yield Case(
         "edit list that delays the picture",
-        Recipe("film.mp4", sound=Sound(seconds=3), last="-output_ts_offset 0.7"),
+        Recipe(
+            "film.mp4", f"{_H264} -fps_mode passthrough", sound=Sound(seconds=3, beep=1.7), late=0.7
+        ),
+        "keep",
+        known={"start": 0.7},
     )
     yield Case(
         "half a second", Recipe("film.mp4", seconds=Fraction(1, 2), rate=Fraction(30), cuts=())
@@ -534,11 +604,14 @@ def _timed() -> Iterator[Case]:
 def _shown() -> Iterator[Case]:
     """What is in the picture."""
     yield Case("no cuts", Recipe("film.mp4", cuts=()))
-    flicker = "color=s=160x120:r=5:d=9,geq=lum='mod(N*97,256)':cb=128:cr=128"
+    # 0, 168, 252, 84: steps of 168 and 84 by turns, as FFmpeg's score is the smaller of the change
+    # and of what that differs from the last change by, of 256.
+    grey = "168*between(mod(N,4),1,2)+84*gte(mod(N,4),2)"
+    flicker = f"color=s=160x120:r=5:d=9,geq=lum='{grey}':cb=128:cr=128"
     yield Case(
         "a cut every frame",
         Recipe("film.mp4", source=flicker, seconds=Fraction(9), rate=Fraction(5), cuts=()),
-        known=Known(45, Fraction(9), (160, 120)),
+        known={"cuts": tuple(n / 5 for n in range(1, 45))},
     )
     yield Case("black", Recipe("film.mp4", source="color=s=160x120:r=25:d=2", cuts=()))
     yield Case(
@@ -558,7 +631,7 @@ def _shown() -> Iterator[Case]:
         "slides, one a second",
         Recipe("film.mp4", rate=Fraction(1), seconds=Fraction(6), cuts=(3.0,)),
     )
-    for name, transfer in (("pq", "smpte2084"), ("hlg", "arib-std-b67")):
+    for name, transfer, number in (("pq", "smpte2084", 16), ("hlg", "arib-std-b67", 18)):
         tagged = f"{_PQ.replace('smpte2084', transfer)}"
         yield Case(
             f"high dynamic range {name} hevc",
@@ -568,7 +641,7 @@ def _shown() -> Iterator[Case]:
                 f"transfer={transfer}:colormatrix=bt2020nc",
                 filters=f",setparams={tagged}",
             ),
-            known=Known(50, Fraction(2), (160, 120), (1.0,), dynamic=True),
+            known={"transfer": number},
         )
 
 
@@ -582,7 +655,8 @@ def _sounding() -> Iterator[Case]:
         "5.1 ac3": ("mkv", Sound(48_000, "5.1", beep=1, codec="ac3")),
         "7.1": ("mkv", Sound(48_000, "7.1", beep=1)),
         "8 kHz": ("mov", Sound(8000, "mono", beep=1, codec="pcm_mulaw")),
-        "8 kHz amr": ("mp4", Sound(8000, "mono", beep=1)),
+        "8 kHz aac": ("mp4", Sound(8000, "mono", beep=1)),
+        "8 kHz amr": ("3gp", Sound(8000, "mono", beep=1, codec="libopencore_amrnb")),
         "96 kHz": ("mkv", Sound(96_000, beep=1)),
         "96 kHz pcm": ("mov", Sound(96_000, beep=1, codec="pcm_s24le")),
         "192 kHz": ("mkv", Sound(192_000, beep=1)),
@@ -606,13 +680,6 @@ def _sounding() -> Iterator[Case]:
     yield Case("sound of a transport stream, kept", Recipe("film.ts", sound=heard), "keep")
     yield Case("sound from 10 s on, kept", late, "keep")
     yield Case("sound of a browser recording, kept", recorded, "keep")
-    yield Case(
-        "sound after an edit list, kept",
-        Recipe("film.mp4", seconds=Fraction(3), cuts=(2.0,), sound=Sound(beep=2),
-               copies=(("-ss 1", ""),)),
-        "keep",
-        Known(50, Fraction(2), (160, 120), (1.0,), beep=1.0),
-    )  # fmt: skip
     yield Case("no sound, kept", Recipe("film.mp4", sound=None), "keep")
 
 
@@ -631,7 +698,10 @@ CASES: Sequence[Case] = (
 if __name__ == "__main__":
     player = Player()
     try:
-        sys.exit(main("films", trials(Settings(), player)))
+        status = main("films", trials(Settings(), player))
+        if player.unplayed:
+            print(f"films: {player.unplayed} {player.missing}")
+        sys.exit(status)
     finally:
         with suppress(Exception):
             player.stop()

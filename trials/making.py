@@ -4,19 +4,29 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from emsync.errors import ToolError
 from emsync.film.ffmpeg import ffmpeg_executable
+from trials.trial import NotHere
 
 TONE = 3100
 """Hz of the beep: 8 kHz sound still has it, and no instrument plays it as purely."""
 BEEP_SECONDS = 0.3
 _MAKING_SECONDS = 500
-_CODECS_OF_SOUND = {
+_ENCODERS_OF_SOUND = {
     "mp4": "aac", "mov": "pcm_s16le", "mkv": "flac", "webm": "libopus", "avi": "libmp3lame",
     "ts": "aac", "mpg": "mp2", "ogv": "libvorbis", "wmv": "wmav2", "flv": "aac", "3gp": "aac",
 }  # fmt: skip
+_CODECS = {
+    "libx264": "h264", "libx264rgb": "h264", "libx265": "hevc", "libvpx": "vp8",
+    "libvpx-vp9": "vp9", "libaom-av1": "av1", "prores_ks": "prores", "libtheora": "theora",
+    "libopencore_amrnb": "amr_nb", "libopus": "opus", "libmp3lame": "mp3", "libvorbis": "vorbis",
+}  # fmt: skip
+"""What encoders write, where that is called otherwise than they are."""
+_CHANNELS = {"mono": 1, "stereo": 2, "5.1": 6, "7.1": 8}
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,7 @@ class Recipe:
         size: width and height as stored.
         rate: frames per second.
         seconds: length of the picture.
+        late: seconds from the sound's beginning to the first frame.
         cuts: seconds at which the picture turns into its negative.
         filters: more filters for the picture, such as ",setsar=4/3".
         source: a source of pictures in place of FFmpeg's test picture.
@@ -67,6 +78,7 @@ class Recipe:
     size: tuple[int, int] = (160, 120)
     rate: Fraction = Fraction(25)
     seconds: Fraction = Fraction(2)
+    late: float = 0.0
     cuts: tuple[float, ...] = (1.0,)
     filters: str = ""
     source: str = ""
@@ -87,12 +99,44 @@ class Recipe:
     def frame_count(self) -> int:
         return round(self.seconds * self.rate) if self.frames is None else self.frames
 
+    @property
+    def codec(self) -> str:
+        encoder = _option("-c:v", self.video)
+        return _CODECS.get(encoder, encoder)
+
+    @property
+    def pixels(self) -> str | None:
+        """FFmpeg's name; None where the encoder has its own."""
+        return _option("-pix_fmt", self.video) or None
+
+    @property
+    def sound_encoder(self) -> str:
+        """Empty for a film without sound."""
+        if self.sound is None:
+            return ""
+        return self.sound.codec or _ENCODERS_OF_SOUND[Path(self.file).suffix[1:]]
+
+    @property
+    def sound_stored(self) -> tuple[str, int, int] | tuple[()]:
+        """Codec, Hz and channels; nothing for a film without sound."""
+        if self.sound is None:
+            return ()
+        codec = _CODECS.get(self.sound_encoder, self.sound_encoder)
+        rate = 48_000 if codec == "opus" else self.sound.rate  # it has no other
+        return codec, rate, _CHANNELS[self.sound.layout]
+
+
+def _option(name: str, arguments: str) -> str:
+    """What stands behind an option; empty where it is not given."""
+    words = arguments.split()
+    return words[words.index(name) + 1] if name in words else ""
+
 
 def make(recipe: Recipe, folder: Path) -> Path:
     """Make the film; its path in `folder`.
 
     Raises:
-        subprocess.CalledProcessError: FFmpeg does not make it.
+        NotHere, subprocess.CalledProcessError: as `run`.
     """
     path = folder / recipe.file
     width, height = recipe.size
@@ -108,14 +152,12 @@ def make(recipe: Recipe, folder: Path) -> Path:
         early = float(1 / recipe.rate / 2)
         passed = "+".join(f"gte(t,{cut - early:.6f})" for cut in recipe.cuts)
         source += f",negate=enable='mod({passed},2)'"
-    arguments = ["-f", "lavfi", "-i", source + recipe.filters]
+    arguments = [*_later(recipe.late), "-f", "lavfi", "-i", source + recipe.filters]
     if recipe.sound is not None:
         arguments += _sound(recipe.sound, seconds)
-        codec = recipe.sound.codec or _CODECS_OF_SOUND[path.suffix[1:]]
-        arguments += ["-map", "0:v", "-map", "1:a", "-c:a", codec]
-    stages = [*recipe.copies, None] if recipe.copies else [None]
-    made = path if len(stages) == 1 else path.with_stem(f"{path.stem}-0")
-    run([*arguments, *recipe.video.split(), *recipe.last.split(), f"file:{made}"], recipe.video)
+        arguments += ["-map", "0:v", "-map", "1:a", "-c:a", recipe.sound_encoder]
+    made = path.with_stem(f"{path.stem}-0") if recipe.copies else path
+    run([*arguments, *recipe.video.split(), *recipe.last.split(), f"file:{made}"])
     for number, (before, behind) in enumerate(recipe.copies, 1):
         target = path if number == len(recipe.copies) else path.with_stem(f"{path.stem}-{number}")
         run(
@@ -128,11 +170,19 @@ def make(recipe: Recipe, folder: Path) -> Path:
     return made
 
 
-def run(arguments: Sequence[str], encoder: str = "") -> None:
-    """Run FFmpeg; `encoder`: arguments that name the encoder that it must have."""
-    words = encoder.split()
-    wanted = [words[words.index("-c:v") + 1]] if "-c:v" in words else []
-    command = [ffmpeg_executable(wanted), "-nostdin", "-v", "error", "-y", *arguments]
+def run(arguments: Sequence[str]) -> None:
+    """Run an FFmpeg that has the encoders that are named.
+
+    Raises:
+        NotHere: there is none.
+        subprocess.CalledProcessError: it fails.
+    """
+    named = (behind for word, behind in pairwise(arguments) if word in ("-c:v", "-c:a"))
+    try:
+        executable = ffmpeg_executable([name for name in named if name != "copy"])
+    except ToolError as problem:
+        raise NotHere(str(problem)) from problem
+    command = [executable, "-nostdin", "-v", "error", "-y", *arguments]
     subprocess.run(command, check=True, timeout=_MAKING_SECONDS, stdin=subprocess.DEVNULL)
 
 
@@ -141,13 +191,17 @@ def _sound(sound: Sound, seconds: float) -> list[str]:
     wave = f"0.5*sin(2*PI*{TONE}*t)"
     if sound.beep is not None:
         wave = f"if(between(t,{sound.beep},{sound.beep + BEEP_SECONDS}),{wave},0)"
-    late = ["-itsoffset", str(sound.late)] if sound.late else []
     made = f"aevalsrc='{wave}':s={sound.rate}:d={length},aformat=channel_layouts=mono"
     if sound.layout != "mono":
         made += f",pan={sound.layout}|" + "|".join(
-            f"c{n}=c0" for n in range({"stereo": 2, "5.1": 6, "7.1": 8}[sound.layout])
+            f"c{n}=c0" for n in range(_CHANNELS[sound.layout])
         )
-    return [*late, "-f", "lavfi", "-i", made]
+    return [*_later(sound.late), "-f", "lavfi", "-i", made]
+
+
+def _later(seconds: float) -> list[str]:
+    """Arguments that move the input behind them; a clock that is not named is not touched."""
+    return ["-itsoffset", str(seconds)] if seconds else []
 
 
 def _turn(path: Path, degrees: int) -> None:

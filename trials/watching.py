@@ -6,6 +6,7 @@ faults.
 
 import os
 import shutil
+import struct
 import subprocess
 from dataclasses import dataclass
 from fractions import Fraction
@@ -40,6 +41,10 @@ class Seen:
         streams: their kinds, in order.
         colours: primaries, transfer and matrix, as numbered in ITU-T H.273; 2 is "not told".
         mixed: of red, green and blue, so that no matrix is needed.
+        turned: degrees clockwise (0, 90, 180, 270) that a player turns the stored picture.
+        sound: codec, Hz and channels; nothing where there is none.
+        oddities: of "interlaced" (every frame), "alpha", "edit list" (that hides frames),
+            "fragments", "no length" (in its header) and "clock begins anew" those that it has.
     """
 
     codec: str
@@ -54,6 +59,9 @@ class Seen:
     streams: tuple[str, ...]
     colours: tuple[int, int, int]
     mixed: bool
+    turned: int
+    sound: tuple[str, int, int] | tuple[()]
+    oddities: frozenset[str]
 
 
 def watch(path: Path) -> Seen:
@@ -71,10 +79,13 @@ def watch(path: Path) -> Seen:
             video = file.streams.video[0]
             base = video.time_base or Fraction(1)
             places: list[Fraction] = []
+            hidden, interlaced = False, True
             for packet in file.demux(video):
+                hidden |= packet.is_discard
                 if packet.size and packet.dts is not None:
                     places.append(packet.dts * base)
                 for frame in packet.decode():
+                    interlaced &= frame.interlaced_frame
                     stamps.append(None if frame.pts is None else frame.pts * base)
                     lengths.append((frame.duration or 0) * base)
             rotation = round(-frame.rotation / 90) * 90 % 360
@@ -87,8 +98,17 @@ def watch(path: Path) -> Seen:
             if len(times) != len(stamps):
                 raise Wrong(f"{path.name} has {len(times)} packets, {len(stamps)} frames")
             context = video.codec_context
+            see_through = any(part.is_alpha for part in frame.format.components)
+            said = {
+                "interlaced": interlaced,
+                "alpha": see_through or video.metadata.get("alpha_mode") == "1",
+                "edit list": hidden,
+                "fragments": "mp4" in file.format.name and b"moof" in boxes(path),
+                "no length": "matroska" in file.format.name and not _states_length(path),
+                "clock begins anew": file.format.name == "mpegts" and _clock_begins_anew(path),
+            }
             return Seen(
-                codec=context.name,
+                codec=context.codec.canonical_name,
                 profile=context.profile or "",
                 pixels=frame.format.name,
                 width=size[rotation in (90, 270)],
@@ -102,18 +122,61 @@ def watch(path: Path) -> Seen:
                 streams=tuple(stream.type for stream in file.streams),
                 colours=(context.color_primaries, context.color_trc, context.colorspace),
                 mixed=frame.format.is_rgb or frame.format.has_palette,
+                turned=rotation,
+                sound=next(
+                    (
+                        (heard.codec.canonical_name, heard.sample_rate, heard.layout.nb_channels)
+                        for heard in (stream.codec_context for stream in file.streams.audio)
+                    ),
+                    (),
+                ),
+                oddities=frozenset(name for name, true in said.items() if true),
             )
     except (av.error.FFmpegError, IndexError, UnboundLocalError) as problem:
         raise Wrong(f"{path.name} cannot be decoded: {problem}") from problem
 
 
-def pictures(path: Path, times: int) -> np.ndarray:
-    """Every frame as FFmpeg shows it, (frames, `_SIDE`, `_SIDE`, 3) uint8 RGB; `times` at most."""
+def boxes(path: Path) -> list[bytes]:
+    """The kinds of an MP4's top-level boxes, in order."""
+    kinds = []
+    with path.open("rb") as file:
+        while len(head := file.read(8)) == 8:
+            size, kind = struct.unpack(">I4s", head)
+            kinds.append(kind)
+            passed = 8
+            if size == 1:
+                (size,) = struct.unpack(">Q", file.read(8))
+                passed = 16
+            if size < passed:  # 0: up to the file's end
+                break
+            file.seek(size - passed, 1)
+    return kinds
+
+
+def _states_length(path: Path) -> bool:
+    """Whether a Matroska file has a duration of eight bytes, as FFmpeg writes it (RFC 9559)."""
+    with path.open("rb") as file:
+        before, cluster, _ = file.read(1 << 20).partition(b"\x1f\x43\xb6\x75")
+    return not cluster or b"\x44\x89\x88" in before
+
+
+def _clock_begins_anew(path: Path) -> bool:
+    """Whether time stamps of a transport stream, as they stand in it, run back by hours."""
+    import av
+
+    with av.open(str(path), options={"correct_ts_overflow": "0"}) as file:
+        stamps = [packet.dts for packet in file.demux(video=0) if packet.dts is not None]
+    return max(stamps) - min(stamps) > 1 << 32
+
+
+def pictures(path: Path, fields: bool = False) -> np.ndarray:
+    """Every frame as FFmpeg shows it, or every field; (pictures, `_SIDE`, `_SIDE`, 3) uint8 RGB."""
     # In even sizes, as H.264 has them, or cells would lie elsewhere in the picture.
     even = "crop=max(2\\,trunc(iw/2)*2):max(2\\,trunc(ih/2)*2):0:0"
-    shown = f"format=rgb24,{even},scale={_SIDE}:{_SIDE}:flags=area"
+    apart = "setfield=tff,separatefields," if fields else ""
+    shown = f"{apart}format=rgb24,{even},scale={_SIDE}:{_SIDE}:flags=area"
     raw = _decoded(path, "-map", "0:v:0", "-vf", shown, "-fps_mode", "passthrough",
-                   "-frames:v", str(times), "-f", "rawvideo")  # fmt: skip
+                   "-f", "rawvideo")  # fmt: skip
     return np.frombuffer(raw, np.uint8).reshape(-1, _SIDE, _SIDE, 3)
 
 
@@ -141,24 +204,38 @@ def beep_at(samples: np.ndarray) -> float:
     return float(np.argmax(strength > strength.max() / 2)) / SOUND_RATE
 
 
+def tone_in(samples: np.ndarray) -> float:
+    """Amplitude of the beep's tone in that tenth of a second that has most of it."""
+    window = SOUND_RATE // 10
+    turning = 2 * np.pi * TONE * np.arange(window) / SOUND_RATE
+    tenths = samples[: len(samples) // window * window].reshape(-1, window)
+    parts = [tenths @ wave(turning).astype(np.float32) for wave in (np.cos, np.sin)]
+    return float(np.hypot(*parts).max(initial=0)) * 2 / window
+
+
 class Player:
     """One browser for all films, started when the first is to be played."""
 
-    def __init__(self, page: Any = None) -> None:
-        """
-        Args:
-            page: of a browser that runs already; it is not ended.
-        """
+    def __init__(self) -> None:
         self._playwright: Any = None
-        self._page = page
+        self._page: Any = None
         self.missing = ""
         """Why films are not played, in a few words; empty while they are."""
+        self.unplayed = 0
+        """Films that were to be played, and were not."""
 
     def play(self, path: Path, folder: Path) -> "Played | None":
-        """Play a film from begin to end or for some seconds; None where there is no browser."""
+        """Play a film from begin to end or for some seconds; None where there is no browser.
+
+        Raises:
+            Wrong: there is none, and `EMSYNC_REQUIRE_BROWSER` says that there must be.
+        """
         if self._page is None and not self.missing:
             self._start()
         if self._page is None:
+            self.unplayed += 1
+            if os.environ.get("EMSYNC_REQUIRE_BROWSER"):
+                raise Wrong(self.missing)
             return None
         page = folder / "play.html"
         page.write_text(f'<!doctype html><video muted preload="auto" src="{path.name}"></video>')
@@ -182,8 +259,9 @@ class Player:
             browser = self._playwright.chromium.launch(
                 executable_path=executable, args=["--no-sandbox"]
             )
-        except Error:
-            self.missing = "not played: there is no Chromium"
+        except Error as problem:
+            why = str(problem).strip().splitlines()[0]
+            self.missing = f"not played: no Chromium starts ({why})"
             self.stop()
             return
         self._page = browser.new_page()
