@@ -1,6 +1,5 @@
 """Many visits in a row: a few of each kind, and what the figures say."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,20 @@ def visit(number: int = 1, kind: str = "by_page") -> Visit:
     return Visit(number, kind, Path("film.mp4"), (0, 0, 0), 1.0, number, 1.0)
 
 
-def run(rows: Sequence[tuple[float, ...]], end: tuple[float, ...], problem: str = "") -> Soak:
-    outcomes = [Outcome(visit(number), "scored", "", 1.0) for number in range(200)]
+def run(end: tuple[float, ...], problem: str = "", too_late: int = 10) -> Soak:
+    outcomes = [Outcome(visit(number), "scored", "", 1.0) for number in range(180)]
     outcomes[7] = Outcome(visit(7), "", problem, 1.0)
+    words = ["scored before it was cancelled"] * too_late + ["cancelled"] * (20 - too_late)
+    outcomes += [Outcome(visit(200, "cancelled"), word, "", 1.0) for word in words]
     pages = PageLooks("http://nowhere")
-    return Soak(0, 8, outcomes, 400.0, list(rows), (0, 800, 0, 14, 7, 0, 0), end, [], pages)
+    start, middle = (0, 800, 0, 14, 7, 0, 0), (200, 898, 0, 14, 7, 0, 0)
+    return Soak(0, 8, outcomes, 400.0, FLAT, start, middle, end, [], pages)
 
 
 QUIET = (400, 900, 0, 15, 12, 0, 0)
-FLAT = [(float(second), 900 + second % 3, 50, 30, 20, 2, 40) for second in range(400)]
+FLAT: list[tuple[float, ...]] = [
+    (float(second), 900 + second % 3, 50, 30, 20, 2, 40) for second in range(400)
+]
 
 
 @pytest.mark.slow  # a film that nobody scored is kept for a minute
@@ -52,11 +56,13 @@ def test_a_sentence_is_found_on_the_page() -> None:
 
 
 def test_what_is_left_and_what_grows_is_wrong() -> None:
-    assert run(FLAT, QUIET).faults() == []
-    growing = [(row[0], row[1] + row[0], *row[2:]) for row in FLAT]
-    assert "memory grows by 2.00 MB a request" in run(growing, QUIET).faults()
+    assert run(QUIET).faults() == []
+    grown = (400, 918, 0, 15, 12, 0, 0)
+    assert run(grown).faults() == ["memory grows by 0.20 MB a request"]
+    deaf = "of those who cancelled, 11 got a film all the same"
+    assert run(QUIET, too_late=11).faults() == [deaf]
     busy = (400, 900, 0, 40, 60, 3, 0)
-    assert [fault.split()[0] for fault in run(FLAT, busy).faults()] == ["40", "60", "3"]
-    printed = table(run(FLAT, QUIET, "mixed up?"))
+    assert [fault.split()[0] for fault in run(busy).faults()] == ["40", "60", "3"]
+    printed = table(run(QUIET, "mixed up?"))
     assert "WRONG  by_page 7: mixed up?" in printed
     assert printed.endswith("soak: 200 tried, 199 right, 1 wrong")

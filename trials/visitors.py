@@ -9,8 +9,9 @@ import socket
 import subprocess
 import time
 import urllib.parse
+import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -212,6 +213,17 @@ class Visitor:
         if answer.status != 200:
             raise RuntimeError(f"{path} {answer.status}: {content[:200].decode(errors='replace')}")
         return content
+
+
+@contextmanager
+def begin_score(url: str, film: Path) -> Iterator[None]:
+    """A program that waits for its film to be scored, and hangs up at the end of the block."""
+    with Visitor(url) as page:
+        body = json.dumps({"data": [page.upload(film), {"music": {"openings": 1}}, None]}).encode()
+        kind = {"Content-Type": "application/json"}
+        event = json.loads(page._ask("POST", "/gradio_api/call/score", body, kind))["event_id"]
+        with urllib.request.urlopen(f"{url}/gradio_api/call/score/{event}", timeout=_PATIENCE):
+            yield
 
 
 def sentence_in(html: object) -> str:
