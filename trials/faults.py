@@ -35,6 +35,7 @@ from emsync.pipeline import Piece, analyse, bounded, compose_pieces, perform
 from emsync.progress import CancelToken, silent
 from emsync.settings import HostLimits, Settings, StageLimits
 from trials.trial import NotHere, Trial, Wrong, main
+from trials.visitors import begin_score, begin_upload
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STAGES = ("probe", "scenes", "emotion", "compose", "render", "mux")
@@ -45,6 +46,7 @@ _WORDS = {
     "compose": "composing",
     "render": "playing the music",
     "mux": "joining picture and sound",
+    "stems": "joining picture and sound",
 }
 _GONE_SECONDS = 5.0
 """After a kill, until everything that belonged to it must be gone."""
@@ -168,6 +170,7 @@ def command_line(place: Path, film: Path, out: Path) -> Iterator["subprocess.Pop
             sys.executable, "-u", "-m", "emsync", str(film), "-o", str(out / "scored.mp4"),
             "--midi", str(out / "music.mid"), "--wav", str(out / "music.wav"),
             "--report", str(out / "report.json"), "--experts", "none", "--openings", "1",
+            "--stems", str(out / "stems"),
         ],
         cwd=REPOSITORY,
         env={**os.environ, "TMPDIR": str(temporary)},
@@ -203,7 +206,7 @@ def reached(process: "subprocess.Popen[str]", stage: str, temporary: Path) -> No
                 break
         else:
             raise Wrong(f"it ended before it came to {stage!r}, with status {process.wait()}")
-    if stage in ("scenes", "mux"):
+    if stage in ("scenes", "mux", "stems"):
         wait_until(lambda: is_at(stage, temporary, set()), _REACH_SECONDS, f"it is at {stage}")
 
 
@@ -221,7 +224,10 @@ def cli_killed(stage: str, place: Path) -> str:
         said = process.communicate(timeout=120)[1]
         if process.returncode:
             raise Wrong(f"the next run fails: {said}")
-    if files_below(out) != ["music.mid", "music.wav", "report.json", "scored.mp4"]:
+    names = [name for name in files_below(out) if not name.startswith("stems/")]
+    if names != ["music.mid", "music.wav", "report.json", "scored.mp4"] or names == files_below(
+        out
+    ):
         raise Wrong(f"after the next run there is {files_below(out)}")
     left = list((place / "tmp").iterdir())
     if left:
@@ -369,6 +375,7 @@ def is_at(stage: str, temporary: Path, past: set[str]) -> bool:
         "compose": "emotion" in past and not listening and not midi,
         "render": bool(midi) and not part,
         "mux": bool(part),
+        "stems": any("/.stems-" in name for name in names),
     }
     past |= {name for name, is_there in signs.items() if is_there}
     return signs[stage]
@@ -398,6 +405,90 @@ def orphan(place: Path) -> str:
             raise Wrong("no FFmpeg was started; the case proves nothing")
     wait_until(lambda: not belonging_to(film), _GONE_SECONDS, "FFmpeg is gone")
     return "gone with its parent"
+
+
+_FETCH = """
+import sys
+from pathlib import Path
+from emsync.film.link import fetch
+from emsync.leftovers import own_folder, remove_leftovers
+from emsync.progress import CancelToken
+from emsync.settings import FilmLimits
+remove_leftovers()
+with own_folder() as folder:
+    if sys.argv[1:]:
+        fetch(sys.argv[1], folder, FilmLimits(), lambda *_: None, CancelToken(), private=True)
+"""
+_READ = """
+import sys
+from pathlib import Path
+from emsync.emotion.features import ocr
+from emsync.leftovers import own_folder, remove_leftovers
+from emsync.progress import CancelToken
+remove_leftovers()
+with own_folder() as folder:
+    if sys.argv[1:]:
+        ocr.__file__ = sys.argv[1]
+        ocr.TextReader(folder, folder).read(b"a picture", CancelToken())
+"""
+_READER = """
+import sys, time
+print('{"ready": true}', flush=True)
+sys.stdin.buffer.read(4)
+open(sys.argv[1] + "/seen", "w").close()
+time.sleep(600)
+"""
+
+
+def helper_outlives(code: str, argument: str, is_there: Callable[[], object], place: Path) -> str:
+    """Whoever had a helper at work is killed: the helper goes, and the next one tidies up."""
+    temporary = place / "tmp"
+    temporary.mkdir(exist_ok=True)
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen([*command, argument], cwd=REPOSITORY, env=environment) as parent:
+        try:
+            wait_until(is_there, _REACH_SECONDS, "the helper is at work")
+        finally:
+            parent.kill()
+    nothing_runs(place)
+    if not list(temporary.iterdir()):
+        raise Wrong("there was nothing to tidy up; the case proves nothing")
+    subprocess.run(command, cwd=REPOSITORY, env=environment, timeout=60, check=True)
+    if list(temporary.iterdir()):
+        raise Wrong(f"left over: {files_below(temporary)}")
+    return "gone with its parent, and the next one tidied up"
+
+
+def killed_fetching(place: Path) -> str:
+    """In the middle of a film that comes from a link."""
+    with hub() as net:
+        net.serve("film.mp4", film_in(place / "film", 10, "640x360").read_bytes() * 4)
+        net.pause = 0.05
+        return helper_outlives(_FETCH, net.url, lambda: net.sent > 1 << 17, place)
+
+
+def killed_reading(place: Path) -> str:
+    """While another process reads the text on the screen, and is in the middle of a picture."""
+    worker = place / "ocr_worker.py"
+    worker.write_text(_READER)
+    seen = place / "tmp"
+    return helper_outlives(_READ, str(place / "ocr.py"), lambda: any(seen.rglob("seen")), place)
+
+
+def program_hangs_up(place: Path) -> str:
+    """Nobody knows the link of what was asked for: the work ends, and goes after its hour."""
+    film = film_in(place / "film", 12, "640x360")
+    with started(place, ("-m", "trials.hurried", "5")) as app:
+        with begin_score(app.url, film):
+            wait_until(lambda: _at_work(app), _REACH_SECONDS, "its film is at work")
+        wait_until(lambda: not app.request_folders(), _REACH_SECONDS, "its work is gone")
+        wait_until(lambda: len(family(app.temporary)) == 1, _GONE_SECONDS, "its helpers are gone")
+    return "its work came to its end and is gone"
+
+
+def _at_work(app: App) -> bool:
+    return len(app.request_folders()) > 1 and len(family(app.temporary)) > 1
 
 
 # FFmpeg -------------------------------------------------------------------------------------------
@@ -678,6 +769,22 @@ def disk_full_on_the_page(place: Path) -> str:
     return f"{first[:40]}… {second[:40]}…"
 
 
+def disk_full_while_uploading(place: Path) -> str:
+    """An upload whose size nobody knows before: a sentence, and nothing of it is left."""
+    with small_disk(place, 8 << 20) as disk, started(disk, EMSYNC_DISK_FREE="0") as app:
+        before = files_below(app.temporary)
+        filler = fill(disk, 1 << 20)
+        with begin_upload(app.url, 2 << 20) as line:
+            line.settimeout(60)
+            answer = line.recv(2000).decode()
+        filler.unlink()
+        if " 507 " not in answer or "no room" not in answer:
+            raise Wrong(f"it says {answer}")
+        if files_below(app.temporary) != before:
+            raise Wrong(f"left over: {files_below(app.temporary)}")
+    return answer.splitlines()[-1][:90]
+
+
 def disk_full_at_the_command_line(place: Path) -> str:
     """Results that do not fit where they shall go, and temporary files that do not."""
     film = film_in(place / "film", 2)
@@ -849,6 +956,8 @@ def weights_damaged(place: Path) -> str:
             weights.add(name, source, other=True)
         model = weights.find("beats") / "model.bin"
         content = model.read_bytes()
+        model.write_bytes(content[::-1])
+        sentence_of(lambda: weights.find("beats"), "beats", "SHA-256", "weights pull beats")
 
         def refused(*words: str) -> None:
             sentence_of(lambda: weights.find("beats"), "beats", "weights pull beats", *words)
@@ -1415,11 +1524,11 @@ MOST_MEMORY = 2_500_000_000
 TRIALS = [
     *(
         Trial(f"command line killed: {stage}", partial(cli_killed, stage), 240, slow=True)
-        for stage in STAGES
+        for stage in (*STAGES, "stems")
     ),
     *(
         Trial(f"command line stopped: {stage}", partial(cli_stopped, stage), 120, slow=True)
-        for stage in STAGES
+        for stage in (*STAGES, "stems")
     ),
     Trial("command line killed: giving results their names", cli_killed_while_moving, 240, True),
     *(
@@ -1427,6 +1536,9 @@ TRIALS = [
         for stage in STAGES
     ),
     Trial("no orphan", orphan, 30),
+    Trial("killed while a link is fetched", killed_fetching, 60),
+    Trial("killed while text is read", killed_reading, 60),
+    Trial("a program hangs up", program_hangs_up, 240, slow=True),
     *(
         Trial(f"FFmpeg {behaviour}", partial(ffmpeg_breaks, behaviour), 60)
         for behaviour in _BEHAVIOURS
@@ -1442,6 +1554,7 @@ TRIALS = [
         240,
         slow=True,
     ),
+    Trial("disk full: upload", disk_full_while_uploading, 120, slow=True),
     Trial("disk full: weights", disk_full_for_weights, 30),
     Trial("generator damaged", generator_damaged, 60),
     Trial("mood regressor damaged", regressor_damaged, 30),
