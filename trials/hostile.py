@@ -60,7 +60,7 @@ _OF_THIS_MACHINE = ("FFmpeg is missing", "No suitable FFmpeg", "could not be sta
                     "stopped by the system", "The disk is full", "Try again later")  # fmt: skip
 """Words of sentences that say nothing of the file."""
 _SOUND_TOLERANCE = 0.1
-"""Seconds by which the scored film's sound may end earlier or later than its picture."""
+"""Seconds by which the scored film's sound may end earlier or later than the film."""
 _ENTRY = struct.Struct("iIII")
 _BITMAP = struct.pack("<IiiHH4sIiiII", 40, 64, 48, 1, 24, b"MPNG", 0, 0, 0, 0, 0)
 
@@ -255,8 +255,8 @@ def _compared(video: Path, seconds: float, frame: float) -> None:
     heard = len(listen(video)) / SOUND_RATE
     if abs(seen.end - seconds) > frame + 0.001:
         raise Wrong(f"it came back with {float(seen.end):.3f} s, and {seconds:.3f} s went in")
-    if abs(heard - seen.end) > _SOUND_TOLERANCE:
-        raise Wrong(f"it came back with {heard:.3f} s of sound for {float(seen.end):.3f} s")
+    if abs(heard - seconds) > _SOUND_TOLERANCE:
+        raise Wrong(f"it came back with {heard:.3f} s of sound, and {seconds:.3f} s went in")
 
 
 def looked_at(path: Path, folder: Path, scored: bool = True) -> str:
@@ -869,11 +869,11 @@ def primer(path: Path, folder: Path) -> str:
     Raises:
         Wrong: neither.
     """
-    try:
-        with no_fault_of_ours(), little_memory():
+    with no_fault_of_ours(), little_memory():
+        try:
             tokens = read_primer(path, 512, 15.0)
-    except EmsyncError as error:
-        return sentence(error, folder)
+        except EmsyncError as error:
+            return sentence(error, folder)
     if len(tokens) > 512:
         raise Wrong(f"{len(tokens)} tokens, and 512 were asked for at most")
     return f"read: {len(decode(tokens).notes)} notes"
@@ -972,11 +972,11 @@ def _midis() -> Iterator[Trial]:
 
 def font(path: Path, folder: Path) -> str:
     """What comes of a SoundFont: it can be played, or there is a sentence."""
-    try:
-        with little_memory():
+    with little_memory():
+        try:
             check(path)
-    except EmsyncError as error:
-        return sentence(error, folder)
+        except EmsyncError as error:
+            return sentence(error, folder)
     return "read: it plays"
 
 
