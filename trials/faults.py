@@ -482,7 +482,7 @@ def program_hangs_up(place: Path) -> str:
     with started(place, ("-m", "trials.hurried", "5")) as app:
         with begin_score(app.url, film):
             wait_until(lambda: _at_work(app), _REACH_SECONDS, "its film is at work")
-        wait_until(lambda: not app.request_folders(), _REACH_SECONDS, "its work is gone")
+        wait_until(lambda: not app.request_folders(), 200, "its work is gone")
         wait_until(lambda: len(family(app.temporary)) == 1, _GONE_SECONDS, "its helpers are gone")
     return "its work came to its end and is gone"
 
