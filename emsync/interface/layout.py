@@ -719,9 +719,8 @@ def build(studio: Studio) -> gr.Blocks:
             None, js=_SAVE_THE_ZIP, **quietly
         )
         cancel.click(press_cancel, queue=False, **quietly)
-        forget.click(press_forget, None, [*everything, preview, facts, film, camera], **work).then(
-            None, js=_TO_THE_STATUS, **quietly
-        )
+        gone = [*everything, preview, facts, film, camera, primer, own_soundfont]
+        forget.click(press_forget, None, gone, **work).then(None, js=_TO_THE_STATUS, **quietly)
         shelf.select(show_example, None, everything, **each_time).then(
             None, js=_TO_THE_RESULTS, **quietly
         )

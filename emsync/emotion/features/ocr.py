@@ -50,6 +50,7 @@ from emsync.emotion.features.translation import LANGUAGES, MODEL, LanguageFinder
 from emsync.errors import Cancelled, EmsyncError, WeightsError
 from emsync.film.footage import Footage, Still
 from emsync.leftovers import PREFIX
+from emsync.lifeline import Lifeline
 from emsync.progress import CancelToken
 from emsync.settings import ExpertSettings
 from emsync.wording import listed
@@ -176,6 +177,7 @@ class TextReader:
         """
         self._scratch = tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-ocr-")
         self._said = tempfile.TemporaryFile()  # noqa: SIM115, closed by stop
+        self._lifeline = Lifeline()
         worker = Path(__file__).with_name("ocr_worker.py")
         threads = min(4, _cores())
         self._process: subprocess.Popen[bytes] = subprocess.Popen(
@@ -193,6 +195,7 @@ class TextReader:
                 "HF_HUB_OFFLINE": "1",
             },
         )
+        self._lifeline.tie(self._process.pid)
         assert self._process.stdin is not None and self._process.stdout is not None
         self._input: IO[bytes] = self._process.stdin
         self._answers: queue.Queue[bytes] = queue.Queue()
@@ -237,6 +240,7 @@ class TextReader:
         """End the process, whatever it is doing."""
         self._process.kill()
         self._process.wait()
+        self._lifeline.close()
         with suppress(OSError):
             self._input.close()
         self._said.close()
