@@ -1,6 +1,7 @@
 """Words for people."""
 
 from collections.abc import Sequence
+from pickle import UnpicklingError
 
 
 def listed(words: Sequence[str]) -> str:
@@ -22,3 +23,11 @@ def one_line(text: str, most: int = 200) -> str:
 def quoted(name: str) -> str:
     """A file's name, which a stranger may have given it, as it stands in a sentence."""
     return f"“{one_line(name)}”"
+
+
+def unfit(problem: Exception) -> str:
+    """Why a library could not load a file of weights, in a clause."""
+    if isinstance(problem, UnpicklingError):
+        # PyTorch's own words go on to advise that it be loaded without that care.
+        return "it holds more than tensors, or is damaged"
+    return one_line((str(problem).splitlines() or ["it cannot be read"])[0])

@@ -266,3 +266,13 @@ def test_a_model_in_training_computes_what_it_does_after() -> None:
         model.train()
         during = model(tokens, offsets, torch.zeros(2, 2))
     torch.testing.assert_close(during, after, atol=1e-4, rtol=1e-4)
+
+
+def test_a_file_that_holds_more_than_tensors_is_refused_without_advice_to_trust_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "model.pt"
+    torch.save({"embedding.weight": torch.zeros(2, 2), "more": Path("x")}, path)
+    with pytest.raises(WeightsError, match="holds more than tensors") as refusal:
+        read(path)
+    assert "weights_only" not in str(refusal.value)

@@ -25,6 +25,7 @@ from torch import Tensor
 from emsync.emotion.fusion import SINGULAR, Feature, Fusion, FusionSettings
 from emsync.emotion.vemoclap import save
 from emsync.errors import EmsyncError, WeightsError
+from emsync.wording import unfit
 
 CHECKPOINT = "video_model.pt"
 STATISTICS = "stats.pt"
@@ -145,8 +146,9 @@ def _loaded(path: Path) -> Any:
 
 
 def _unlike(path: Path, problem: Exception) -> WeightsError:
-    told = (str(problem).splitlines() or ["it cannot be read"])[0]
-    return WeightsError(f"{path.name} is not what the authors of VEMOCLAP published: {told}")
+    return WeightsError(
+        f"{path.name} is not what the authors of VEMOCLAP published: {unfit(problem)}"
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -44,7 +44,8 @@ def offer_score(studio: Studio) -> None:
         except EmsyncError as error:
             raise gr.Error(html.escape(str(error)), print_exception=False) from None
         finally:
-            # Of a call that was given up nobody knows the token.
+            # When the app ends in the middle. A program that hangs up is not noticed: its work
+            # goes on to the end, and goes after its hour.
             studio.cancel(name)
             studio.leave(name)
 

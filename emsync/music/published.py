@@ -17,6 +17,7 @@ from torch import Tensor
 from emsync.errors import EmsyncError, WeightsError
 from emsync.music.checkpoint import save
 from emsync.music.transformer import MusicTransformer, TransformerSettings
+from emsync.wording import unfit
 
 _PUBLISHED_NAMES = {
     "embedding.": "embedding.",
@@ -112,7 +113,7 @@ def read(path: Path) -> MusicTransformer:
         EOFError,
     ) as problem:
         raise WeightsError(
-            f"{path.name} is not the published EMSYNC music generator: {problem}"
+            f"{path.name} is not the published EMSYNC music generator: {unfit(problem)}"
         ) from problem
     return model.eval()
 
