@@ -624,7 +624,9 @@ def test_stopping_it_stops_everything_and_leaves_nothing(
         told = process.communicate(timeout=20)[1]
     finally:
         process.kill()
-    assert process.returncode == 130, told
+    # Python ends itself by the signal if it came while a library made a dataclass, say: whatever is
+    # caught later, it remembers an interrupted `exec` of a text as unhandled (3.11).
+    assert process.returncode in (130, -signal.SIGINT), told
     assert told.strip().splitlines()[-1] == "emsync: interrupted."
     assert "Traceback" not in told
     assert not list(results.iterdir())

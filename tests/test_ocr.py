@@ -268,7 +268,10 @@ def test_damaged_weights_are_said_to_be(
     for name in FOLDERS:
         weights.add(name, installed / name, other=True)
     model = tmp_path / "ocr-detection" / "inference.pdiparams"
-    model.write_bytes(bytes(model.stat().st_size))  # the right size, which is all `find` looks at
+    model.write_bytes(bytes(model.stat().st_size))
+    with pytest.raises(WeightsError, match=r"not the file that was installed"):
+        OcrExpert().prepare("cpu")
+    weights.add("ocr-detection", tmp_path / "ocr-detection", other=True)  # it was like that before
     with pytest.raises(WeightsError, match=r"cannot be used .* pull ocr-detection ocr-recognition"):
         OcrExpert().prepare("cpu")
     (tmp_path / "incomplete").mkdir()
@@ -617,6 +620,7 @@ def test_a_damaged_translation_model_leaves_the_text_as_it_is(
     weights.add("translation", translating, other=True)
     model = tmp_path / "translation" / "model.safetensors"
     model.write_bytes(bytes(model.stat().st_size))
+    weights.add("translation", tmp_path / "translation", other=True)
     report = read(*scripted([line("Ich liebe dich")], [line("Welcome home")]))
     assert report.transcript[0][1] == "Ich liebe dich."
     assert "cannot be used" in dict(report.findings)["Not translated"]
