@@ -316,6 +316,26 @@ def test_damaged_film_is_still_scored(films: Films, tone: Path, tmp_path: Path) 
     assert report.note.endswith("Frames lost to damage: 3 of 75.")
 
 
+def test_a_film_that_ends_within_a_frame_is_scored_without_it(
+    films: Films, tone: Path, tmp_path: Path
+) -> None:
+    """Browsers stop at half a frame, so the picture is not copied with it."""
+    whole = films.plain().read_bytes()
+    with av.open(str(films.plain())) as file:
+        places = [(packet.pos, packet.size) for packet in file.demux(video=0) if packet.size]
+    at, size = places[-6]
+    assert at is not None and size > 8
+    path = tmp_path / "short.mp4"
+    path.write_bytes(whole[: at + size // 2])
+    film = probe(path)
+    assert film.damaged and film.frame_count < 70
+    report, out = joined(film, tone, tmp_path)
+    assert not report.stream_copied and "damaged" in report.note
+    assert assert_playable(out, film).frame_count == film.frame_count
+    with av.open(str(out)) as scored:
+        assert len(list(scored.decode(video=0))) == film.frame_count
+
+
 def test_film_is_never_overwritten(films: Films, tone: Path, tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(films.plain().read_bytes())

@@ -61,6 +61,7 @@ class Film:
         stated: seconds that the header gives the whole file, with its sound; 0 if it gives none.
         times_stored: the container holds the times at which frames are shown. AVI does not:
             it holds their order only, and the times follow from the frame rate.
+        damaged: the container says that frames are not whole, or the file ends within one.
     """
 
     path: Path
@@ -86,6 +87,7 @@ class Film:
     last_frame: Fraction
     stated: Fraction
     times_stored: bool
+    damaged: bool
 
     @property
     def evenly_numbered(self) -> bool:
@@ -283,6 +285,15 @@ class _Reading:
     """Channels of each sound stream that decodes, by its index."""
     extents: dict[int, tuple[Fraction, int, int]] = field(default_factory=dict)
     """Time base, and first and last time stamp in ticks, of each stream, by its index."""
+    damaged: bool = False
+    """Not all packets of the picture are whole."""
+
+    def see(self, stream: int, base: Fraction, time: int, length: int, *, shown: bool) -> None:
+        """Note the time of a packet; on the timeline, if it is of the picture."""
+        _, begin, end = self.extents.get(stream, (base, time, time))
+        self.extents[stream] = (base, min(begin, time), max(end, time + length))
+        if shown:
+            self.timeline.see(time, length)
 
     @property
     def seconds(self) -> Fraction:
@@ -355,6 +366,7 @@ def _examine(container: "InputContainer", path: Path, limits: FilmLimits) -> Fil
         last_frame=last - start,
         stated=Fraction(container.duration or 0, av.time_base),
         times_stored=timeline.stored,
+        damaged=reading.damaged,
     )
 
 
@@ -387,6 +399,7 @@ def _read(container: "InputContainer", video: Any, path: Path, limits: FilmLimit
     audio_tries = {s.index: 0 for s in container.streams.audio if s.codec_context is not None}
     clock: int | None = None
     packets = 0
+    cut: tuple[int, Fraction, int, int] | None = None
     for packet in container.demux():
         index = packet.stream.index
         ours = index == video.index
@@ -395,12 +408,16 @@ def _read(container: "InputContainer", video: Any, path: Path, limits: FilmLimit
         stored = packet.pts is not None and (timeline.stored or not ours)
         time = packet.pts if stored else packet.dts
         length = packet.duration or 0
+        if cut is not None and ours and packet.size:
+            reading.see(*cut, shown=True)
+            cut = None
         if time is not None and not packet.is_discard:
-            _, begin, end = reading.extents.get(index, (None, time, time))
-            span = min(begin, time), max(end, time + length)
-            reading.extents[index] = (packet.time_base or Fraction(1), *span)
-            if ours:
-                timeline.see(time, length)
+            seen = index, packet.time_base or Fraction(1), time, length
+            if ours and packet.is_corrupt:
+                # If nothing follows, the file ends within this frame, and it cannot be shown.
+                reading.damaged, cut = True, seen
+            else:
+                reading.see(*seen, shown=ours)
         if ours and packet.dts is not None:
             if clock is not None and (packet.dts - clock) * video.time_base < -1:
                 raise FilmError(

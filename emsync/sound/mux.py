@@ -156,6 +156,8 @@ def _copy_obstacle(film: Film) -> str | None:
         return f"not every browser plays {film.video_codec}"
     if film.pixel_format not in _BROWSER_PIXELS or film.profile not in _BROWSER_PROFILES:
         return f"not every browser plays H.264 in {film.profile or film.pixel_format}"
+    if film.damaged:
+        return "some of its frames are damaged, at which browsers stop"
     if not film.times_stored:
         return "the film does not say when each of its frames is shown"
     return None
