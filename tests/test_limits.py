@@ -27,6 +27,7 @@ from emsync.interface.layout import build
 from emsync.interface.mood_editor import Wish
 from emsync.interface.room import FULL, REQUEST_FULL, Room, host_limits, in_words
 from emsync.interface.states import States
+from emsync.interface.takes import Job, Version
 from emsync.leftovers import own_folder, remove_leftovers, remove_partials
 from emsync.lifeline import Lifeline
 from emsync.pipeline import STAGES, allowed_seconds, analyse, bounded
@@ -472,6 +473,23 @@ def test_the_disk_is_given_back_after_the_work(studio: Studio, films: Films) -> 
     studio.cancel("page")
     assert job.done.wait(60)
     assert studio.room._promised == 0
+
+
+def test_no_version_is_made_where_the_ones_before_took_more_than_was_reserved(
+    tmp_path: Path, films: Films
+) -> None:
+    (tmp_path / "root").mkdir()
+    studio = Studio(tmp_path / "root", Settings(), HostLimits(disk_per_request=400, disk_free=0))
+    source = studio.choose("page", films.silent())
+    assert source is not None
+    take = studio.shelf.new_take(source, Settings(), FILMS_OWN)
+    (take.folder / "scored.mp4").write_bytes(bytes(401))
+    nothing: Any = None
+    with pytest.raises(EmsyncError) as refusal:
+        studio._perform(Job(take, Settings().sound), Version(nothing, "B"))
+    assert str(refusal.value) == REQUEST_FULL
+    assert [path.name for path in take.folder.iterdir()] == ["scored.mp4"]
+    studio.close()
 
 
 def test_a_film_is_opened_within_its_time(
