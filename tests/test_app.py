@@ -207,7 +207,7 @@ def test_the_examples_play_at_once(visit: Page) -> None:
     assert visit.complaints == []
 
 
-@pytest.mark.parametrize("width", [1180, 390])
+@pytest.mark.parametrize("width", [1180, pytest.param(390, marks=pytest.mark.slow)])
 def test_a_mood_of_ones_own_is_composed_for_without_a_new_look(
     app: App, browser: Any, films: Films, tmp_path: Path, width: int
 ) -> None:

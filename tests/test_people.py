@@ -279,6 +279,7 @@ def test_plain_http_without_a_session_mixes_nothing_up(app: App, films: Films) -
 # Many people ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # 35 s, and `python -m emsync.load` does the same
 def test_eight_people_at_once_each_get_their_own_film(
     app: App, films: Films, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,17 +28,13 @@ BEEPING = Recipe("film.mp4", sound=Sound(beep=1))
 QUICK = replace(Settings(), music=replace(Settings().music, openings=1, redraws=0))
 """What is composed is not the point here."""
 CHOSEN = (
-    "h264 mp4", "h264 mkv", "h264 avi", "h264 ts", "hevc mp4", "vp8 webm", "vp9 webm", "av1 mp4",
-    "mpeg-4 avi", "prores mov", "mjpeg avi", "gif 720p", "h264 yuv444p", "hevc yuv420p10le",
-    "h264 gray", "odd size vp9", "16 × 16", "oblong pixels h264", "turned 90 h264",
-    "turned 270 hevc", "interlaced h264", "interlaced mpeg-2",
-    "high dynamic range pq hevc", "5 fps h264", "29.97 fps h264", "120 fps h264",
-    "uneven h264 mp4", "uneven vp8 webm",
-    "dropped frames avi mjpeg", "recorded in a browser, uneven", "fragmented mp4",
-    "begins at 10 s webm", "clock begins anew in ts", "edit list that delays the picture",
-    "half a second", "a cut every frame", "black and silent vp9", "one frame of three seconds",
-    "no sound, kept", "sound 5.1 aac, kept", "sound 8 kHz, ducked", "sound late mp4, kept",
-    "sound shorter, kept", "sound after an edit list, kept", "real joy",
+    "h264 mkv", "h264 avi", "hevc mp4", "vp8 webm", "vp9 webm", "av1 mp4", "prores mov",
+    "gif 720p", "hevc yuv420p10le", "odd size vp9", "16 × 16", "oblong pixels h264",
+    "turned 90 h264", "interlaced h264", "high dynamic range pq hevc", "uneven h264 mp4",
+    "dropped frames avi mjpeg", "fragmented mp4", "begins at 10 s webm",
+    "clock begins anew in ts", "edit list that delays the picture", "half a second",
+    "a cut every frame", "one frame of three seconds", "no sound, kept",
+    "sound 5.1 aac, kept", "sound 8 kHz, ducked", "sound after an edit list, kept",
 )  # fmt: skip
 """One of each kind; the command has them all."""
 PLAYED = (
