@@ -1,10 +1,11 @@
 """Looking at something again and again while something else goes on."""
 
 import threading
+from abc import ABC, abstractmethod
 from typing import Self
 
 
-class Watcher:
+class Watcher(ABC):
     """Looks, on a thread of its own, as long as its ``with`` block runs."""
 
     def __init__(self, pause: float, patience: float | None = None) -> None:
@@ -17,9 +18,9 @@ class Watcher:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
+    @abstractmethod
     def look(self) -> None:
         """Look once; what was seen is kept by whoever looks."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -371,6 +371,14 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
     made.close()
 
 
+def begin_and_cancel(studio: Studio, name: str) -> None:
+    """A take can be begun on this page; it is not waited for."""
+    job = studio.compose(name, Settings(), FILMS_OWN)
+    assert job is not None
+    studio.cancel(name)
+    assert job.done.wait(60)
+
+
 def test_who_comes_to_a_full_line_is_told_and_keeps_the_film(studio: Studio, films: Films) -> None:
     for name in ("first", "second"):
         studio.choose(name, films.silent())
@@ -383,10 +391,7 @@ def test_who_comes_to_a_full_line_is_told_and_keeps_the_film(studio: Studio, fil
         assert studio.session("second").takes == []
         studio.cancel("first")
         assert job.done.wait(60)
-    again = studio.compose("second", Settings(), FILMS_OWN)
-    assert again is not None
-    again.cancel.cancel()
-    assert again.done.wait(60)
+    begin_and_cancel(studio, "second")
 
 
 def test_a_machine_that_gives_no_more_threads_keeps_no_place_taken(
@@ -402,10 +407,7 @@ def test_a_machine_that_gives_no_more_threads_keeps_no_place_taken(
         with pytest.raises(EmsyncError, match="Your film stays; try again"):
             studio.compose("page", Settings(), FILMS_OWN)
     assert studio.session("page").takes == []
-    job = studio.compose("page", Settings(), FILMS_OWN)
-    assert job is not None
-    job.cancel.cancel()
-    assert job.done.wait(60)
+    begin_and_cancel(studio, "page")
 
 
 def test_so_many_films_are_opened_and_no_more(
@@ -468,10 +470,7 @@ def test_a_film_for_which_there_is_no_room_is_refused_and_leaves_nothing(
 
 def test_the_disk_is_given_back_after_the_work(studio: Studio, films: Films) -> None:
     studio.choose("page", films.silent())
-    job = studio.compose("page", Settings(), FILMS_OWN)
-    assert job is not None
-    studio.cancel("page")
-    assert job.done.wait(60)
+    begin_and_cancel(studio, "page")
     assert studio.room._promised == 0
 
 
