@@ -5,8 +5,9 @@ operations here whose rounding depends on how many rows there are, so each devic
 with them:
 
 - CPU: the weights that this project ships are stored in half precision and lose nothing in it.
-  Their products run on half the memory with single-precision numbers (FBGEMM), where a row's
-  result does not depend on the others. Other weights take one matrix-vector product a row.
+  Those of a rotary model run in a compiled function of ours (`kernel`), those of a relative one on
+  half the memory with single-precision numbers (FBGEMM); in both a row's result does not depend
+  on the others. Other weights take one matrix-vector product a row.
 - GPU: the step always has `SLOTS` rows, whatever is in them, and is captured as one CUDA graph.
 
 Attention is a piece's own affair on the CPU, so pieces may be of different lengths.
@@ -19,6 +20,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -41,9 +43,11 @@ def most_rows(model: MusicTransformer) -> int | None:
 
 def stepper_for(model: MusicTransformer, rows: int) -> "Stepper":
     """What decodes `rows` pieces with `model`, on the device of its weights."""
-    if most_rows(model) is None:
-        return RowStepper(model, rows)
-    return SlotStepper(model)
+    if most_rows(model) is not None:
+        return SlotStepper(model)
+    if model.settings.positions == "rotary" and _is_half(model):
+        return CompiledStepper(model, rows)
+    return RowStepper(model, rows)
 
 
 class Stepper(ABC):
@@ -55,33 +59,26 @@ class Stepper(ABC):
     way: str
     """How it computes, in words."""
 
-    def __init__(self, model: MusicTransformer, rows: int) -> None:
+    def __init__(self, model: MusicTransformer, rows: int, stored: int | None = None) -> None:
+        """
+        Args:
+            model: in eval mode.
+            rows: number of pieces.
+            stored: of how many the cache has the past; None for all. Otherwise the pieces share
+                it, and what is read in has to be kept elsewhere.
+        """
         self.model = model
         settings = self.settings = model.settings
         like = model.embedding.weight
         self.device = like.device
-        self.cache = KeyValueCache(settings, rows, like)
-        self.pasts = [self.cache.row(number) for number in range(rows)]
+        stored = rows if stored is None else stored
+        self.cache = KeyValueCache(settings, stored, like)
+        self.pasts = [self.cache.row(number % stored) for number in range(rows)]
         """The positions that each piece has behind it."""
-        width = settings.width
-        self._moods = like.new_zeros(rows, width - model.embedding.embedding_dim)
+        self._moods = like.new_zeros(rows, settings.width - model.embedding.embedding_dim)
         """The mood's part of each embedding, for `continuous-concatenated`."""
         self._boundaries: list[tuple[float, Tensor] | None] = [None] * rows
         """The offset that each piece was last told, and its vector. Most tokens move no clock."""
-        self._head = self._product(model.head)
-        self._layers: list[dict[str, Product]] = []
-        for layer in model.layers:
-            products = {
-                name: self._product(part)
-                for name, part in layer.named_modules()
-                if isinstance(part, nn.Linear | _HalfLinear)
-            }
-            self._layers.append(products)
-        if settings.positions == "rotary":
-            first: Any = model.layers[0]
-            cosines, sines = first.cosines, first.sines
-            self._cosines = torch.cat((cosines, cosines), -1).unsqueeze(1)
-            self._sines = torch.cat((-sines, sines), -1).unsqueeze(1)
 
     def read_in(
         self,
@@ -122,6 +119,97 @@ class Stepper(ABC):
         Each has been read in, and has room in `pasts`.
         """
 
+    def _boundary_vector(self, row: int, offset: float) -> Tensor:
+        last = self._boundaries[row]
+        if last is None or last[0] != offset:
+            told = torch.tensor([[offset]], device=self.device)
+            last = (offset, self.model.boundary_vectors(told)[0, 0])
+            self._boundaries[row] = last
+        return last[1]
+
+
+class CompiledStepper(Stepper):
+    """For a CPU and a rotary model in half precision; see the module and `kernel`.
+
+    Keys and values are kept in half precision too. Training, in bf16, saw them three bits coarser.
+    """
+
+    def __init__(self, model: MusicTransformer, rows: int) -> None:
+        from emsync.music.kernel import compiled_step
+
+        super().__init__(model, rows, stored=1)
+        self.way = "one compiled function, all in half precision"
+        self._compiled = compiled_step()
+        layers: list[Any] = list(model.layers)
+        self._matrices = [
+            np.stack([_half_bits(getattr(layer, name).weight) for layer in layers])
+            for name in ("project", "out", "widen", "narrow")
+        ]
+        self._head, self._bias = _half_bits(model.head.weight), model.head.bias.numpy()
+        self._embedding = model.embedding.weight.numpy()
+        self._turns = [turns.numpy() for turns in (layers[0].cosines, layers[0].sines)]
+        like = self.cache.keys
+        shape = (like.shape[0], rows, *like.shape[2:])
+        self._keys, self._values = (np.zeros(shape, np.float16) for _ in range(2))
+
+    def read_in(
+        self,
+        row: int,
+        tokens: Sequence[int],
+        offsets: Sequence[float],
+        mood: tuple[float, float],
+    ) -> Tensor:
+        logits = super().read_in(row, tokens, offsets, mood)
+        seen = self.pasts[row].length
+        self._keys[:, row, :, :seen] = self.cache.keys[:, 0, :, :seen].numpy()
+        self._values[:, row, :, :seen] = self.cache.values[:, 0, :, :seen].numpy()
+        return logits
+
+    def step(self, rows: Sequence[int], tokens: Sequence[int], offsets: Sequence[float]) -> Tensor:
+        boundaries = [
+            self._boundary_vector(row, offset).numpy()
+            for row, offset in zip(rows, offsets, strict=True)
+        ]
+        moods = self._moods.numpy()[list(rows)]
+        embedded = np.concatenate((self._embedding[list(tokens)], moods), axis=1)
+        logits = np.empty((len(rows), len(self._bias)), np.float32)
+        self._compiled(
+            embedded + np.stack(boundaries),
+            np.array(rows),
+            np.array([self.pasts[row].length for row in rows]),
+            *self._matrices,
+            self._head,
+            self._bias,
+            self._keys.view(np.int16),
+            self._values.view(np.int16),
+            *self._turns,
+            logits,
+        )
+        for row in rows:
+            self.pasts[row].length += 1
+        return torch.from_numpy(logits)
+
+
+class LayeredStepper(Stepper):
+    """One operation of PyTorch's after the other; what a product and attention are is left open."""
+
+    def __init__(self, model: MusicTransformer, rows: int) -> None:
+        super().__init__(model, rows)
+        self._head = self._product(model.head)
+        self._layers: list[dict[str, Product]] = []
+        for layer in model.layers:
+            products = {
+                name: self._product(part)
+                for name, part in layer.named_modules()
+                if isinstance(part, nn.Linear | _HalfLinear)
+            }
+            self._layers.append(products)
+        if self.settings.positions == "rotary":
+            first: Any = model.layers[0]
+            cosines, sines = first.cosines, first.sines
+            self._cosines = torch.cat((cosines, cosines), -1).unsqueeze(1)
+            self._sines = torch.cat((-sines, sines), -1).unsqueeze(1)
+
     @abstractmethod
     def _product(self, part: nn.Module) -> Product:
         """`part`, such that no row's result depends on the other rows."""
@@ -142,14 +230,6 @@ class Stepper(ABC):
         Returns:
             (rows, width).
         """
-
-    def _boundary_vector(self, row: int, offset: float) -> Tensor:
-        last = self._boundaries[row]
-        if last is None or last[0] != offset:
-            told = torch.tensor([[offset]], device=self.device)
-            last = (offset, self.model.boundary_vectors(told)[0, 0])
-            self._boundaries[row] = last
-        return last[1]
 
     def _logits(self, tokens: Tensor, at: Tensor, boundaries: Tensor, moods: Tensor) -> Tensor:
         """All of the step: (rows,) tokens at the positions (rows,) `at` → (rows, 1011).
@@ -207,11 +287,11 @@ class Stepper(ABC):
         return out
 
 
-class RowStepper(Stepper):
-    """For a CPU; see the module."""
+class RowStepper(LayeredStepper):
+    """For a CPU and what `CompiledStepper` is not for; see the module."""
 
     def __init__(self, model: MusicTransformer, rows: int) -> None:
-        self.halves = _halves_suffice(model)
+        self.halves = torch.backends.quantized.engine in ("fbgemm", "x86") and _is_half(model)
         """Whether products run on half-precision weights."""
         self.way = "half-precision weights" if self.halves else "single-precision weights, by rows"
         super().__init__(_with_halves(model) if self.halves else model, rows)
@@ -220,9 +300,6 @@ class RowStepper(Stepper):
             for past in self.pasts
         ]
         """Keys and values of each piece in each layer: (heads, context, head width)."""
-        width, heads = self.settings.width, self.settings.heads
-        self._roots = {size: torch.tensor(size**-0.5) for size in (width, width // heads)}
-        self._nearly_zero = torch.tensor(1e-12)
         self._now: Sequence[int] = ()
         """The pieces of this step."""
 
@@ -237,12 +314,6 @@ class RowStepper(Stepper):
         for row in rows:
             self.pasts[row].length += 1
         return logits
-
-    def _normalised(self, x: Tensor) -> Tensor:
-        # A third of the time that PyTorch's own takes for a few rows, and so 15 % of a step less.
-        # It differs only where all numbers are all but zero, and there it must not divide by zero.
-        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        return x / length.mul_(self._roots[x.shape[-1]]).add_(self._nearly_zero)
 
     def _product(self, part: nn.Module) -> Product:
         if isinstance(part, _HalfLinear):
@@ -299,14 +370,17 @@ class _HalfLinear(nn.Module):
         return out
 
 
-def _halves_suffice(model: MusicTransformer) -> bool:
-    """Whether all products can run on half-precision weights on this CPU, and lose nothing."""
-    if torch.backends.quantized.engine not in ("fbgemm", "x86"):
-        return False
+def _is_half(model: MusicTransformer) -> bool:
+    """Whether all large products lose nothing with weights in half precision."""
     weights = [part.weight for part in model.layers.modules() if isinstance(part, nn.Linear)]
     return all(
         torch.equal(weight.half().float(), weight) for weight in [model.head.weight, *weights]
     )
+
+
+def _half_bits(weight: Tensor) -> np.ndarray:
+    """(out, in), which half precision holds → (in, out) int16, the bits."""
+    return np.ascontiguousarray(weight.detach().numpy().T.astype(np.float16)).view(np.int16)
 
 
 def _with_halves(model: MusicTransformer) -> MusicTransformer:
@@ -319,7 +393,7 @@ def _with_halves(model: MusicTransformer) -> MusicTransformer:
     return same
 
 
-class SlotStepper(Stepper):
+class SlotStepper(LayeredStepper):
     """For a GPU; see the module. `SLOTS` pieces at most."""
 
     def __init__(self, model: MusicTransformer) -> None:
