@@ -184,9 +184,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--pieces", type=int, default=4, help="a mood, for emotion (4)")
     made.add_argument("--statistics-pieces", type=int, default=64, help="for statistics (64)")
     made.add_argument("--piece-seconds", type=float, default=30.0, help="of a piece, for both (30)")
-    made.add_argument(
-        "--guidance", type=float, default=MusicSettings.guidance, help="as in composing"
-    )
+    for knob in ("temperature", "top-p", "guidance"):
+        default = getattr(MusicSettings, knob.replace("-", "_"))
+        made.add_argument(
+            f"--{knob}", type=float, default=default, help="as in composing (%(default)s)"
+        )
     made.add_argument("--seed", type=int, default=0)
     made.add_argument(
         "--device", choices=("cpu", "cuda"), default=None, help="default: the graphics card if any"
@@ -225,7 +227,12 @@ def measure(options: argparse.Namespace, sections: list[str]) -> str:
     checkpoint = load(options.weights)
     checkpoint.model.to(options.device)
     # One draw a piece: what the generator does by itself. `_emotion` measures the choice as well.
-    settings = replace(MusicSettings(), guidance=options.guidance, openings=1)
+    settings = MusicSettings(
+        temperature=options.temperature,
+        top_p=options.top_p,
+        guidance=options.guidance,
+        openings=1,
+    )
     figures: dict[str, Any] = {
         "weights": checkpoint.name,
         "weights_sha256": checkpoint.sha256,

@@ -188,7 +188,7 @@ def of_drawing(defaults: Settings) -> dict[str, Any]:
             value=music.temperature,
             step=0.05,
             label="Temperature",
-            info="Lower is safer, higher is wilder. The published code uses 1.35.",
+            info="Lower is safer, higher is wilder. The paper's own model is drawn from at 1.35.",
         ),
         "music.top_p": gr.Slider(
             0.1,
@@ -197,7 +197,7 @@ def of_drawing(defaults: Settings) -> dict[str, Any]:
             step=0.05,
             label="Top-p",
             info="Only the likeliest tokens whose probabilities sum to this are drawn from. "
-            "The published code uses 0.6.",
+            "The paper's own model is drawn from at 0.6.",
         ),
         "music.guidance": gr.Slider(
             0.0,
