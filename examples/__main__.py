@@ -6,7 +6,8 @@
     python -m examples --compare 6     says what the seeds 0 to 5 give, and writes nothing
 
 A folder for each film receives film.mp4, scored.mp4, music.mid, report.json, and for the page
-sheet.json, example.json and credits.txt; the film of the landscapes lies beside its folder. On one
+sheet.json, example.json and credits.txt; the film of the landscapes lies beside its folder, as does
+music.png, a picture of its music. On one
 core of a server's processor storm and carnival each take about a minute to draw, landscapes a few;
 scoring takes half a minute each. On one machine the same comes out again, but for the times that
 the reports tell.
@@ -61,14 +62,13 @@ EXAMPLES = (
     Example(
         "storm",
         "a night at sea, from the moonlit swell to the next morning",
-        Settings(sound=SoundSettings(original_sound="keep")),
+        Settings(seed=2, sound=SoundSettings(original_sound="keep")),
     ),
-    Example("carnival", "a day at the fair, from balloons to fireworks", Settings()),
+    Example("carnival", "a day at the fair, from balloons to fireworks", Settings(seed=2)),
 )
-"""Of the seeds that `--compare` was run with, those whose chords hit all cuts, without faults and
-nearest to the mood: landscapes 2 of 0 to 2 (7 of 7 cuts; 0 hits 3, 1 hits 6), carnival 0 of 0 and 1
-(both hit 4 of 4; 0.34 and 0.45 off the mood). Storm has 0, the only one tried (5 of 5); it keeps
-the sea under the music."""
+"""Of the seeds 0 to 2 (`--compare 3`) those whose chords hit all cuts, without faults and nearest
+to the mood: 0.11, 0.22 and 0.25 off it. Of the nine pieces seven hit all their cuts, one 3 of 5
+and one 3 of 4. Storm keeps the sea under the music."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -107,6 +107,7 @@ def draw(example: Example) -> None:
 def score(example: Example) -> None:
     """Score the film by its colours, movement, cuts and loudness, and store what comes of it."""
     from emsync import pipeline
+    from emsync.interface.plots import piano_roll
     from emsync.interface.sheet import sheet_of
 
     with tempfile.TemporaryDirectory() as folder:
@@ -116,6 +117,10 @@ def score(example: Example) -> None:
             shutil.copy(path, example.folder / path.name)
         sheet = json.dumps(sheet_of(result), separators=(",", ":"), ensure_ascii=False)
         (example.folder / "sheet.json").write_text(sheet + "\n", encoding="utf-8")
+        if example.name == "landscapes":
+            piece, seconds = result.composition, float(analysis.film.duration)
+            roll = piano_roll(piece.notes, piece.boundaries, piece.chords, seconds, wide=True)
+            roll.savefig(EXAMPLES_FOLDER / "music.png", dpi=110, bbox_inches="tight")
 
 
 def compare(example: Example, count: int) -> None:
