@@ -200,9 +200,9 @@ class MusicSettings:
     primer_seconds: float = 15.0
     """Of the primer, at most."""
     temperature: float = 0.9
-    """Ours, as `top_p`, chosen from ten pairs (the card of `free-5m`): near real music in rhythm and
-    repetition, with not too many notes. The published code has 1.35 and 0.6 for its own, larger
-    model, the thesis 1.2 and 0.7; there ours loses the beat."""
+    """Ours, as `top_p`, chosen from ten pairs (the card of `free-5m`): near real music in rhythm
+    and repetition, with not too many notes. The published code has 1.35 and 0.6 for its own,
+    larger model, the thesis 1.2 and 0.7; there ours loses the beat."""
     top_p: float = 0.8
     """Probability of the tokens that are drawn from."""
     repetition_coefficient: float = 0.4
