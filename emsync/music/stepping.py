@@ -107,8 +107,12 @@ class Stepper(ABC):
             conditions,
             past,
         )
+        self._keep(row)
         out: Tensor = logits[0, -1].cpu()
         return out
+
+    def _keep(self, row: int) -> None:  # noqa: B027
+        """Put aside what was read in, where the pieces share a cache."""
 
     @abstractmethod
     def step(self, rows: Sequence[int], tokens: Sequence[int], offsets: Sequence[float]) -> Tensor:
@@ -150,18 +154,10 @@ class CompiledStepper(Stepper):
         shape = (like.shape[0], rows, *like.shape[2:])
         self._keys, self._values = (np.zeros(shape, np.float16) for _ in range(2))
 
-    def read_in(
-        self,
-        row: int,
-        tokens: Sequence[int],
-        offsets: Sequence[float],
-        mood: tuple[float, float],
-    ) -> Tensor:
-        logits = super().read_in(row, tokens, offsets, mood)
+    def _keep(self, row: int) -> None:
         seen = self.pasts[row].length
         self._keys[:, row, :, :seen] = self.cache.keys[:, 0, :, :seen].numpy()
         self._values[:, row, :, :seen] = self.cache.values[:, 0, :, :seen].numpy()
-        return logits
 
     def step(self, rows: Sequence[int], tokens: Sequence[int], offsets: Sequence[float]) -> Tensor:
         if not all(self.pasts[row].room for row in rows):  # nothing else keeps within the memory
