@@ -16,6 +16,12 @@ MoodMode = Literal["mean", "draw"]
 CurveMode = Literal["constant", "scenes"]
 UndecidedMode = Literal["neutral", "mean"]
 Device = Literal["auto", "cpu", "cuda"]
+ComposingMethod = Literal["planned", "free"]
+MetreChoice = Literal["auto", "4/4", "3/4", "6/8"]
+Tonic = Literal["auto", "C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"]
+ModeChoice = Literal["auto", "major", "minor", "dorian", "mixolydian", "lydian", "phrygian"]
+Style = Literal["auto", "cinematic", "piano", "pop", "rock", "jazz", "electronic", "folk", "waltz"]
+Density = Literal["sparse", "auto", "full"]
 
 
 @dataclass(frozen=True)
@@ -189,6 +195,33 @@ class QualityLimits:
 class MusicSettings:
     """Boundary conditioning and sampling (thesis 4.2, Algorithm 1; published code)."""
 
+    method: ComposingMethod = "planned"
+    """"planned": a plan of chords and form is written first, the notes are drawn on a beat grid,
+    and grid time is stretched to the hit points. "free": Algorithm 1, token by token. Ours."""
+    style: Style = "auto"
+    """What kind of music the plan asks for; "auto" follows the mood. Ours."""
+    metre: MetreChoice = "auto"
+    """Time signature. "auto": 4/4, or 3/4 or 6/8 where the generator finds it as easy. Ours."""
+    tonic: Tonic = "auto"
+    """Key note; "auto": any, by the seed. Ours."""
+    mode: ModeChoice = "auto"
+    """Scale; "auto" follows the valence. Ours."""
+    slowest: float | None = None
+    """Quarters a minute, at least; None: as the arousal says. Ours."""
+    fastest: float | None = None
+    """Quarters a minute, at most. Ours."""
+    density: Density = "auto"
+    """How many voices play at once; "auto" follows the arousal. Ours."""
+    melody: bool = True
+    """Whether a lead line is written over the accompaniment. Ours."""
+    chords: str = ""
+    """Chords in place of the plan's own, a bar between two strokes: "Am | F C | G"; they go round
+    until the piece ends. Empty: the plan's. Ours."""
+    theme: Path | None = None
+    """MIDI file whose melody is the theme of the piece. Ours."""
+    harmony: float = 2.0
+    """How strongly the plan's chords are preferred while notes are drawn, in nats; they are
+    obeyed in the end in any case. Ours."""
     sensitivity: float = 1.0
     """xi, seconds: a CHORD this close to a boundary ticks that boundary off."""
     instruments: InstrumentCount = "more"

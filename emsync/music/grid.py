@@ -1,0 +1,212 @@
+"""The beat grid of a piece: steps for the music, ticks for the model, seconds for the film.
+
+A piece is written on a grid of *steps*, twelve to a quarter note, so that sixteenths and triplets
+both fall on whole steps. Two clocks read that grid:
+
+- **ticks** of 8 ms, which the generator counts. A sixteenth is a whole number of ticks, as in the
+  corpus, so every bar of a tempo is spelled with the same tokens.
+- **film seconds**. Hit points (kept cuts, the last chord) are moved to the nearest eighth of the
+  grid, and grid time is stretched between them so that each sounds where it was asked for. Film
+  composers do the same with a click track; the stretch is bounded (`LARGEST_WARP`).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+
+from emsync.music import vocabulary as v
+
+STEPS_PER_QUARTER = 12
+STEPS_PER_EIGHTH = 6
+STEPS_PER_SIXTEENTH = 3
+HIT_UNITS = (STEPS_PER_EIGHTH, STEPS_PER_SIXTEENTH, 1)
+"""Grids that a hit point is moved to, in steps: the coarsest that the warp allows is taken."""
+LARGEST_WARP = 0.04
+"""Share by which the tempo between two hit points may differ from the piece's own. Tempo changes of
+3 to 8 % are just noticed in music that keeps a beat (Drake & Botte 1993; Thomas 2007)."""
+SLOWEST_SIXTEENTH, FASTEST_SIXTEENTH = 38, 9
+"""Ticks: 49 and 208 quarters a minute."""
+
+MetreName = Literal["4/4", "3/4", "6/8"]
+
+
+@dataclass(frozen=True)
+class Metre:
+    """A time signature, in steps."""
+
+    name: MetreName
+    bar: int
+    """Steps from one bar line to the next."""
+    beat: int
+    """Steps of one beat: a quarter, and a dotted quarter in 6/8."""
+
+    @property
+    def beats(self) -> int:
+        """Return the number of beats in a bar."""
+        return self.bar // self.beat
+
+
+METRES: dict[MetreName, Metre] = {
+    "4/4": Metre("4/4", 48, 12),
+    "3/4": Metre("3/4", 36, 12),
+    "6/8": Metre("6/8", 36, 18),
+}
+
+
+@dataclass(frozen=True)
+class HitPoint:
+    """A moment of the film that the music meets, and its place on the grid."""
+
+    asked: float
+    """Second of the film."""
+    step: int
+    seconds: float
+    """Second of the film at which `step` sounds; `asked`, unless the bound on the warp forbids."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The steps of one piece and the two clocks that read them."""
+
+    metre: Metre
+    tempos: tuple[tuple[int, int], ...]
+    """(first step, ticks a sixteenth), ascending from step 0."""
+    lead_in: float
+    """Second of the film at which step 0 sounds: 0 up to a sixteenth."""
+    hits: tuple[HitPoint, ...]
+    """Hit points, ascending; between them grid time is stretched to film time."""
+    steps: int
+    """Steps from the beginning to the end of the film, the last one begun."""
+
+    def ticks_of(self, steps: Sequence[int] | np.ndarray | int) -> np.ndarray:
+        """Return the model's clock at `steps`: ticks, int64, of the same shape."""
+        at = np.asarray(steps, dtype=np.int64)
+        first = np.array([step for step, _ in self.tempos])
+        sixteenth = np.array([ticks for _, ticks in self.tempos])
+        lasting = np.diff(first) * sixteenth[:-1] / STEPS_PER_SIXTEENTH
+        origin = np.concatenate([[0.0], np.cumsum(lasting)])
+        segment = np.maximum(np.searchsorted(first, at, side="right") - 1, 0)
+        passed = (at - first[segment]) * sixteenth[segment] / STEPS_PER_SIXTEENTH
+        return np.round(origin[segment] + passed).astype(np.int64)
+
+    def steps_of(self, ticks: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return the step nearest to each of `ticks`, int64, of the same shape."""
+        known = self.ticks_of(np.arange(2 * self.steps + self.metre.bar + 1))
+        at = np.clip(np.asarray(ticks, dtype=np.int64), 0, known[-1])
+        after = np.searchsorted(known, at)
+        before = np.maximum(after - 1, 0)
+        return np.where(at - known[before] < known[after] - at, before, after).astype(np.int64)
+
+    def seconds_of(self, steps: Sequence[float] | np.ndarray | float) -> np.ndarray:
+        """Return the film seconds at which `steps` sound, float64, of the same shape."""
+        at = np.asarray(steps, dtype=np.float64)
+        places, times = self._pins
+        out = np.interp(at, places, times)
+        tail = self.seconds_per_step(int(places[-1]))
+        return np.where(at > places[-1], times[-1] + (at - places[-1]) * tail, out)
+
+    def seconds_per_step(self, step: int) -> float:
+        """Return the length of a step at `step`, before any stretching."""
+        sixteenth = [ticks for first, ticks in self.tempos if first <= step][-1]
+        return sixteenth * v.TICK_SECONDS / STEPS_PER_SIXTEENTH
+
+    def tempo_at(self, step: int) -> float:
+        """Return the quarters a minute at `step`, before any stretching."""
+        return 60.0 / (self.seconds_per_step(step) * STEPS_PER_QUARTER)
+
+    @property
+    def _pins(self) -> tuple[np.ndarray, np.ndarray]:
+        """Steps and film seconds that belong together, ascending."""
+        places, times = [0], [self.lead_in]
+        edges = sorted({step for step, _ in self.tempos} | {hit.step for hit in self.hits})
+        pinned = {hit.step: hit.seconds for hit in self.hits}
+        for step in edges:
+            if step <= places[-1]:
+                continue
+            # A change of tempo that is no hit point is reached at the tempo before it.
+            at = times[-1] + (step - places[-1]) * self.seconds_per_step(places[-1])
+            places.append(step)
+            times.append(pinned.get(step, at))
+        return np.array(places), np.array(times)
+
+    @property
+    def warps(self) -> tuple[float, ...]:
+        """Return how much slower than its tempo each stretch between hit points is played."""
+        places, times = self._pins
+        return tuple(
+            float((end - start) / ((b - a) * self.seconds_per_step(int(a))) - 1)
+            for (a, b), (start, end) in zip(pairwise(places), pairwise(times), strict=True)
+        )
+
+    @property
+    def bar_lines(self) -> range:
+        """Return the steps at which bars begin."""
+        return range(0, self.steps, self.metre.bar)
+
+
+def lay_grid(
+    metre: Metre,
+    sixteenths: Sequence[tuple[float, int]],
+    hits: Sequence[float],
+    seconds: float,
+    largest_warp: float = LARGEST_WARP,
+) -> Grid:
+    """Return the grid of a piece, its hit points moved to eighths where the warp allows it.
+
+    Each hit point is placed from the one before it, so that errors do not add up. The first one is
+    met without any warp: the music begins up to a sixteenth after the film instead.
+
+    Args:
+        metre: of the piece.
+        sixteenths: (second of the film, ticks a sixteenth), ascending; the first at 0. A tempo
+            that begins at a hit point begins exactly there.
+        hits: seconds of the film, ascending, where something is to be met.
+        seconds: length of the film.
+        largest_warp: bound on the share by which a stretch may be played faster or slower.
+
+    Raises:
+        ValueError: `sixteenths` is empty or does not begin at 0.
+    """
+    if not sixteenths or sixteenths[0][0] != 0:
+        raise ValueError("the first tempo begins at 0")
+    tempos = [(0, sixteenths[0][1])]
+    later = list(sixteenths[1:])
+    moved: list[HitPoint] = []
+    lead_in, second, step = 0.0, 0.0, 0
+    asked = set(hits)
+    for at in sorted(asked | {start for start, _ in later}):
+        per_step = tempos[-1][1] * v.TICK_SECONDS / STEPS_PER_SIXTEENTH
+        if not moved and len(tempos) == 1:
+            sixteenth = per_step * STEPS_PER_SIXTEENTH
+            lead_in = at - math.floor(at / sixteenth + 1e-9) * sixteenth
+            second = lead_in
+        passed = (at - second) / per_step
+        place, sounding = _placed(passed, largest_warp)
+        second, step = second + sounding * per_step, step + place
+        if at in asked:
+            moved.append(HitPoint(at, step, second))
+        for change in [change for change in later if change[0] == at]:
+            later.remove(change)
+            if tempos[-1][0] == step:
+                tempos.pop()
+            if not tempos or tempos[-1][1] != change[1]:
+                tempos.append((step, change[1]))
+    per_step = tempos[-1][1] * v.TICK_SECONDS / STEPS_PER_SIXTEENTH
+    steps = step + max(1, math.ceil((seconds - second) / per_step - 1e-9))
+    return Grid(metre, tuple(tempos), lead_in, tuple(moved), steps)
+
+
+def _placed(passed: float, largest_warp: float) -> tuple[int, float]:
+    """Return whole steps near `passed` steps, and the unwarped steps after which they sound."""
+    for unit in HIT_UNITS:
+        place = round(passed / unit) * unit
+        if abs(passed - place) < 1e-6 or (place and abs(passed / place - 1) <= largest_warp):
+            return place, passed
+    place = round(passed)
+    return place, place * min(
+        max(passed / place, 1 - largest_warp), 1 + largest_warp
+    ) if place else 0.0
