@@ -18,8 +18,9 @@ Cleaning, each step for a reason seen in the data, and counted for each source:
 - A passage of eight bars or more that has come twice already is not told a third time.
 - Tempos are kept between 20 and 400 beats a minute.
 
-Labels: valence where the index has it, arousal from the tempo (thesis 4.2), majorness, and what
-`emsync.music.emotion_regressor` hears in windows of 45 s.
+Labels: valence where the index has it, arousal from the tempo (thesis 4.2), majorness, what
+`emsync.music.emotion_regressor` hears in windows of 45 s, and the chords that
+`emsync.training.harmony` finds.
 """
 
 import argparse
@@ -44,8 +45,10 @@ import numpy as np
 from emsync.music import vocabulary as v
 from emsync.music.chords import strong_chords
 from emsync.music.emotion_regressor import EmotionRegressor, load_regressor
+from emsync.music.harmony_labels import placed
 from emsync.music.midi import group_of
 from emsync.music.tokens import NoteTable, encode, one_voice_per_pitch
+from emsync.training.harmony import estimate
 from emsync.training.labels import arousal_of_tempo, bars_apart, majorness, windows_of
 
 Row = dict[str, object]
@@ -87,6 +90,13 @@ class Piece:
     """int64, shape (windows,): places in `tokens` of the BARs at which the windows begin."""
     heard: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), dtype=np.float32))
     """float32, shape (windows, 2): valence and arousal as the regressor hears them."""
+    harmony_from: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """int64, shape (chords,): places in `tokens` from which each chord holds, ascending; the first
+    tokens after which the clock has reached it (see `emsync.music.harmony_labels.placed`)."""
+    harmony: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
+    """uint8, shape (chords,): labels of `emsync.music.harmony_labels`, 0 where none fits."""
+    style: int = 0
+    """Number of the style in `emsync.settings.Style`; 0 when unknown."""
 
 
 class UnusableFile(Exception):
@@ -380,6 +390,8 @@ def piece_of(row: Row, data: bytes, regressor: EmotionRegressor) -> tuple[Piece,
         if not math.isnan((mood := regressor.hear(*window)).valence)
     ]
     windows = np.array(heard, dtype=np.float32).reshape(-1, 3)
+    beat = 60.0 / clean.bpm / v.TICK_SECONDS
+    harmony_from, harmony = placed(clean.tokens, *estimate(clean.notes, clean.bars, beat))
     piece = Piece(
         name=str(row["file"]),
         source=str(row["source"]),
@@ -393,6 +405,8 @@ def piece_of(row: Row, data: bytes, regressor: EmotionRegressor) -> tuple[Piece,
         bpm=clean.bpm,
         heard_from=np.flatnonzero(clean.tokens == v.BAR)[windows[:, 0].astype(int)],
         heard=windows[:, 1:],
+        harmony_from=harmony_from,
+        harmony=harmony,
     )
     return piece, clean.cleaning
 
@@ -436,7 +450,13 @@ def read_index(folder: Path) -> dict[str, Row]:
         return {row["file"]: row for row in map(json.loads, lines)}
 
 
-_RAGGED = {"tokens": "length", "heard_from": "windows", "heard": "windows"}
+_RAGGED = {
+    "tokens": "length",
+    "heard_from": "windows",
+    "heard": "windows",
+    "harmony_from": "chords",
+    "harmony": "chords",
+}
 """Columns of different length in each piece, and the column that tells the length."""
 
 
