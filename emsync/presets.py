@@ -23,11 +23,15 @@ from emsync.errors import EmsyncError
 from emsync.settings import ExpertSettings, FilmLimits, MusicSettings, Settings
 from emsync.wording import listed, one_line, quoted
 
-VERSION = 1
+VERSION = 2
+VERSIONS = (1, VERSION)
+"""That are read. Those of version 1 know only the free method (`of_its_time`)."""
 LARGEST_PRESET = 64_000
-"""Bytes; a preset with every setting has 3,000."""
-LONGEST_QUERY = 4_000
+"""Bytes; a preset with every setting has 3,000, and the longest chords 4,000 more."""
+LONGEST_QUERY = 6_000
 """Characters of a query's names and values. Ours; servers take some 8,000."""
+LONGEST_TEXT = 4_000
+"""Characters of a setting that is any text. Ours: chords for half an hour, two a bar."""
 
 _LONGEST_WHOLE = 40
 """Digits of a whole number in JSON."""
@@ -72,6 +76,9 @@ RANGES = {
     "experts.patience": Range(0, 600),
     "experts.patience_per_second": Range(0, 10),
     "mood.valence_arousal_range": Range(0, 1, above=True),
+    "music.slowest": Range(40, 220),
+    "music.fastest": Range(40, 220),
+    "music.harmony": Range(0, 10),
     "music.sensitivity": Range(0, 8),
     "music.primer_seconds": Range(0, 60, above=True),
     "music.temperature": Range(0.1, 3),
@@ -118,6 +125,18 @@ _NAMES = {
 """Of which settings that are lists of names may have each once."""
 _NOT_EMPTY = {"music.groups"}
 
+IN_THE_PAPER: dict[str, Any] = {
+    "music.method": "free",
+    "music.temperature": 1.35,
+    "music.top_p": 0.6,
+    "music.repetition_coefficient": 0.4,
+    "music.late_tolerance": None,
+    "music.openings": 1,
+    "music.redraws": 0,
+    "music.end_on_chord": False,
+}
+"""Algorithm 1 as it stands, and the numbers of the published code."""
+
 
 def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
     """`settings` with other values for some, by their names such as "music.top_p"; unchecked."""
@@ -136,13 +155,49 @@ def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
     return made
 
 
+def as_in_the_paper(settings: Settings) -> Settings:
+    """Return `settings` with music composed by Algorithm 1 as published: one piece, token by token,
+    without a plan, a beat grid, a choice among openings or an ending (`IN_THE_PAPER`)."""
+    return changed(settings, IN_THE_PAPER)
+
+
+def as_ours(settings: Settings, base: Settings | None = None) -> Settings:
+    """Return `settings` with what `as_in_the_paper` changes as in `base`, or as by default; the
+    inverse of it for whoever had changed nothing."""
+    return changed(settings, {name: attrgetter(name)(base or Settings()) for name in IN_THE_PAPER})
+
+
+def check_together(settings: Settings) -> None:
+    """Check what no setting shows by itself.
+
+    Raises:
+        EmsyncError: two settings contradict each other.
+    """
+    slowest, fastest = settings.music.slowest, settings.music.fastest
+    if slowest is not None and fastest is not None and slowest > fastest:
+        raise EmsyncError(
+            f"music.slowest must be at most music.fastest, but {slowest:g} is more than "
+            f"{fastest:g} quarters a minute. Exchange them, or leave one out."
+        )
+
+
+def of_its_time(plain: object) -> object:
+    """Return nested values of version 1 with the method that was the only one then, "free"."""
+    if not isinstance(plain, dict):
+        return plain
+    music = plain.get("music", {})
+    if not isinstance(music, dict):
+        return plain
+    return {**plain, "music": {"method": "free", **music}}
+
+
 def value_of(name: str, text: str, *, allow_paths: bool = False) -> Any:
     """The value that `text` stands for, as in a query or on the command line.
 
     Args:
         name: of a setting, such as "music.top_p".
         text: "0.7"; "true"; "bass,drums" for names; "piano:4,guitar:24" for programs; "none" for
-            no names, no file, or no number where that is allowed.
+            no names, no text, no file, or no number where that is allowed.
         allow_paths: whether it may name a file.
 
     Raises:
@@ -152,7 +207,7 @@ def value_of(name: str, text: str, *, allow_paths: bool = False) -> Any:
 
 
 def choices_of(name: str) -> tuple[str, ...]:
-    """The words that a setting has to choose from."""
+    """The words that a setting has to choose from; none if it is not chosen from words."""
     words: tuple[str, ...] = get_args(_hints()[name])
     return words
 
@@ -237,6 +292,8 @@ def write_preset(settings: Settings, path: Path, *, allow_paths: bool = False) -
 def read_preset(path: Path, base: Settings | None = None, *, allow_paths: bool = False) -> Settings:
     """The settings of a preset file; arguments as for `from_plain`.
 
+    One of version 1 that does not say otherwise asks for the free method, as when it was written.
+
     Raises:
         EmsyncError: it cannot be read, is no preset, is of a later version; or as `from_plain`.
     """
@@ -245,10 +302,11 @@ def read_preset(path: Path, base: Settings | None = None, *, allow_paths: bool =
         raise EmsyncError(
             f"{quoted(path.name)} is not a preset. Choose one that --save-preset wrote."
         )
-    if plain["emsync_preset"] != VERSION:
+    version = plain["emsync_preset"]
+    if version not in VERSIONS or isinstance(version, bool):
         raise EmsyncError(
-            f"The preset {quoted(path.name)} has version {_shown(plain['emsync_preset'])}, but "
-            f"this EMSYNC reads version {VERSION}. Use the EMSYNC that wrote it."
+            f"The preset {quoted(path.name)} has version {_shown(version)}, but this "
+            f"EMSYNC reads version {VERSION} and those before it. Use the EMSYNC that wrote it."
         )
     unknown = plain.keys() - {"emsync_preset", "settings"}
     try:
@@ -257,7 +315,9 @@ def read_preset(path: Path, base: Settings | None = None, *, allow_paths: bool =
                 f"Beside “settings” there is {_shown(min(unknown))}, which means nothing. "
                 "Leave it out."
             )
-        return from_plain(plain.get("settings", {}), base, allow_paths=allow_paths)
+        asked = plain.get("settings", {})
+        asked = asked if version == VERSION else of_its_time(asked)
+        return from_plain(asked, base, allow_paths=allow_paths)
     except EmsyncError as problem:
         raise EmsyncError(f"The preset {quoted(path.name)} cannot be used. {problem}") from problem
 
@@ -395,7 +455,9 @@ def _with(base: Settings, values: Mapping[str, Any]) -> Settings:
             raise EmsyncError(
                 f"{name} must be at most {attrgetter(name)(base):.12g} here, not {_shown(value)}."
             )
-    return changed(base, values)
+    made = changed(base, values)
+    check_together(made)
+    return made
 
 
 def _checked(name: str, plain: object, allow_paths: bool, said: object = None) -> Any:
@@ -421,6 +483,8 @@ def _fitting(name: str, hint: Any, plain: object) -> Any:
     """As `_checked`, for a setting of type `hint`; ValueError if it does not fit."""
     if name in _NAMES:
         return _names(name, plain)
+    if hint is str:
+        return _text(name, plain)
     if hint is bool and isinstance(plain, bool):
         return plain
     if get_origin(hint) is Literal and plain in get_args(hint):
@@ -430,6 +494,17 @@ def _fitting(name: str, hint: Any, plain: object) -> Any:
     if hint in (int, float, Fraction):
         return _number(hint, plain, RANGES[name])
     raise ValueError
+
+
+def _text(name: str, plain: object) -> str:
+    """Text on one line, without blanks around it; ValueError if it is none, too long, or has
+    letters in it that cannot be shown."""
+    if not isinstance(plain, str) or len(plain) > LONGEST_TEXT:
+        raise ValueError
+    text = " ".join(plain.split())
+    if not text.isprintable():
+        raise ValueError
+    return text
 
 
 def _number(hint: Any, plain: object, within: Range) -> Any:
@@ -459,6 +534,8 @@ def _names(name: str, plain: object) -> tuple[Any, ...]:
 def _plain_of(name: str, text: str) -> object:
     """What JSON would have given for the text of a setting; the text if it is nothing like it."""
     hint = _hints()[name]
+    if hint is str:
+        return "" if text == "none" else text
     if text == "none" and get_origin(hint) is UnionType:
         return None
     if name in _NAMES:
@@ -478,7 +555,7 @@ def _plain_of(name: str, text: str) -> object:
 
 def _text_of(name: str, value: Any) -> str:
     """What `value_of` reads as `value`."""
-    if value is None or value == ():
+    if value in (None, (), ""):
         return "none"
     if name == "sound.programs":
         return ",".join(f"{group}:{program}" for group, program in value)
@@ -506,6 +583,8 @@ def _wanted(name: str) -> str:
         return f"names out of {listed(_NAMES[name])}, each once{least}"
     if get_origin(hint) is Literal:
         return " or ".join(f"“{word}”" for word in kinds)
+    if hint is str:
+        return f"a line of chords such as “Am | F C | G”, at most {LONGEST_TEXT} characters"
     if hint is bool:
         return "true or false"
     words = "a file name" if Path in kinds else f"a number {RANGES[name]}"

@@ -17,7 +17,8 @@ from emsync.errors import EmsyncError
 from emsync.presets import from_plain, from_query, read_preset, to_plain, to_query, write_preset
 from emsync.settings import FilmLimits, MusicSettings, Settings
 
-FILES = {"music.primer", "sound.soundfont"}
+FILES = {"music.primer", "music.theme", "sound.soundfont"}
+TEXTS = {"music.chords"}
 
 
 def leaves(part: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -32,7 +33,9 @@ def leaves(part: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 STANDARD = dict(leaves(Settings()))
 WHOLE = {"music.keep"} | {name for name, value in STANDARD.items() if type(value) is int}
-OPTIONAL = {"music.keep", "music.late_tolerance"}
+NUMBERS_OR_NONE = {"music.keep", "music.slowest", "music.fastest"}
+"""Numbers that are none by default, so that their values do not show what they are."""
+OPTIONAL = NUMBERS_OR_NONE | {"music.late_tolerance"}
 
 
 def values(name: str) -> st.SearchStrategy[Any]:
@@ -49,6 +52,9 @@ def values(name: str) -> st.SearchStrategy[Any]:
         return some.map(tuple)
     if isinstance(standard, bool):
         return st.booleans()
+    if name in TEXTS:
+        bars = st.lists(st.sampled_from(("Am", "F C", "F#m7b5/C", "Bbmaj7")), max_size=9)
+        return bars.map(" | ".join)
     if isinstance(standard, str):
         return st.sampled_from(presets.choices_of(name))
     within = presets.RANGES[name]
@@ -62,8 +68,17 @@ def values(name: str) -> st.SearchStrategy[Any]:
     return decimal | st.none() if name in OPTIONAL else decimal
 
 
+def in_order(settings: Settings) -> Settings:
+    """The same, the slower of its two tempi first."""
+    slowest, fastest = settings.music.slowest, settings.music.fastest
+    if slowest is None or fastest is None:
+        return settings
+    tempi = dict(zip(("music.slowest", "music.fastest"), sorted((slowest, fastest)), strict=True))
+    return presets.changed(settings, tempi)
+
+
 SOME_SETTINGS = st.fixed_dictionaries({}, optional={name: values(name) for name in STANDARD}).map(
-    lambda chosen: presets.changed(Settings(), chosen)
+    lambda chosen: in_order(presets.changed(Settings(), chosen))
 )
 
 
@@ -102,7 +117,7 @@ def test_a_preset_is_a_file_with_every_setting_and_no_place_of_this_machine(
     preset = tmp_path / "preset.json"
     write_preset(settings, preset)
     written = json.loads(preset.read_text())
-    assert written["emsync_preset"] == 1
+    assert written["emsync_preset"] == 2
     assert set(dict(flat(written["settings"]))) == {
         name for name in STANDARD if not name.startswith("limits.")
     }
@@ -127,7 +142,7 @@ def test_every_number_has_a_range_that_holds_its_default() -> None:
         for name, value in STANDARD.items()
         if isinstance(value, int | float | Fraction) and not isinstance(value, bool)
     }
-    assert {"music.keep", *numbers} == set(presets.RANGES), "by default it is the best that is kept"
+    assert NUMBERS_OR_NONE | numbers.keys() == set(presets.RANGES)
     for name, value in numbers.items():
         assert value in presets.RANGES[name], name
 
@@ -145,6 +160,63 @@ def test_settings_of_before_a_setting_was_there_are_read() -> None:
     before = to_plain(Settings(seed=8))
     assert before["music"].pop("keep", 0) is None
     assert from_plain(before) == Settings(seed=8)
+
+
+def test_a_preset_of_before_the_plans_asks_for_the_music_of_its_time(tmp_path: Path) -> None:
+    """Whatever has changed since: it holds all settings of then."""
+    plain = to_plain(presets.changed(Settings(), {"music.repetition_coefficient": 0.4, "seed": 8}))
+    for since in ("method", "style", "metre", "tonic", "mode", "slowest", "fastest", "density",
+                  "melody", "chords", "theme", "harmony"):  # fmt: skip
+        del plain["music"][since]
+    path = tmp_path / "preset.json"
+    path.write_text(json.dumps({"emsync_preset": 1, "settings": plain}))
+    made = read_preset(path)
+    assert (made.music.method, made.music.repetition_coefficient) == ("free", 0.4)
+    assert made == from_plain({**plain, "music": {**plain["music"], "method": "free"}})
+    path.write_text(json.dumps({"emsync_preset": 1}))
+    assert read_preset(path) == presets.changed(Settings(), {"music.method": "free"})
+    path.write_text(json.dumps({"emsync_preset": 2}))
+    assert read_preset(path) == Settings()
+
+
+@given(SOME_SETTINGS)
+def test_as_in_the_paper_is_a_switch_that_touches_nothing_else(settings: Settings) -> None:
+    paper = presets.as_in_the_paper(settings)
+    music = paper.music
+    assert (music.method, music.temperature, music.top_p) == ("free", 1.35, 0.6)
+    assert (music.openings, music.redraws, music.repetition_coefficient) == (1, 0, 0.4)
+    assert music.late_tolerance is None and not music.end_on_chord
+    assert from_plain(to_plain(paper, "path"), allow_paths=True) == paper
+    changes = {name for name, value in leaves(paper) if value != dict(leaves(settings))[name]}
+    assert changes <= presets.IN_THE_PAPER.keys()
+    ours = presets.as_ours(paper)
+    assert presets.as_ours(settings) == ours
+    assert {name: value for name, value in leaves(ours) if name in presets.IN_THE_PAPER} == {
+        name: STANDARD[name] for name in presets.IN_THE_PAPER
+    }
+
+
+def test_the_slowest_tempo_is_not_above_the_fastest() -> None:
+    with pytest.raises(
+        EmsyncError, match=r"music\.slowest must be at most music\.fastest.*Exchange"
+    ):
+        from_plain({"music": {"slowest": 120, "fastest": 90}})
+    base = from_query({"music.fastest": "90"})
+    with pytest.raises(EmsyncError, match="120 is more than 90 quarters a minute"):
+        from_query({"music.slowest": "120"}, base)
+    same = from_query({"music.slowest": "90"}, base)
+    assert (same.music.slowest, same.music.fastest) == (90, 90)
+    assert from_query({"music.slowest": "none"}, same) == base
+
+
+def test_chords_are_a_line_of_text() -> None:
+    lines = from_plain({"music": {"chords": "  Am\n|\tF C | G "}})
+    assert lines.music.chords == "Am | F C | G"
+    assert to_query(lines) == "music.chords=Am+%7C+F+C+%7C+G"
+    assert to_query(Settings(), lines) == "music.chords=none"
+    assert from_query({"music.chords": "none"}, lines) == Settings()
+    longest = " | ".join(["F#m7b5"] * (presets.LONGEST_TEXT // 9))
+    assert from_query({"music.chords": longest}).music.chords == longest
 
 
 def test_what_is_missing_is_as_whoever_runs_it_has_it() -> None:
@@ -173,6 +245,16 @@ def test_what_is_missing_is_as_whoever_runs_it_has_it() -> None:
         ({"music": {"keep": 2.0}}, ["music.keep"]),
         ({"music": {"late_tolerance": 2}}, ["music.late_tolerance", "or none"]),
         ({"music": {"end_on_chord": 1}}, ["music.end_on_chord", "true or false"]),
+        ({"music": {"chords": 1}}, ["music.chords", "“Am | F C | G”", "not 1"]),
+        ({"music": {"chords": ["Am"]}}, ["music.chords"]),
+        ({"music": {"chords": "Am\0"}}, ["music.chords", "not “Am?”"]),
+        ({"music": {"chords": "Am | " * 900}}, ["music.chords", "at most 4000 characters"]),
+        ({"music": {"chords": "Am | \ud800"}}, ["music.chords"]),
+        ({"music": {"method": "planed"}}, ["music.method", "“planned” or “free”"]),
+        ({"music": {"metre": "5/4"}}, ["music.metre", "“3/4”"]),
+        ({"music": {"slowest": 39}}, ["music.slowest", "from 40 to 220, or none"]),
+        ({"music": {"harmony": 11}}, ["music.harmony", "from 0 to 10"]),
+        ({"music": {"theme": "/etc/passwd"}}, ["music.theme may not be set here"]),
         ({"music": {"instruments": "many"}}, ["music.instruments", "“fewer” or “more”"]),
         ({"music": {"groups": []}}, ["music.groups", "one at least"]),
         ({"music": {"groups": ["bass", "bass"]}}, ["music.groups", "each once"]),
@@ -236,7 +318,8 @@ def test_a_preset_cannot_raise_what_a_host_accepts() -> None:
         ({"sound.programs": "piano:4,piano:5"}, ["sound.programs", "each once"]),
         ({"sound.programs": "piano"}, ["sound.programs"]),
         ({"music.primer": "/etc/passwd"}, ["music.primer may not be set here"]),
-        ({"seed": "1" * 5000}, ["too long"]),
+        ({"music.theme": "/etc/passwd"}, ["music.theme may not be set here"]),
+        ({"seed": "1" * 7000}, ["too long"]),
         ({"sed": "1"}, ["Did you mean seed?"]),
         ({"music": "1"}, ["“music”"]),
     ],
@@ -264,7 +347,8 @@ PRESET = {"emsync_preset": 1}
         ("[]", ["not a preset"]),
         ("{}", ["not a preset"]),
         ('"\\ud800"', ["not a preset"]),
-        (json.dumps({"emsync_preset": 2}), ["version 2", "reads version 1"]),
+        (json.dumps({"emsync_preset": 3}), ["version 3", "reads version 2 and those before"]),
+        (json.dumps({"emsync_preset": True}), ["version true"]),
         (json.dumps({"emsync_preset": None}), ["version null"]),
         (json.dumps({**PRESET, "setings": {}}), ["“setings”", "Leave it out"]),
         (json.dumps({**PRESET, "settings": {"seed": -1}}), ["cannot be used", "seed must be"]),
