@@ -1,0 +1,155 @@
+"""Every pitched note obeys the planned chord, in good voices."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from emsync.music.arranging.events import (
+    ChordSpan,
+    Event,
+    SectionSpan,
+    chord_spans,
+    in_order,
+    onsets,
+    within,
+)
+from emsync.music.arranging.parts import Part
+from emsync.music.arranging.voicing import into_range, nearest, voice_chord
+from emsync.music.grid import STEPS_PER_EIGHTH, STEPS_PER_QUARTER
+from emsync.music.plan import Plan
+
+LONGEST_PASSING = STEPS_PER_QUARTER
+"""Steps; a longer note outside the chord is heard as a wrong one, not as one that passes."""
+WHOLE_STEP = 2
+LONGEST_LEGATO = 4 * STEPS_PER_QUARTER
+"""Steps that a chord is held on where the next one is late."""
+
+
+@dataclass
+class _Hand:
+    """Where a group's voices are."""
+
+    voicing: tuple[int, ...] = ()
+    drawn: int | None = None
+    """Last pitch of the drawn line."""
+    played: int | None = None
+    """What it became."""
+    last: list[Event] = field(default_factory=list)
+    """The notes struck last, as drawn."""
+
+
+def harmonise(
+    sections: Sequence[tuple[SectionSpan, dict[int, Part], Sequence[Event]]], plan: Plan
+) -> list[Event]:
+    """Return the accompaniment of chords and lines, each note within the harmony of its time.
+
+    Rhythm and register stay as drawn. Chords are struck anew where the harmony changes under
+    them, with the voices led the shortest way; short notes off the beat may pass.
+
+    Args:
+        sections: each with its parts and its notes of the accompanying groups, sorted.
+        plan: of the piece.
+    """
+    hands: dict[int, _Hand] = {}
+    spans = chord_spans(plan)
+    out: list[Event] = []
+    for section, parts, events in sections:
+        by_group = {group: [e for e in events if e.group == group] for group in parts}
+        for chord in _inside(spans, section):
+            sounding: tuple[int, ...] = ()
+            for group, part in parts.items():
+                hand = hands.setdefault(group, _Hand())
+                before = hand.voicing
+                if before and abs(sum(before) / len(before) - part.middle) > 7:
+                    before = ()
+                if before and (before[-1] > part.high or before[0] < part.low):
+                    before = ()
+                hand.voicing = voice_chord(
+                    chord.chord, part.size, part.middle, part.low, part.high, before, sounding
+                )
+                sounding += hand.voicing
+                notes = within(by_group[group], chord)
+                out.extend(_play(part, notes, chord, hand, plan))
+    return in_order(out)
+
+
+def _inside(spans: Iterable[ChordSpan], section: SectionSpan) -> list[ChordSpan]:
+    """Return the chords of a section, cut to its ends."""
+    return [
+        ChordSpan(max(s.start, section.start), min(s.end, section.end), s.chord)
+        for s in spans
+        if s.start < section.end and s.end > section.start
+    ]
+
+
+def _play(
+    part: Part, notes: Sequence[Event], chord: ChordSpan, hand: _Hand, plan: Plan
+) -> list[Event]:
+    """Return what a group plays while one chord lasts."""
+    if part.role == "pad":
+        return _hold(part, chord, hand, plan)
+    struck = list(onsets(notes))
+    held = [n.moved(chord.start, n.end) for n in hand.last if n.end > chord.start]
+    if struck:
+        hand.last = struck[-1][1]
+    until = struck[0][0] if struck else chord.end
+    if until - chord.start >= STEPS_PER_EIGHTH and any(
+        n.end - chord.start >= STEPS_PER_EIGHTH for n in held
+    ):
+        struck.insert(0, (chord.start, held))
+    ends = [*[step for step, _ in struck][1:], chord.end]
+    out: list[Event] = []
+    for (step, together), following in zip(struck, ends[: len(struck)], strict=True):
+        end = following if part.legato else max(note.end for note in together)
+        end = min(end, chord.end, step + LONGEST_LEGATO if part.legato else chord.end)
+        if part.role == "broken":
+            place = (step % plan.metre.bar) // STEPS_PER_EIGHTH
+            at = part.pattern[place % len(part.pattern)]
+            pitches: tuple[int, ...] = (hand.voicing[min(at, len(hand.voicing) - 1)],)
+        elif len(together) == 1:
+            pitches = (_follow(part, together[0], hand, plan),)
+        else:
+            pitches = hand.voicing[-len(together) :]
+        out.extend(Event(part.group, pitch, step, end) for pitch in pitches)
+    return out
+
+
+def _hold(part: Part, chord: ChordSpan, hand: _Hand, plan: Plan) -> list[Event]:
+    """Return a held chord, struck anew at each bar line."""
+    bar = plan.metre.bar
+    edges = [chord.start]
+    # A remainder of less than a beat before a bar line joins the bar.
+    edges += [
+        line
+        for line in range((chord.start // bar + 1) * bar, chord.end, bar)
+        if line - chord.start >= plan.metre.beat and chord.end - line >= plan.metre.beat
+    ]
+    ends = [*edges[1:], chord.end]
+    return [
+        Event(part.group, pitch, start, end)
+        for start, end in zip(edges, ends, strict=True)
+        for pitch in hand.voicing
+    ]
+
+
+def _follow(part: Part, note: Event, hand: _Hand, plan: Plan) -> int:
+    """Return the pitch of a single note that keeps the contour of the drawn line.
+
+    On the beat, when long, or when leapt to it is a chord tone; between, it may pass through the
+    scale.
+    """
+    wish = into_range(note.pitch, part.low, max(part.high, part.low + 11))
+    step = 0 if hand.drawn is None else note.pitch - hand.drawn
+    passing = (
+        note.start % plan.metre.beat != 0
+        and note.end - note.start <= LONGEST_PASSING
+        and 0 < abs(step) <= WHOLE_STEP
+    )
+    chord = plan.chord_at(note.start)
+    classes = plan.scale_at(note.start) if passing else frozenset(chord.tones)
+    pitch = nearest(wish, classes, part.low, part.high)
+    if step and pitch == hand.played:
+        # The line moves where it was drawn to move, to the next tone that way.
+        beyond = range(pitch + 1, part.high + 1) if step > 0 else range(pitch - 1, part.low - 1, -1)
+        pitch = next((at for at in beyond if at % 12 in classes), pitch)
+    hand.drawn, hand.played = note.pitch, pitch
+    return pitch

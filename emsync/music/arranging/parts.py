@@ -1,0 +1,176 @@
+"""What each group does in a section: its role, how many voices it has, and in which register."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from emsync.music import vocabulary as v
+from emsync.music.arranging.events import (
+    CHORDAL,
+    GUITAR,
+    PIANO,
+    STRINGS,
+    Event,
+    SectionSpan,
+    onsets,
+)
+from emsync.music.plan import Plan
+from emsync.settings import Density
+
+Role = Literal["chords", "pad", "broken", "line"]
+"""Chords in the drawn rhythm; chords held; chords broken into single notes; a single line."""
+
+HOME = {GUITAR: (48, 71), PIANO: (48, 76), STRINGS: (48, 81)}
+"""Registers of accompaniment: the middle octaves, where chords blend (Adler, "The Study of
+Orchestration"); the bass has what lies below, the melody what lies above."""
+LEAD_RANGE = {GUITAR: (62, 81), PIANO: (65, 86), STRINGS: (64, 86)}
+"""Registers of melodies, comfortable on the instrument and above the accompaniment."""
+SINGLE = 1.5
+"""Notes struck together on average, below which a group plays a line rather than chords."""
+DENSE = 1.2
+"""Chords a beat above which their re-strikes become a wall of tremolo where the mood is calm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How a group accompanies in one section."""
+
+    group: int
+    role: Role
+    size: int
+    """Voices of its chords."""
+    middle: int
+    """MIDI pitch around which its chords lie."""
+    low: int
+    high: int
+    legato: bool
+    """Whether a chord lasts until the next one."""
+    pattern: tuple[int, ...] = (0, 1, 2, 1)
+    """Order in which a broken chord sounds its voices, eighth by eighth."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """What the generator wrote for a group in a section."""
+
+    together: float
+    """Notes struck together on average."""
+    rate: float
+    """Onsets a beat, while it plays."""
+    middle: float
+    still: bool
+    """Whether a single line hardly leaves its note."""
+
+
+def voice_budget(energy: float, density: Density) -> int:
+    """Return how many voices accompany beside bass and melody.
+
+    Real music sounds 4.6 voices on average, eight or more a tenth of the time (MIDI windows of
+    pop, game and orchestral music); bass and melody are two of them.
+    """
+    return max(2, 3 + round(2 * energy) + {"sparse": -1, "auto": 0, "full": 1}[density])
+
+
+def share_parts(
+    span: SectionSpan,
+    events: Sequence[Event],
+    plan: Plan,
+    density: Density,
+    lead: int | None,
+    ceiling: int | None,
+    turn: int,
+) -> dict[int, Part]:
+    """Return what each accompanying group does in a section.
+
+    Args:
+        span: the section.
+        events: what is drawn in it, sorted.
+        plan: of the piece.
+        density: asked for.
+        lead: group that has the melody here and therefore does not accompany, if there is one.
+        ceiling: highest pitch of accompaniment, if a melody sounds above it.
+        turn: number that decides which of equally good figures is taken.
+    """
+    section = span.section
+    groups = [g for g in CHORDAL if v.GROUPS[g] in section.groups and g != lead]
+    drawn = {g: _look_at([e for e in events if e.group == g], plan) for g in groups}
+    roles = _roles(drawn, section.arousal, plan.style)
+    sizes = _sizes(roles, voice_budget(section.energy, density))
+    parts = {}
+    for group in groups:
+        low, high = HOME[group]
+        high = min(high, ceiling) if ceiling else high
+        wide = roles[group] in ("broken", "line")
+        middle = int(np.clip(round(drawn[group].middle), low + 7, max(low + 7, high - 7)))
+        parts[group] = Part(
+            group,
+            roles[group],
+            sizes[group],
+            middle,
+            low,
+            max(high, low + 14),
+            legato=section.arousal < 0.15 or wide,
+            pattern=_figure(plan, turn),
+        )
+    return parts
+
+
+def _look_at(events: Sequence[Event], plan: Plan) -> _Drawn:
+    """Return the figures of one group's notes; those of held chords if there are none."""
+    struck = list(onsets(events))
+    if not struck:
+        return _Drawn(3.0, 0.25, 62.0, still=False)
+    bars = {step // plan.metre.bar for step, _ in struck}
+    tops = [notes[-1].pitch for _, notes in struck]
+    return _Drawn(
+        together=len(events) / len(struck),
+        rate=len(struck) / (len(bars) * plan.metre.bar / 12),
+        middle=float(np.mean([event.pitch for event in events])),
+        still=len(struck) > 8 and float(np.mean(np.diff(tops) == 0)) > 0.7,
+    )
+
+
+def _roles(drawn: dict[int, _Drawn], arousal: float, style: str) -> dict[int, Role]:
+    """Return the roles: one group at most keeps a pulse of chords where the mood is calm."""
+    pulses = 2 if arousal > 0.4 else 1
+    order = (PIANO, GUITAR, STRINGS) if arousal < 0.3 or style == "piano" else CHORDAL
+    roles: dict[int, Role] = {}
+    for group in (g for g in order if g in drawn):
+        look = drawn[group]
+        if look.together < SINGLE:
+            roles[group] = "broken" if look.still else "line"
+            pulses -= look.rate > DENSE
+        elif look.rate <= DENSE and not (group == STRINGS and arousal < 0.3):
+            roles[group] = "chords"
+        elif (group == STRINGS and (arousal < 0.3 or pulses <= 0)) or pulses <= 0:
+            roles[group] = "pad"
+        else:
+            roles[group] = "broken" if arousal < 0.15 else "chords"
+            pulses -= 1
+    return roles
+
+
+def _sizes(roles: dict[int, Role], budget: int) -> dict[int, int]:
+    """Return how many voices each group has; one line counts as one voice of the budget."""
+    sizes = dict.fromkeys(roles, 1)
+    left = budget - len(roles)
+    chordal = [g for g in (PIANO, GUITAR, STRINGS) if roles.get(g) in ("chords", "pad")]
+    while left > 0 and any(sizes[group] < 4 for group in chordal):
+        for group in chordal:
+            if left > 0 and sizes[group] < 4:
+                sizes[group] += 1
+                left -= 1
+    return {g: 3 if roles[g] in ("broken", "line") else size for g, size in sizes.items()}
+
+
+def _figure(plan: Plan, turn: int) -> tuple[int, ...]:
+    """Return a figure of broken chords that fits the metre."""
+    if plan.metre.name == "4/4":
+        return ((0, 1, 2, 1), (0, 2, 1, 2), (0, 1, 2, 1, 0, 1, 2, 2), (0, 1, 2, 0, 1, 2, 0, 1))[
+            turn % 4
+        ]
+    if plan.metre.name == "6/8":
+        return ((0, 1, 2), (0, 2, 1))[turn % 2]
+    return ((0, 1, 2, 1, 2, 1), (0, 1, 1, 2, 2, 1))[turn % 2]
