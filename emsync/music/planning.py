@@ -1,0 +1,505 @@
+"""Write the plan of a piece, before any note: from mood, hit points, settings and seed.
+
+Nothing here is learned. The sections come from `emsync.music.form`, the progressions from the bank
+in `emsync.music.progressions`; this module lays chord changes on the grid and deals the chords out.
+"""
+
+import random
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+from emsync.emotion.curve import MoodCurve
+from emsync.emotion.mapping import Mood
+from emsync.music import form
+from emsync.music.grid import STEPS_PER_EIGHTH, Grid
+from emsync.music.harmony import Degree, degree_of, has_places, key_of, parse_chords
+from emsync.music.plan import PITCH_NAMES, Chord, ModeName, Plan, Section
+from emsync.music.progressions import CADENCES, Progression, dressed, progressions
+from emsync.settings import MusicSettings
+
+LONGEST_CHORD = 4.6
+"""Seconds. Ours: real music's longest stretch on one chord is 5 s in the median."""
+CALM_CHORD, EXCITED_CHORD = 2.6, 1.6
+"""Seconds a chord at arousal -1 and 1. Ours: real music changes 28 times a minute."""
+BRIGHTNESS_PER_VALENCE = 0.36
+"""Leaning to major (`harmony.brightness`) that a valence of 1 asks for. Ours: the bank's brightest
+and darkest progressions lie there."""
+CLOSEST = 5
+"""Progressions nearest to that leaning, of which the seed chooses."""
+
+Unit = tuple[Degree, ...]
+
+
+_Closing = Literal["none", "dominant", "tonic"]
+
+
+class _Theme(NamedTuple):
+    """What sections of one letter share."""
+
+    units: tuple[Unit, ...]
+    mode: ModeName
+    key: int
+
+
+@dataclass(frozen=True)
+class _Cast:
+    """A mood of the film with what the plan chose for it."""
+
+    mood: Mood
+    mode: ModeName
+    first: int
+    """Number of its first letter."""
+
+
+def write_plan(
+    grid: Grid,
+    curve: MoodCurve,
+    seconds: float,
+    settings: MusicSettings,
+    seed: int,
+    ends_on_last_hit: bool,
+) -> Plan:
+    """Return the plan of a piece.
+
+    Args:
+        grid: of the piece, with the hit points.
+        curve: the mood over the film, in film seconds.
+        seconds: length of the film.
+        settings: style, tonic, mode, groups, density, melody and chords are obeyed.
+        seed: of every choice; the same seed gives the same plan on every machine.
+        ends_on_last_hit: the last hit point is the end of the music: the tonic, prepared by a
+            cadence.
+
+    Raises:
+        EmsyncError: the settings' chords cannot be read.
+    """
+    rnd = random.Random(f"plan {seed}")
+    hits = sorted({hit.step for hit in grid.hits if 0 <= hit.step < grid.steps})
+    cadence = hits[-1] if ends_on_last_hit and hits else None
+    stretches = form.stretches_of(
+        grid, curve, seconds, grid.steps - 1 if cadence is None else cadence
+    )
+    style = form.style_for(_mean(stretches), grid.metre.name, settings, rnd)
+    key = rnd.randrange(12)
+    if settings.tonic != "auto":
+        key = PITCH_NAMES.index(settings.tonic)
+    sections = _sections(grid, stretches, hits, seconds, style, key, settings, rnd)
+    if settings.chords.strip():
+        return _plan_with_chart(grid, sections, hits, cadence, style, settings)
+    themes = _themes(sections, style, rnd)
+    chords = _chords(grid, sections, themes, hits, cadence)
+    return Plan(grid.metre, chords, sections, tuple(hits), cadence, grid.steps, style)
+
+
+def _mean(stretches: Sequence[form.Stretch]) -> Mood:
+    """Return the mean mood, weighted by duration."""
+    total = sum(s.end - s.start for s in stretches)
+    valence = sum(s.mood.valence * (s.end - s.start) for s in stretches) / total
+    arousal = sum(s.mood.arousal * (s.end - s.start) for s in stretches) / total
+    return Mood(max(-1.0, min(1.0, valence)), max(-1.0, min(1.0, arousal)))
+
+
+# --- sections ----------------------------------------------------------------------------------
+
+
+def _sections(
+    grid: Grid,
+    stretches: Sequence[form.Stretch],
+    hits: Sequence[int],
+    seconds: float,
+    style: str,
+    key: int,
+    settings: MusicSettings,
+    rnd: random.Random,
+) -> tuple[Section, ...]:
+    """Return the sections of all stretches with mode, energy, groups and lead."""
+    has_intro = seconds >= form.LEAST_FOR_INTRO and (
+        float(grid.seconds_of(stretches[0].end)) >= 2 * form.USUAL_SECTION
+    )
+    casts: list[_Cast] = []
+    places: list[tuple[int, int, bool, _Cast]] = []
+    letters = 0
+    for i, stretch in enumerate(stretches):
+        intro = has_intro and i == 0
+        starts = form.section_starts(grid, stretch, hits, intro)
+        cast = next((c for c in casts if _alike(c.mood, stretch.mood)), None)
+        if cast is None:
+            mode = form.mode_for(stretch.mood, style, settings, rnd)
+            cast = _Cast(stretch.mood, mode, letters)
+            casts.append(cast)
+        digits = form.form_of(len(starts) - intro, rnd)
+        digits = "0" + digits if intro else digits
+        numbers = [cast.first + int(digit) for digit in digits]
+        letters = max(letters, max(numbers) + 1, cast.first + 3)
+        places += [
+            (start, number, number > cast.first, cast)
+            for start, number in zip(starts, numbers, strict=True)
+        ]
+    order = list(dict.fromkeys(number for _, number, _, _ in places))
+    names = dict(zip(order, form.letter_names(len(order)), strict=True))
+    sections = []
+    for i, (start, number, contrast, cast) in enumerate(places):
+        intro = has_intro and i == 0 and len(places) > 1
+        energy = form.base_energy(cast.mood.arousal, settings)
+        energy = min(1.0, max(0.0, energy + form.arc(i, len(places), contrast, intro)))
+        groups = form.orchestrated(style, energy, intro, settings)
+        sections.append(
+            Section(
+                start,
+                names[number],
+                key,
+                cast.mode,
+                cast.mood.valence,
+                cast.mood.arousal,
+                energy,
+                groups,
+                None,
+            )
+        )
+    return form.with_leads(sections, style, has_intro, settings)
+
+
+def _alike(one: Mood, other: Mood) -> bool:
+    return (
+        abs(one.valence - other.valence) < form.SAME_MOOD
+        and abs(one.arousal - other.arousal) < form.SAME_MOOD
+    )
+
+
+# --- progressions ------------------------------------------------------------------------------
+
+
+def _themes(sections: Sequence[Section], style: str, rnd: random.Random) -> dict[str, _Theme]:
+    """Return the chords of each letter, of one mode with those before it no two alike."""
+    themes: dict[str, _Theme] = {}
+    used: list[Progression] = []
+    for section in sections:
+        if section.letter in themes:
+            continue
+        choice = _ranked(section, style, used)
+        first = rnd.choice(choice[:CLOSEST])
+        used.append(first)
+        units = first.units
+        if len(units) <= 4 and rnd.random() < 0.6:
+            # The second half of the strain answers the first: the same beginning, another way on.
+            second = rnd.choice(_ranked(section, style, used)[:CLOSEST])
+            used.append(second)
+            units = units + second.units
+        units = tuple(
+            tuple(dressed(degree, section.mode, style, rnd) for degree in unit) for unit in units
+        )
+        themes[section.letter] = _Theme(units, section.mode, section.key)
+    return themes
+
+
+def _ranked(section: Section, style: str, used: Sequence[Progression]) -> list[Progression]:
+    """Return the progressions for a section, those nearest to its valence first, used ones last."""
+    wanted = BRIGHTNESS_PER_VALENCE * section.valence
+    return sorted(
+        progressions(section.mode, style),
+        key=lambda p: (p in used, abs(p.brightness - wanted)),
+    )
+
+
+# --- where chords change -----------------------------------------------------------------------
+
+
+def _unit_of(grid: Grid, section: Section) -> int:
+    """Return the usual steps of a chord in a section: half a bar, a bar or two.
+
+    The quicker the more aroused (harmonic rhythm is one of the means of tension), and nearly the
+    same in seconds whatever the tempo.
+    """
+    metre = grid.metre
+    per_step = grid.seconds_per_step(section.step)
+    wanted = CALM_CHORD + (EXCITED_CHORD - CALM_CHORD) * (section.arousal + 1) / 2
+    choices = [metre.bar, 2 * metre.bar]
+    if metre.beats % 2 == 0:
+        choices.insert(0, metre.bar // 2)
+    return min(choices, key=lambda steps: max(steps * per_step / wanted, wanted / steps / per_step))
+
+
+def _changes(grid: Grid, sections: Sequence[Section], hits: Sequence[int], end: int) -> list[int]:
+    """Return the steps at which the chord changes, ascending from 0, all before `end`.
+
+    On every hit point; on section starts and the section's units where no hit point is near.
+    """
+    beat = grid.metre.beat
+    fixed = sorted({0} | {hit for hit in hits if hit < end})
+    changes = list(fixed)
+    for section, following in zip(sections, [*sections[1:], None], strict=True):
+        until = min(end, following.step if following else end)
+        unit = _unit_of(grid, section)
+        near = max(beat, round(0.4 * unit))
+        anchors = [*fixed, end]
+        if not _close(section.step, anchors, beat):
+            changes.append(section.step)
+            anchors = sorted({*anchors, section.step})
+        if following is not None:
+            anchors = sorted({*anchors, following.step})
+        line = -(-section.step // grid.metre.bar) * grid.metre.bar
+        while line < until:
+            if line > section.step and not _close(line, anchors, near):
+                changes.append(line)
+            line += unit
+    changes = sorted(set(changes))
+    return _filled(grid, changes, end)
+
+
+def _close(step: int, anchors: Sequence[int], near: int) -> bool:
+    """Return whether one of `anchors`, ascending, is less than `near` from `step`."""
+    i = bisect_left(anchors, step)
+    return any(abs(anchor - step) < near for anchor in anchors[max(0, i - 1) : i + 1])
+
+
+def _filled(grid: Grid, changes: Sequence[int], end: int) -> list[int]:
+    """Return the changes with more between them where a chord would last too long."""
+    out = []
+    for start, stop in pairwise([*changes, end]):
+        out.append(start)
+        lasting = (stop - start) * grid.seconds_per_step(start)
+        parts = int(-(-lasting // LONGEST_CHORD))
+        for part in range(1, parts):
+            out.append(_between(start, stop, start + (stop - start) * part / parts, grid))
+    return sorted(set(out))
+
+
+def _between(start: int, stop: int, wanted: float, grid: Grid) -> int:
+    """Return a step near `wanted` that is strong in its bar and leaves a beat on either side."""
+    bar, beat = grid.metre.bar, grid.metre.beat
+    strong = bar // 2 if grid.metre.beats % 2 == 0 else bar
+    for unit in (strong, beat, STEPS_PER_EIGHTH):
+        step = round(wanted / unit) * unit
+        if start + beat <= step <= stop - beat and abs(step - wanted) <= (stop - start) / 4:
+            return step
+    return round(wanted)
+
+
+# --- dealing out -------------------------------------------------------------------------------
+
+
+def _chords(
+    grid: Grid,
+    sections: Sequence[Section],
+    themes: dict[str, _Theme],
+    hits: Sequence[int],
+    cadence: int | None,
+) -> tuple[Chord, ...]:
+    """Return the chords of the piece."""
+    end = grid.steps if cadence is None else cadence
+    changes = _changes(grid, sections, hits, end) if end else []
+    begun = set(changes)
+    # A section whose bar line lies close to a hit point begins with the chord on the hit.
+    borders = [s.step if s.step in begun else s.step - grid.metre.beat + 1 for s in sections]
+    chords: list[Chord] = []
+    closing: _Closing
+    for i, section in enumerate(sections):
+        stop = borders[i + 1] if i + 1 < len(sections) else grid.steps
+        slots = changes[bisect_left(changes, borders[i]) : bisect_left(changes, stop)]
+        following = sections[i + 1] if i + 1 < len(sections) else None
+        if cadence is not None and (following is None or following.step >= end):
+            closing = "dominant"
+        elif following is None:
+            closing = "tonic"
+        else:
+            closing = "none" if following.letter == section.letter else "dominant"
+        after = bisect_left(changes, stop)
+        until = changes[after] if after < len(changes) else end
+        chords += _dealt(slots, until, themes[section.letter], closing, chords, grid)
+    if cadence is not None:
+        home = sections[-1]
+        chords.append(degree_of(CADENCES[home.mode][2]).chord(cadence, home.key))
+    return _merged(chords, hits, sections)
+
+
+def _dealt(
+    slots: Sequence[int],
+    stop: int,
+    theme: _Theme,
+    closing: _Closing,
+    before: Sequence[Chord],
+    grid: Grid,
+) -> list[Chord]:
+    """Return chords for the slots of one section, its theme's units going round.
+
+    Args:
+        slots: steps at which chords begin.
+        stop: step at which the last of them ends.
+        theme: of the section.
+        closing: how the section ends: at home, on the dominant, or running on.
+        before: the chords so far.
+        grid: of the piece.
+    """
+    out: list[Chord] = []
+    ends = [*slots[1:], stop][: len(slots)]
+    tail = _tail(len(slots), closing, theme)
+    turn = 0
+    for i, (slot, until) in enumerate(zip(slots, ends, strict=True)):
+        last = out[-1] if out else before[-1] if before else None
+        left = len(slots) - i
+        if left <= len(tail):
+            options = [degree_of(n).chord(slot, theme.key) for n in tail[len(tail) - left]]
+            out.append(next((o for o in options if not _same(o, last)), options[-1]))
+            continue
+        unit = theme.units[turn % len(theme.units)]
+        turn += 1
+        if _same(unit[0].chord(slot, theme.key), last):
+            unit = theme.units[turn % len(theme.units)]
+            turn += 1
+        half = _half(slot, until, grid)
+        if len(unit) > 1 and half is None:
+            unit = unit[-1:]
+        out.append(unit[0].chord(slot, theme.key))
+        if len(unit) > 1 and half is not None:
+            out.append(unit[1].chord(half, theme.key))
+    return out
+
+
+def _tail(slots: int, closing: _Closing, theme: _Theme) -> list[tuple[str, ...]]:
+    """Return what the last slots of a section hold: for each, numerals in order of preference."""
+    predominants, dominants, tonic = CADENCES[theme.mode]
+    full = [predominants, dominants]
+    if closing == "none" or slots < 2:
+        return []
+    if closing == "dominant":
+        return full if slots >= 4 else full[1:]
+    return (
+        [*full, (tonic,)] if slots >= 4 else [(dominants), (tonic,)] if slots == 3 else [(tonic,)]
+    )
+
+
+def _half(start: int, stop: int, grid: Grid) -> int | None:
+    """Return the beat in the middle of a slot, if it is long enough for two chords."""
+    beat = grid.metre.beat
+    middle = round((start + stop) / 2 / beat) * beat
+    fits = start + beat <= middle <= stop - beat
+    return middle if fits and (stop - start) * grid.seconds_per_step(start) >= 1.6 else None
+
+
+def _same(one: Chord, other: Chord | None) -> bool:
+    """Return whether two chords are one harmony: the same tones over the same bass."""
+    if other is None:
+        return False
+    return set(one.tones) == set(other.tones) and one.lowest == other.lowest
+
+
+def _merged(
+    chords: Sequence[Chord],
+    hits: Sequence[int],
+    sections: Sequence[Section],
+) -> tuple[Chord, ...]:
+    """Return the chords without equal neighbours; on a hit point a relative takes its place."""
+    met = set(hits)
+    steps = [section.step for section in sections]
+    out: list[Chord] = []
+    for i, chord in enumerate(chords):
+        if out and _same(chord, out[-1]):
+            if chord.step not in met:
+                continue
+            following = chords[i + 1] if i + 1 < len(chords) else None
+            section = sections[max(0, bisect_right(steps, chord.step) - 1)]
+            if i + 1 == len(chords):
+                # The tonic at the end stays; what led to it gives way.
+                before = out[-2] if len(out) > 1 else None
+                out[-1] = _relative(out[-1], section, before, chord)
+            else:
+                chord = _relative(chord, section, out[-1], following)
+        out.append(chord)
+    return tuple(out)
+
+
+def _relative(
+    chord: Chord, section: Section, before: Chord | None, following: Chord | None
+) -> Chord:
+    """Return a chord of the same scale a third or fifth away that equals neither neighbour."""
+    predominants, dominants, tonic = CADENCES[section.mode]
+    options = [*dominants, *predominants, tonic]
+    for numeral in options:
+        other = degree_of(numeral).chord(chord.step, section.key)
+        if not (_same(other, before) or _same(other, following) or _same(other, chord)):
+            return other
+    raise AssertionError("six chords of a mode cannot all be neighbours")
+
+
+# --- chords that somebody gave -----------------------------------------------------------------
+
+
+def _plan_with_chart(
+    grid: Grid,
+    sections: tuple[Section, ...],
+    hits: Sequence[int],
+    cadence: int | None,
+    style: str,
+    settings: MusicSettings,
+) -> Plan:
+    """Return the plan with the settings' chords going round until the end."""
+    bars = parse_chords(settings.chords, grid.metre)
+    exact = has_places(settings.chords)
+    laid = [
+        replace(chord, step=line + chord.step)
+        for i, line in enumerate(grid.bar_lines)
+        for chord in bars[i % len(bars)]
+        if line + chord.step < grid.steps
+    ]
+    chords = [laid[0]]
+    for chord in laid[1:]:
+        if not _same(chord, chords[-1]):
+            chords.append(chord)
+    sections = _in_key_of(chords, sections, grid.steps, settings)
+    if cadence is not None and not exact and len(bars) < len(grid.bar_lines):
+        # A chart that goes round is cut off by the end, so the tonic is put there.
+        home = sections[-1]
+        tonic = degree_of(CADENCES[home.mode][2]).chord(cadence, home.key)
+        chords = [chord for chord in chords if chord.step < cadence]
+        while chords and _same(tonic, chords[-1]):
+            chords.pop()
+        chords.append(tonic if chords else replace(tonic, step=0))
+    if not exact:
+        chords = _moved_to_hits(chords, sections, hits, grid)
+    if chords[-1].step != cadence:
+        cadence = None
+    return Plan(grid.metre, tuple(chords), sections, tuple(hits), cadence, grid.steps, style)
+
+
+def _moved_to_hits(
+    chords: Sequence[Chord], sections: Sequence[Section], hits: Sequence[int], grid: Grid
+) -> list[Chord]:
+    """Return the chords with the nearest change moved onto each hit point, or one put there."""
+    reach = grid.metre.beat * 3 // 2
+    out = list(chords)
+    met = set(hits)
+    for hit in hits:
+        steps = [chord.step for chord in out]
+        i = bisect_left(steps, hit)
+        if i < len(out) and steps[i] == hit:
+            continue
+        near = [
+            j
+            for j in (i - 1, i)
+            if 0 < j < len(out) and abs(steps[j] - hit) <= reach and steps[j] not in met
+        ]
+        if near:
+            j = min(near, key=lambda j: abs(steps[j] - hit))
+            out[j] = replace(out[j], step=hit)
+            continue
+        section = sections[max(0, bisect_right([s.step for s in sections], hit) - 1)]
+        following = out[i] if i < len(out) else None
+        out.insert(i, _relative(replace(out[i - 1], step=hit), section, out[i - 1], following))
+    return out
+
+
+def _in_key_of(
+    chords: Sequence[Chord], sections: tuple[Section, ...], end: int, settings: MusicSettings
+) -> tuple[Section, ...]:
+    """Return the sections in the key that the given chords are in."""
+    ends = [*[chord.step for chord in chords[1:]], end]
+    lasting = [(chord, stop - chord.step) for chord, stop in zip(chords, ends, strict=True)]
+    key, mode = key_of(lasting)
+    if settings.tonic != "auto":
+        key = PITCH_NAMES.index(settings.tonic)
+    if settings.mode != "auto":
+        mode = settings.mode
+    return tuple(replace(section, key=key, mode=mode) for section in sections)
