@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import torch
 
     from emsync.music.checkpoint import Checkpoint
-    from emsync.music.compose import Composition
+    from emsync.music.composition import Composition
     from emsync.sound.mux import MuxReport
 
 log = logging.getLogger(__name__)

@@ -18,43 +18,38 @@ from emsync.errors import Cancelled, EmsyncError, WeightsError
 from emsync.evaluation.alignment import adherence
 from emsync.music import decoding
 from emsync.music import vocabulary as v
-from emsync.music.checkpoint import Checkpoint, load, save
-from emsync.music.compose import (
+from emsync.music.candidates import (
     AGAIN,
-    CHORD_VELOCITY,
     OPENING_SECONDS,
     OPENINGS,
     SEED_STEP,
-    VELOCITY,
     WRITING,
+    ending_of,
+)
+from emsync.music.checkpoint import Checkpoint, load, save
+from emsync.music.compose import compose, compose_all
+from emsync.music.composition import (
+    CHORD_VELOCITY,
+    VELOCITY,
     BoundaryScore,
     Composition,
-    _beat_ticks,
-    compose,
-    compose_all,
-    end_on,
-    ending_of,
+    beat_ticks,
     notes_of,
-    planned,
-    promising,
     score_of,
 )
-from emsync.music.decoding import (
-    DRAWS_PER_SKETCH,
+from emsync.music.decoding import DRAWS_PER_SKETCH, DecodedPiece, Drawing, generate, sample
+from emsync.music.emotion_regressor import load_regressor
+from emsync.music.free import end_on, promising, seeded
+from emsync.music.midi import write_midi
+from emsync.music.rows import (
     LONGEST_PAUSE,
     MOST_VOICES,
     TOKENS_IN_ADVANCE,
     TOKENS_PER_SECOND,
-    DecodedPiece,
-    Drawing,
+    Brief,
     Hit,
-    Plan,
-    _Row,
-    generate,
-    sample,
+    Row,
 )
-from emsync.music.emotion_regressor import load_regressor
-from emsync.music.midi import write_midi
 from emsync.music.tokens import Note, decode
 from emsync.music.transformer import MusicTransformer, TransformerSettings
 from emsync.progress import CancelToken, silent_share
@@ -88,8 +83,8 @@ def in_love_with(token: int) -> MusicTransformer:
     return model
 
 
-def draw(model: MusicTransformer, *plans: Plan) -> list[tuple[int, ...]]:
-    pieces = generate(model, plans, MusicSettings(), CancelToken(), silent_share)
+def draw(model: MusicTransformer, *briefs: Brief) -> list[tuple[int, ...]]:
+    pieces = generate(model, briefs, MusicSettings(method="free"), CancelToken(), silent_share)
     return [piece.tokens for piece in pieces]
 
 
@@ -110,7 +105,7 @@ def draw(model: MusicTransformer, *plans: Plan) -> list[tuple[int, ...]]:
 )
 def test_every_piece_ends_and_covers_the_film(token: int) -> None:
     seconds = 12.0
-    (tokens,) = draw(in_love_with(token), Plan(0.0, 0.0, (), seconds, 5))
+    (tokens,) = draw(in_love_with(token), Brief(0.0, 0.0, (), seconds, 5))
     decoded = decode(tokens)
     assert decoded.length * v.TICK_SECONDS >= seconds
     assert len(tokens) <= TOKENS_IN_ADVANCE + TOKENS_PER_SECOND * (seconds + 2)
@@ -127,7 +122,7 @@ def test_no_note_is_held_for_ever_and_no_group_becomes_a_wall() -> None:
         for group in ("piano", "bass"):
             first = v.note_token(group, v.LOWEST_PITCH, True)
             model.head.bias[first : first + v.PITCHES] = 47.5
-    (tokens,) = draw(model, Plan(0.0, 0.0, (), 40.0, 2))
+    (tokens,) = draw(model, Brief(0.0, 0.0, (), 40.0, 2))
     notes = decode(tokens).notes
     length = (notes.end - notes.start) * v.TICK_SECONDS
     for group, limit in (("piano", 8.0), ("bass", 4.0)):
@@ -141,12 +136,12 @@ def test_no_note_is_held_for_ever_and_no_group_becomes_a_wall() -> None:
 
 def test_one_seed_gives_one_piece_in_any_company() -> None:
     model = tiny()
-    plan = Plan(0.3, -0.2, (2.0, 6.0), 8.0, 11)
-    other = Plan(-0.9, 0.9, (), 8.0, 12)
-    alone = draw(model, plan)[0]
-    assert draw(model, plan)[0] == alone
-    assert draw(model, other, plan)[1] == alone
-    assert draw(model, replace(plan, seed=13))[0] != alone
+    brief = Brief(0.3, -0.2, (2.0, 6.0), 8.0, 11)
+    other = Brief(-0.9, 0.9, (), 8.0, 12)
+    alone = draw(model, brief)[0]
+    assert draw(model, brief)[0] == alone
+    assert draw(model, other, brief)[1] == alone
+    assert draw(model, replace(brief, seed=13))[0] != alone
 
 
 @pytest.mark.parametrize("positions", ["rotary", "relative"])
@@ -167,10 +162,10 @@ def test_every_draw_sees_what_algorithm_1_says(
         return sample(logits, temperatures, top_p, draws)
 
     monkeypatch.setattr(decoding, "sample", spy)
-    settings = MusicSettings(top_p=0.95, late_tolerance=None, instruments="fewer")
+    settings = MusicSettings(method="free", top_p=0.95, late_tolerance=None, instruments="fewer")
     asked = [1.0, 3.0, 7.0]
-    plan = Plan(0.9, -0.7, tuple(asked), 16.0, 0)
-    (piece,) = generate(model, [plan], settings, CancelToken(), silent_share)
+    brief = Brief(0.9, -0.7, tuple(asked), 16.0, 0)
+    (piece,) = generate(model, [brief], settings, CancelToken(), silent_share)
     tokens = piece.tokens
     offsets, open_at, now = [], list(asked), 0.0
     for token in tokens:
@@ -193,11 +188,13 @@ def test_every_draw_sees_what_algorithm_1_says(
     assert slid >= 2 and len(set(offsets)) > 10 and any(offset < 8 for offset in offsets)
 
 
-def row(*boundaries: float, **settings: float) -> _Row:
-    return _Row(Plan(0.0, 0.0, boundaries, 60.0, 0), MusicSettings(**settings), (v.BAR,))  # type: ignore[arg-type]
+def row(*boundaries: float, **settings: float) -> Row:
+    return Row(
+        Brief(0.0, 0.0, boundaries, 60.0, 0), MusicSettings(method="free", **settings), (v.BAR,)
+    )  # type: ignore[arg-type]
 
 
-def wait(piece: _Row, seconds: float) -> None:
+def wait(piece: Row, seconds: float) -> None:
     for _ in range(round(seconds / 0.2)):
         piece.take(v.shift_token(25), 9)
 
@@ -253,7 +250,7 @@ def test_a_chord_is_followed_by_its_notes_and_they_are_held() -> None:
         model.head.bias[v.CHORD] = 51.0
         first = v.note_token("piano", v.LOWEST_PITCH, True)
         model.head.bias[first : first + v.PITCHES] = 20.0
-    (tokens,) = draw(model, Plan(0.0, 0.0, (), 10.0, 2))
+    (tokens,) = draw(model, Brief(0.0, 0.0, (), 10.0, 2))
     decoded = decode(tokens)
     assert len(decoded.chords) > 10
     for tick in decoded.chords:
@@ -270,7 +267,7 @@ def test_a_note_that_ends_as_it_begins_is_not_written() -> None:
     with torch.no_grad():
         model.head.bias[on] = 49.0
         model.head.bias[v.shift_token(60)] = 48.0
-    (tokens,) = draw(model, Plan(0.0, 0.0, (), 8.0, 2))
+    (tokens,) = draw(model, Brief(0.0, 0.0, (), 8.0, 2))
     assert len(decode(tokens).notes) > 3
 
 
@@ -286,7 +283,7 @@ def test_scores_count_as_algorithm_1_does() -> None:
 @pytest.mark.parametrize("bars", [[0, 9000], [0, 1], [], [0, 0, 0]])
 def test_any_bars_give_a_tempo_that_midi_can_hold(bars: list[int], tmp_path: Path) -> None:
     decoded = replace(decode([v.BAR]), bars=tuple(bars))
-    beat = _beat_ticks(decoded)
+    beat = beat_ticks(decoded)
     assert 30 <= 60 / (beat * v.TICK_SECONDS) <= 300
     write_midi([], tmp_path / "a.mid", Fraction(1), 60 / (beat * v.TICK_SECONDS))
 
@@ -297,7 +294,7 @@ def test_a_film_without_cuts_has_no_twin() -> None:
         Mood(0.2, 0.1),
         (),
         3.0,
-        MusicSettings(compare_untold=True),
+        MusicSettings(method="free", compare_untold=True),
         4,
         CancelToken(),
         silent_share,
@@ -308,7 +305,7 @@ def test_a_film_without_cuts_has_no_twin() -> None:
 @pytest.mark.slow
 def test_the_shipped_weights_meet_more_cuts_when_told_of_them() -> None:
     """The bar of the thesis: told pieces against the same seeds untold, over several films."""
-    found = adherence(load(), MusicSettings(), films=4, seed=7)
+    found = adherence(load(), MusicSettings(method="free"), films=4, seed=7)
     assert found.told.within_1s > found.untold.within_1s + 0.3
     assert found.told.within_1s > found.random.within_1s + 0.1
 
@@ -321,8 +318,8 @@ def test_the_shipped_weights_meet_more_cuts_when_told_of_them() -> None:
 def test_no_time_shift_jumps_past_a_boundary(
     shifts: list[int], boundaries: list[float], tolerance: float | None
 ) -> None:
-    plan = Plan(0.0, 0.0, tuple(boundaries), 30.0, 0)
-    row = _Row(plan, MusicSettings(late_tolerance=tolerance), (v.BAR,))
+    brief = Brief(0.0, 0.0, tuple(boundaries), 30.0, 0)
+    row = Row(brief, MusicSettings(method="free", late_tolerance=tolerance), (v.BAR,))
     for ticks in shifts:
         before = row.seconds
         token = row.landing(v.shift_token(ticks))
@@ -361,7 +358,13 @@ def test_cancel_stops_at_once() -> None:
         cancel.cancel()
 
     with pytest.raises(Cancelled):
-        generate(tiny(), [Plan(0.0, 0.0, (), 600.0, 0)], MusicSettings(), cancel, advance)
+        generate(
+            tiny(),
+            [Brief(0.0, 0.0, (), 600.0, 0)],
+            MusicSettings(method="free"),
+            cancel,
+            advance,
+        )
     assert len(calls) == 1
 
 
@@ -375,7 +378,7 @@ def test_a_composition_says_what_it_is() -> None:
         Mood(0.2, 0.1),
         (2.0,),
         6.0,
-        MusicSettings(),
+        MusicSettings(method="free"),
         4,
         CancelToken(),
         silent_share,
@@ -397,7 +400,7 @@ def shipped() -> Checkpoint:
 def composed(
     model: Checkpoint, cuts: tuple[float, ...] = (2.0,), seconds: float = 9.0, **settings: object
 ) -> Composition:
-    music = MusicSettings(**settings)  # type: ignore[arg-type]
+    music = MusicSettings(method="free", **settings)  # type: ignore[arg-type]
     return compose(model, Mood(0.3, 0.1), cuts, seconds, music, 3, CancelToken(), silent_share)
 
 
@@ -420,13 +423,13 @@ def test_the_best_candidate_is_kept_and_all_are_told(shipped: Checkpoint) -> Non
 
 def test_the_opening_nearest_to_the_mood_is_continued(shipped: Checkpoint) -> None:
     cancel, seconds, openings = CancelToken(), 2 * OPENING_SECONDS, 3
-    plan = Plan(0.5, -0.5, (), seconds, 3)
-    music = MusicSettings(openings=openings, redraws=0)
+    brief = Brief(0.5, -0.5, (), seconds, 3)
+    music = MusicSettings(method="free", openings=openings, redraws=0)
     regressor = load_regressor()
-    plans = planned(plan, music)
-    drawing = Drawing(shipped.model, plans, music)
-    chosen = plans[promising(drawing, plans, music, regressor, cancel, silent_share)[0]]
-    alone = [replace(plan, seed=3 + SEED_STEP * i, seconds=OPENING_SECONDS) for i in range(3)]
+    briefs = seeded(brief, music)
+    drawing = Drawing(shipped.model, briefs, music)
+    chosen = briefs[promising(drawing, briefs, music, regressor, cancel, silent_share)[0]]
+    alone = [replace(brief, seed=3 + SEED_STEP * i, seconds=OPENING_SECONDS) for i in range(3)]
     pieces = generate(shipped.model, alone, music, cancel, silent_share)
     distances = {}
     for one, piece in zip(alone, pieces, strict=True):
@@ -462,15 +465,15 @@ def test_faults_are_drawn_anew_a_few_times_and_then_admitted(shipped: Checkpoint
 def test_a_redraw_stops_as_soon_as_a_piece_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four candidates with faults, then two of which the second has none."""
     verdicts = iter([("a",), ("a", "b"), ("c",), ("d",), ("e",), (), ("never asked",)])
-    monkeypatch.setattr("emsync.music.compose.faults", lambda quality, limits: next(verdicts))
-    monkeypatch.setattr("emsync.music.compose._is_doubtful", lambda *_: False)
+    monkeypatch.setattr("emsync.music.free.faults", lambda quality, limits: next(verdicts))
+    monkeypatch.setattr("emsync.music.free._is_doubtful", lambda *_: False)
     told: list[float] = []
     piece = compose(
         checkpoint(tiny()),
         Mood(0, 0),
         (),
         3.0,
-        MusicSettings(candidates=2),
+        MusicSettings(method="free", candidates=2),
         4,
         CancelToken(),
         told.append,
@@ -494,7 +497,7 @@ def test_what_may_be_needed_next_is_drawn_along_with_a_doubtful_piece_only(
 
     monkeypatch.setattr(Drawing, "draw", spied)
     anything = QualityLimits(60.0, 60.0, longest, 0.0, 1000.0, 1.0, 1.0, 1.0, 0.0)
-    music = MusicSettings(quality=anything, redraws=1)
+    music = MusicSettings(method="free", quality=anything, redraws=1)
     compose(checkpoint(tiny()), Mood(0, 0), (), 6.0, music, 4, CancelToken(), silent_share)
     assert beside[:2] == [[], along]
 
@@ -505,7 +508,7 @@ def test_what_may_be_needed_next_is_drawn_along_with_a_doubtful_piece_only(
 def every(
     seconds: float, cuts: tuple[float, ...] = (2.0,), **settings: object
 ) -> list[Composition]:
-    music = MusicSettings(**settings)  # type: ignore[arg-type]
+    music = MusicSettings(method="free", **settings)  # type: ignore[arg-type]
     made = compose_all(
         checkpoint(tiny()), Mood(0.3, 0.1), cuts, seconds, music, 3, CancelToken(), silent_share
     )
@@ -541,8 +544,8 @@ def test_every_candidate_is_a_piece_and_can_be_had_again() -> None:
 def test_of_all_rounds_only_the_best_are_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     def made(keep: int | None) -> list[Composition]:
         verdicts = iter([("a",), ("a", "b"), ("c", "d", "e"), ("d", "e", "f"), (), ("e",)])
-        monkeypatch.setattr("emsync.music.compose.faults", lambda quality, limits: next(verdicts))
-        monkeypatch.setattr("emsync.music.compose._is_doubtful", lambda *_: False)
+        monkeypatch.setattr("emsync.music.free.faults", lambda quality, limits: next(verdicts))
+        monkeypatch.setattr("emsync.music.free._is_doubtful", lambda *_: False)
         return every(3.0, (), candidates=2, keep=keep)
 
     best, second = made(None)
@@ -556,7 +559,7 @@ def test_of_all_rounds_only_the_best_are_handed_over(monkeypatch: pytest.MonkeyP
 def test_a_candidate_that_was_not_drawn_is_told_about(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EmsyncError, match=r"Candidate 3 is asked for.* drawn is 2\."):
         every(3.0, (), candidates=2, keep=3, quality=QualityLimits(longest_note=60.0))
-    monkeypatch.setattr("emsync.music.compose.Drawing", None)
+    monkeypatch.setattr("emsync.music.free.Drawing", None)
     with pytest.raises(EmsyncError, match=r"Candidate 7 is asked for.* drawn is 6\."):
         every(3.0, (), candidates=2, keep=7)
 
@@ -564,7 +567,7 @@ def test_a_candidate_that_was_not_drawn_is_told_about(monkeypatch: pytest.Monkey
 def test_the_music_is_shown_round_by_round_and_is_the_same() -> None:
     """Two rounds of two, since every piece has faults."""
     music = MusicSettings(
-        openings=3, candidates=2, redraws=1, quality=QualityLimits(longest_note=0.0)
+        method="free", openings=3, candidates=2, redraws=1, quality=QualityLimits(longest_note=0.0)
     )
     seconds, mood, shown = 2 * OPENING_SECONDS, Mood(0.3, 0.1), list[tuple[str, tuple[int, ...]]]()
 
@@ -614,7 +617,7 @@ def test_the_untold_twin_is_composed_only_on_request(shipped: Checkpoint) -> Non
 
 def test_a_curve_is_composed_for_and_listened_for_stretch_by_stretch(shipped: Checkpoint) -> None:
     calm, wild = Mood(0.3, -0.6), Mood(0.3, 0.9)
-    music = MusicSettings(candidates=1, redraws=0)
+    music = MusicSettings(method="free", candidates=1, redraws=0)
     changing, constant = (
         compose(shipped, mood, (8.0,), 16.0, music, 3, CancelToken(), silent_share)
         for mood in (MoodCurve((0.0, 8.0), (calm, wild)), calm)
@@ -642,7 +645,7 @@ def test_what_cannot_be_heard_is_as_far_as_can_be(monkeypatch: pytest.MonkeyPatc
         Mood(0, 0),
         (),
         4.0,
-        MusicSettings(candidates=1, redraws=0),
+        MusicSettings(method="free", candidates=1, redraws=0),
         0,
         CancelToken(),
         silent_share,
@@ -702,7 +705,7 @@ def test_a_chord_far_from_the_end_does_not_end_the_piece(monkeypatch: pytest.Mon
     piece = DecodedPiece(tuple(tokens), (Hit(0, 8.0),), 0)
     monkeypatch.setattr(Drawing, "draw", lambda *_, **__: None)
     monkeypatch.setattr(Drawing, "piece", lambda *_: piece)
-    wide = MusicSettings(candidates=1, redraws=0, sensitivity=10.0)
+    wide = MusicSettings(method="free", candidates=1, redraws=0, sensitivity=10.0)
     found = compose(checkpoint(tiny()), Mood(0, 0), (), 20.0, wide, 0, CancelToken(), silent_share)
     assert [(hit.asked, hit.hit) for hit in found.boundaries] == [(17.0, 8.0)]
     assert not found.ended_on_chord

@@ -21,16 +21,13 @@ from emsync.music import vocabulary as v
 from emsync.music.checkpoint import load, save
 from emsync.music.decoding import (
     DRAWS_PER_SKETCH,
-    LONGEST_NOTES,
     TOKENS_REMEMBERED,
     DecodedPiece,
     Drawing,
-    MoodChange,
-    Plan,
-    _Row,
     generate,
 )
 from emsync.music.midi import read_primer, write_midi
+from emsync.music.rows import LONGEST_NOTES, Brief, MoodChange, Row
 from emsync.music.stepping import CompiledStepper, RowStepper, SlotStepper, Stepper, stepper_for
 from emsync.music.tokens import Note
 from emsync.music.transformer import (
@@ -67,9 +64,9 @@ def small(
     return model.eval()
 
 
-def draw(model: MusicTransformer, *plans: Plan, **settings: object) -> list[DecodedPiece]:
+def draw(model: MusicTransformer, *briefs: Brief, **settings: object) -> list[DecodedPiece]:
     music = replace(PUBLISHED, **settings)  # type: ignore[arg-type]
-    return generate(model, plans, music, CancelToken(), silent_share)
+    return generate(model, briefs, music, CancelToken(), silent_share)
 
 
 @pytest.mark.parametrize(
@@ -273,30 +270,30 @@ def test_a_piece_is_the_same_in_any_company(kind: str) -> None:
         with torch.no_grad():
             model.head.bias[v.FIRST_SHIFT : v.FIRST_NOTE] -= 1.5
         seconds = 40.0
-    plans = [
-        Plan(0.4, -0.2, (4.0, 11.0), seconds, 7),
-        Plan(-0.9, 0.9, (), seconds / 4, 8),
-        Plan(NAN, NAN, (3.0,), seconds / 2, 9, (MoodChange(seconds / 4, 0.1, 0.7),)),
+    briefs = [
+        Brief(0.4, -0.2, (4.0, 11.0), seconds, 7),
+        Brief(-0.9, 0.9, (), seconds / 4, 8),
+        Brief(NAN, NAN, (3.0,), seconds / 2, 9, (MoodChange(seconds / 4, 0.1, 0.7),)),
     ]
-    together = draw(model, *plans)
+    together = draw(model, *briefs)
     if kind != "shipped":
         assert len(together[0].tokens) > 1500 > 20 * model.settings.context
-    assert [draw(model, plan)[0] for plan in plans[1:]] == together[1:]
-    assert draw(model, plans[2], plans[0])[1] == together[0]
+    assert [draw(model, brief)[0] for brief in briefs[1:]] == together[1:]
+    assert draw(model, briefs[2], briefs[0])[1] == together[0]
 
 
 def test_a_new_mood_changes_what_follows_and_nothing_before() -> None:
     model = small(context=256)
-    plan = Plan(0.8, 0.8, (6.0,), 16.0, 3)
-    changed = replace(plan, changes=(MoodChange(8.0, -0.9, -0.9),))
-    (steady,), (turned,) = draw(model, plan), draw(model, changed)
+    brief = Brief(0.8, 0.8, (6.0,), 16.0, 3)
+    changed = replace(brief, changes=(MoodChange(8.0, -0.9, -0.9),))
+    (steady,), (turned,) = draw(model, brief), draw(model, changed)
     ticks = np.cumsum([v.shift_ticks(token) for token in steady.tokens])
     reached = int((ticks * v.TICK_SECONDS < 8.0).sum()) + 1
     assert turned.tokens[:reached] == steady.tokens[:reached]
     assert turned.tokens[reached:] != steady.tokens[reached:]
-    unheard = replace(plan, changes=(MoodChange(99.0, -0.9, -0.9),))
+    unheard = replace(brief, changes=(MoodChange(99.0, -0.9, -0.9),))
     assert draw(model, unheard) == [steady]
-    at_once = replace(plan, valence=0.0, changes=(MoodChange(0.0, 0.8, 0.8),))
+    at_once = replace(brief, valence=0.0, changes=(MoodChange(0.0, 0.8, 0.8),))
     assert draw(model, at_once) == [steady]
 
 
@@ -313,8 +310,8 @@ def test_a_new_mood_is_read_with_the_last_tokens_only(
 
     monkeypatch.setattr(Stepper, "read_in", spy)
     changes = (MoodChange(3.0, 0.5, 0.5), MoodChange(3.001, 0.1, NAN), MoodChange(6.0, 0.2, 0.2))
-    plan = Plan(0.8, 0.8, (), 9.0, 3, changes)
-    (piece,) = draw(small(context=1216), plan)
+    brief = Brief(0.8, 0.8, (), 9.0, 3, changes)
+    (piece,) = draw(small(context=1216), brief)
     ticks = np.cumsum([v.shift_ticks(token) for token in piece.tokens]) * v.TICK_SECONDS
     # The tokens so far and the BAR before them, or the last of them, and the instrument count.
     at = [min(int((ticks < one.seconds).sum()) + 1, TOKENS_REMEMBERED) + 1 for one in changes[1:]]
@@ -324,12 +321,12 @@ def test_a_new_mood_is_read_with_the_last_tokens_only(
 
 def test_changes_out_of_order_are_refused() -> None:
     with pytest.raises(ValueError, match="one after the other"):
-        Plan(0.0, 0.0, (), 9.0, 0, (MoodChange(5.0, 0.0, 0.0), MoodChange(5.0, 0.1, 0.0)))
+        Brief(0.0, 0.0, (), 9.0, 0, (MoodChange(5.0, 0.0, 0.0), MoodChange(5.0, 0.1, 0.0)))
 
 
 def test_guidance_is_the_difference_that_the_mood_makes(monkeypatch: pytest.MonkeyPatch) -> None:
     model = small()
-    plan = Plan(0.7, -0.4, (), 6.0, 5)
+    brief = Brief(0.7, -0.4, (), 6.0, 5)
     seen: list[torch.Tensor] = []
     original = CompiledStepper.step
 
@@ -338,32 +335,32 @@ def test_guidance_is_the_difference_that_the_mood_makes(monkeypatch: pytest.Monk
         return seen[-1]
 
     monkeypatch.setattr(CompiledStepper, "step", spy)
-    (plain,) = draw(model, plan)
+    (plain,) = draw(model, brief)
     assert all(len(logits) == 1 for logits in seen)
     seen.clear()
-    (guided,) = draw(model, plan, guidance=3.0)
+    (guided,) = draw(model, brief, guidance=3.0)
     assert all(len(logits) == 2 for logits in seen)
     assert guided.tokens != plain.tokens
     seen.clear()
-    (unconditional,) = draw(model, plan, guidance=0.0)
-    (not_given,) = draw(model, replace(plan, valence=NAN, arousal=NAN))
+    (unconditional,) = draw(model, brief, guidance=0.0)
+    (not_given,) = draw(model, replace(brief, valence=NAN, arousal=NAN))
     assert unconditional.tokens == not_given.tokens
-    other = replace(plan, seed=6, seconds=8.0)
-    assert draw(model, other, plan, guidance=3.0)[1] == guided
+    other = replace(brief, seed=6, seconds=8.0)
+    assert draw(model, other, brief, guidance=3.0)[1] == guided
 
 
 def test_more_pieces_than_slots_are_decoded_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     model = small()
-    plans = [Plan(0.1 * i, 0.0, (), 2.0 + 0.1 * i, i) for i in range(5)]
+    briefs = [Brief(0.1 * i, 0.0, (), 2.0 + 0.1 * i, i) for i in range(5)]
     monkeypatch.setattr(stepping, "SLOTS", 4)
     monkeypatch.setattr("emsync.music.decoding.most_rows", lambda model: 4)
     monkeypatch.setattr("emsync.music.decoding.stepper_for", lambda model, rows: SlotStepper(model))
     shares: list[float] = []
-    pieces = generate(model, plans, replace(PUBLISHED, guidance=1.5), CancelToken(), shares.append)
+    pieces = generate(model, briefs, replace(PUBLISHED, guidance=1.5), CancelToken(), shares.append)
     assert [len(piece.tokens) > 10 for piece in pieces] == [True] * 5
     assert shares == sorted(shares) and 0 < shares[0] < 0.4 < shares[-1] <= 1
     # Slots and rows round differently, but the first draws agree.
-    rows = [draw(model, plan, guidance=1.5)[0] for plan in plans]
+    rows = [draw(model, brief, guidance=1.5)[0] for brief in briefs]
     assert [p.tokens[:10] for p in pieces] == [p.tokens[:10] for p in rows]
 
 
@@ -374,16 +371,16 @@ def test_pieces_that_are_left_and_taken_up_again_are_the_same(
     """In whatever order, beside whatever others, and also after being given up."""
     model, settings = small(), PUBLISHED
     changes = (MoodChange(2.5, -0.7, 0.2),)
-    plans = [Plan(0.4, 0.1, (2.0,), 3.0 + i, i, changes) for i in range(3)]
+    briefs = [Brief(0.4, 0.1, (2.0,), 3.0 + i, i, changes) for i in range(3)]
     if slots is not None:
         monkeypatch.setattr(stepping, "SLOTS", slots)
         monkeypatch.setattr("emsync.music.decoding.most_rows", lambda model: slots)
         monkeypatch.setattr(
             "emsync.music.decoding.stepper_for", lambda model, rows: SlotStepper(model)
         )
-    whole = generate(model, plans, settings, CancelToken(), silent_share)
+    whole = generate(model, briefs, settings, CancelToken(), silent_share)
 
-    drawing = Drawing(model, plans, settings)
+    drawing = Drawing(model, briefs, settings)
     shares: list[float] = []
     drawing.draw([2, 0], CancelToken(), shares.append, until=1.5)
     begun = [drawing.piece(number).tokens for number in range(3)]
@@ -406,16 +403,16 @@ def test_the_music_is_shown_while_it_is_drawn(
 ) -> None:
     """The first piece until it is finished, then the next; and looking on changes nothing."""
     model = small()
-    plans = [Plan(0.4, 0.1, (), seconds, 5) for seconds in (6.0, 4.0, 9.0)]
+    briefs = [Brief(0.4, 0.1, (), seconds, 5) for seconds in (6.0, 4.0, 9.0)]
     if in_turn:
         monkeypatch.setattr(stepping, "SLOTS", 1)
         monkeypatch.setattr("emsync.music.decoding.most_rows", lambda model: 1)
         monkeypatch.setattr(
             "emsync.music.decoding.stepper_for", lambda model, rows: SlotStepper(model)
         )
-    pieces = draw(model, *plans)
+    pieces = draw(model, *briefs)
     shown: list[tuple[int, ...]] = []
-    again = generate(model, plans, PUBLISHED, CancelToken(), silent_share, shown.append)
+    again = generate(model, briefs, PUBLISHED, CancelToken(), silent_share, shown.append)
     assert again == pieces
     lengths = [len(piece.tokens) for piece in pieces]
     drawn = [range(2, length + 1, DRAWS_PER_SKETCH) for length in lengths]
@@ -431,7 +428,7 @@ def test_the_music_is_shown_while_it_is_drawn(
 
 
 def test_the_oldest_of_several_stuck_notes_is_ended_first() -> None:
-    row = _Row(Plan(0.0, 0.0, (), 60.0, 0), PUBLISHED, (v.BAR,))
+    row = Row(Brief(0.0, 0.0, (), 60.0, 0), PUBLISHED, (v.BAR,))
     old, new = v.note_token("bass", 40, True), v.note_token("bass", 30, True)
     for token in (old, v.shift_token(1), new):
         row.take(token, 9)
@@ -447,7 +444,7 @@ def test_the_oldest_of_several_stuck_notes_is_ended_first() -> None:
 
 
 def test_a_note_may_be_ended_only_while_it_sounds() -> None:
-    row = _Row(Plan(0.0, 0.0, (), 60.0, 0), PUBLISHED, (v.BAR,))
+    row = Row(Brief(0.0, 0.0, (), 60.0, 0), PUBLISHED, (v.BAR,))
     on, off = (v.note_token("piano", 60, on) for on in (True, False))
     states = []
     for token in (None, on, v.shift_token(9), on, off, v.shift_token(9), off):
@@ -496,7 +493,7 @@ def test_speed_is_measured_at_the_contexts_that_the_model_has() -> None:
     "groups", [("piano",), ("drums", "bass"), ("strings",), ("guitar", "drums")]
 )
 def test_only_the_groups_that_may_play_are_heard(groups: tuple[str, ...]) -> None:
-    (piece,) = draw(small(), Plan(0.2, 0.1, (2.0, 5.0), 8.0, 3), groups=groups)
+    (piece,) = draw(small(), Brief(0.2, 0.1, (2.0, 5.0), 8.0, 3), groups=groups)
     heard = {v.note_of(token)[0] for token in piece.tokens if v.is_note(token)}
     assert heard and heard <= set(groups)
     if not {"piano", "guitar"} & set(groups):
@@ -506,7 +503,7 @@ def test_only_the_groups_that_may_play_are_heard(groups: tuple[str, ...]) -> Non
 @pytest.mark.parametrize("groups", [(), ("kazoo",)])
 def test_somebody_has_to_play(groups: tuple[str, ...]) -> None:
     with pytest.raises(ValueError):
-        draw(small(), Plan(0.0, 0.0, (), 2.0, 0), groups=groups)
+        draw(small(), Brief(0.0, 0.0, (), 2.0, 0), groups=groups)
 
 
 def test_a_primer_is_gone_on_from_and_is_no_part_of_the_piece() -> None:
@@ -514,7 +511,7 @@ def test_a_primer_is_gone_on_from_and_is_no_part_of_the_piece() -> None:
     primer = (v.BAR, v.note_token("piano", 60, True), v.shift_token(60),
               v.note_token("piano", 60, False), v.shift_token(60))  # fmt: skip
     plain, primed = (
-        draw(model, Plan(0.0, 0.0, (1.0,), 6.0, 0, primer=before))[0] for before in ((), primer)
+        draw(model, Brief(0.0, 0.0, (1.0,), 6.0, 0, primer=before))[0] for before in ((), primer)
     )
     assert plain.tokens != primed.tokens
     assert primed.tokens[0] == v.BAR
@@ -525,7 +522,7 @@ def test_a_primer_is_gone_on_from_and_is_no_part_of_the_piece() -> None:
 def test_a_primer_may_fill_half_the_context(length: int) -> None:
     model = small()  # a context of 72
     primer = tuple([v.BAR, v.shift_token(20)] * (length // 2))
-    (piece,) = draw(model, Plan(0.0, 0.0, (1.0, 4.0), 10.0, 0, primer=primer))
+    (piece,) = draw(model, Brief(0.0, 0.0, (1.0, 4.0), 10.0, 0, primer=primer))
     assert sum(map(v.shift_ticks, piece.tokens)) * v.TICK_SECONDS >= 10
 
 

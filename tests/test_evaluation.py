@@ -38,7 +38,8 @@ from emsync.evaluation.tensorflow_checkpoint import read_variables
 from emsync.film.probe import probe
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint, save
-from emsync.music.decoding import DecodedPiece, Plan
+from emsync.music.decoding import DecodedPiece
+from emsync.music.rows import Brief
 from emsync.music.tokens import DecodedTokens, NoteTable
 from emsync.music.transformer import MusicTransformer, TransformerSettings
 from emsync.settings import MusicSettings
@@ -90,9 +91,9 @@ def playing(chords: list[float]) -> DecodedPiece:
 def test_adherence_counts_what_was_played(monkeypatch: pytest.MonkeyPatch) -> None:
     """Told pieces come 0.2 s late to every cut but the first, as printed 0.5 s, untold none."""
 
-    def late(_: object, plans: list[Plan], settings: MusicSettings, *__: object) -> object:
+    def late(_: object, briefs: list[Brief], settings: MusicSettings, *__: object) -> object:
         delay = 0.5 if settings.late_tolerance is None else 0.2
-        return [playing([cut + delay for cut in plan.boundaries[1:]]) for plan in plans]
+        return [playing([cut + delay for cut in brief.boundaries[1:]]) for brief in briefs]
 
     monkeypatch.setattr(composing, "generate", late)
     found = adherence(Checkpoint("none", tiny(), {}, "0"), MusicSettings(), films=10, seed=1)
@@ -110,11 +111,11 @@ def test_adherence_counts_what_was_played(monkeypatch: pytest.MonkeyPatch) -> No
 def test_adherence_hears_chords_without_their_token(monkeypatch: pytest.MonkeyPatch) -> None:
     """A C major chord of 2 s on every second of the piece, and never a CHORD token."""
 
-    def deaf(_: object, plans: list[Plan], *__: object) -> list[DecodedPiece]:
+    def deaf(_: object, briefs: list[Brief], *__: object) -> list[DecodedPiece]:
         chord = [v.note_token("piano", pitch, True) for pitch in (60, 64, 67)]
         end = [v.note_token("piano", pitch, False) for pitch in (60, 64, 67)]
         bar = [v.BAR, *chord, v.shift_token(125), v.shift_token(125), *end]
-        return [DecodedPiece(tuple(bar * 30), (), 0) for _ in plans]
+        return [DecodedPiece(tuple(bar * 30), (), 0) for _ in briefs]
 
     monkeypatch.setattr(composing, "generate", deaf)
     found = adherence(Checkpoint("none", tiny(), {}, "0"), MusicSettings(), films=10, seed=1)
@@ -140,14 +141,14 @@ class Metronome:
 def test_control_hears_tempo_and_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces whose bars shorten with arousal and whose third is major from valence 0 on."""
 
-    def obedient(_: object, plans: list[Plan], *__: object) -> list[DecodedPiece]:
+    def obedient(_: object, briefs: list[Brief], *__: object) -> list[DecodedPiece]:
         pieces = []
-        for plan in plans:
-            third = 64 if plan.valence >= 0 else 63
+        for brief in briefs:
+            third = 64 if brief.valence >= 0 else 63
             bar = [v.BAR]
             for pitch in (60, third, 67, 72):
                 on, off = (v.note_token("piano", pitch, now) for now in (True, False))
-                bar += [on, v.shift_token(80 - round(30 * plan.arousal)), off]
+                bar += [on, v.shift_token(80 - round(30 * brief.arousal)), off]
             pieces.append(DecodedPiece(tuple(bar * 5), (), 0))
         return pieces
 
@@ -279,11 +280,11 @@ def test_pieces_are_composed_for_what_is_known_of_real_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of two sources and splits, only the test pieces of the generator's own source are taken."""
-    asked: list[tuple[Plan, MusicSettings]] = []
+    asked: list[tuple[Brief, MusicSettings]] = []
 
-    def copying(_: object, plans: list[Plan], settings: MusicSettings, *__: object) -> object:
-        asked.extend((plan, settings) for plan in plans)
-        return [DecodedPiece(tuple(bars_with_chords), (), 0) for _ in plans]
+    def copying(_: object, briefs: list[Brief], settings: MusicSettings, *__: object) -> object:
+        asked.extend((brief, settings) for brief in briefs)
+        return [DecodedPiece(tuple(bars_with_chords), (), 0) for _ in briefs]
 
     monkeypatch.setattr(composing, "generate", copying)
     note = v.note_token("piano", 60, True)
@@ -298,9 +299,9 @@ def test_pieces_are_composed_for_what_is_known_of_real_ones(
     found = musical_statistics(checkpoint, MusicSettings(), pieces, 12, 0, seconds=9)
     assert found.pieces == 2 and found.crops == 2 * 3 and found.sources == ("known",)
     assert found.generated == len(asked) == 12 and found.compared == 3
-    for plan, settings in asked:
-        assert plan.boundaries == (0, 4, 8)
-        assert settings.instruments == ("more" if np.isnan(plan.valence) else "fewer")
+    for brief, settings in asked:
+        assert brief.boundaries == (0, 4, 8)
+        assert settings.instruments == ("more" if np.isnan(brief.valence) else "fewer")
     assert {settings.instruments for _, settings in asked} == {"fewer", "more"}
     with pytest.raises(EmsyncError, match="fewer than two pieces of 100 s"):
         musical_statistics(checkpoint, MusicSettings(), pieces, 12, 0, seconds=100)

@@ -21,7 +21,7 @@ from emsync.emotion.mapping import Mood, scaled_categories
 from emsync.emotion.reading import EMOTIONS
 from emsync.film.scenes import Cut
 from emsync.interface import plots
-from emsync.music.compose import BoundaryHit
+from emsync.music.composition import BoundaryHit
 from emsync.music.tokens import Note
 from emsync.settings import MoodSettings
 

@@ -6,11 +6,12 @@ from statistics import median
 
 import numpy as np
 
-from emsync.evaluation.composing import compose_plans
+from emsync.evaluation.composing import compose_briefs
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint
-from emsync.music.compose import score_of
-from emsync.music.decoding import DecodedPiece, Plan
+from emsync.music.composition import score_of
+from emsync.music.decoding import DecodedPiece
+from emsync.music.rows import Brief
 from emsync.music.tokens import decode
 from emsync.progress import silent_share
 from emsync.settings import MusicSettings
@@ -78,21 +79,21 @@ def adherence(
     """Compose for `films` lists of cuts, one candidate each, moods spread over the plane."""
     lists = cut_lists(films, seed)
     moods = np.random.default_rng([seed, 1]).uniform(-0.8, 0.8, (films, 2)).tolist()
-    plans = [
-        Plan(valence, arousal, cuts, MINUTE, seed + i)
+    briefs = [
+        Brief(valence, arousal, cuts, MINUTE, seed + i)
         for i, ((valence, arousal), cuts) in enumerate(zip(moods, lists, strict=True))
     ]
     ways = (
-        (plans, settings),
-        (plans, replace(settings, late_tolerance=None)),
-        ([replace(plan, boundaries=()) for plan in plans], settings),
+        (briefs, settings),
+        (briefs, replace(settings, late_tolerance=None)),
+        ([replace(brief, boundaries=()) for brief in briefs], settings),
     )
 
     def share_of(way: int) -> Callable[[float], None]:
         return lambda share: advance((way + share) / len(ways))
 
     told, as_printed, untold = (
-        compose_plans(checkpoint, asked, chosen, share_of(way))
+        compose_briefs(checkpoint, asked, chosen, share_of(way))
         for way, (asked, chosen) in enumerate(ways)
     )
     return Adherence(

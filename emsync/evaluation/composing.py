@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from emsync.music.checkpoint import Checkpoint
-from emsync.music.compose import planned, promising
-from emsync.music.decoding import DecodedPiece, Drawing, Plan, generate
+from emsync.music.decoding import DecodedPiece, Drawing, generate
 from emsync.music.emotion_regressor import load_regressor
+from emsync.music.free import promising, seeded
+from emsync.music.rows import Brief
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import MusicSettings
 
@@ -13,23 +14,23 @@ ROWS = 16
 """Pieces decoded side by side."""
 
 
-def compose_plans(
+def compose_briefs(
     checkpoint: Checkpoint,
-    plans: Sequence[Plan],
+    briefs: Sequence[Brief],
     settings: MusicSettings,
     advance: Callable[[float], None],
 ) -> list[DecodedPiece]:
-    """One piece a plan, in their order; `advance` is told the share that is done, in [0, 1]."""
+    """One piece a brief, in their order; `advance` is told the share that is done, in [0, 1]."""
     before = 0.0
     if settings.openings > settings.candidates:  # the caller sees to it that pieces are long enough
         before = 0.5
-        plans = _chosen(checkpoint, plans, settings, lambda share: advance(before * share))
+        briefs = _chosen(checkpoint, briefs, settings, lambda share: advance(before * share))
     pieces: list[DecodedPiece] = []
-    for first in range(0, len(plans), ROWS):
-        some = plans[first : first + ROWS]
+    for first in range(0, len(briefs), ROWS):
+        some = briefs[first : first + ROWS]
 
         def told(share: float, first: int = first, rows: int = len(some)) -> None:
-            advance(before + (1 - before) * (first + share * rows) / len(plans))
+            advance(before + (1 - before) * (first + share * rows) / len(briefs))
 
         pieces += generate(checkpoint.model, some, settings, CancelToken(), told)
     advance(1.0)
@@ -38,17 +39,17 @@ def compose_plans(
 
 def _chosen(
     checkpoint: Checkpoint,
-    plans: Sequence[Plan],
+    briefs: Sequence[Brief],
     settings: MusicSettings,
     advance: Callable[[float], None],
-) -> list[Plan]:
-    """Each plan with the seed whose opening is nearest to its mood, as in `compose`."""
+) -> list[Brief]:
+    """Each brief with the seed whose opening is nearest to its mood, as in `compose`."""
     regressor, chosen = load_regressor(), []
-    for number, plan in enumerate(plans):
-        seeds = planned(plan, settings)
+    for number, brief in enumerate(briefs):
+        seeds = seeded(brief, settings)
         # Begun again by the caller: many side by side are quicker than this one to its end.
         drawing = Drawing(checkpoint.model, seeds, settings)
         first, *_ = promising(drawing, seeds, settings, regressor, CancelToken(), silent_share)
         chosen.append(seeds[first])
-        advance((number + 1) / len(plans))
+        advance((number + 1) / len(briefs))
     return chosen

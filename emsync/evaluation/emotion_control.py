@@ -7,10 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
-from emsync.evaluation.composing import compose_plans
+from emsync.evaluation.composing import compose_briefs
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint
-from emsync.music.decoding import DecodedPiece, Plan
+from emsync.music.decoding import DecodedPiece
+from emsync.music.rows import Brief
 from emsync.music.tokens import NoteTable, decode
 from emsync.progress import silent_share
 from emsync.settings import MusicSettings
@@ -98,15 +99,15 @@ def emotion_control(
     advance: Callable[[float], None] = silent_share,
 ) -> EmotionControl:
     """Compose `pieces_a_cell` pieces for each of 25 moods, without boundaries, and hear them."""
-    plans = [
-        Plan(valence, arousal, (), seconds, seed + 1000 * column + 100 * row + i)
+    briefs = [
+        Brief(valence, arousal, (), seconds, seed + 1000 * column + 100 * row + i)
         for column, valence in enumerate(GRID)
         for row, arousal in enumerate(GRID)
         for i in range(pieces_a_cell)
     ]
-    pieces = compose_plans(checkpoint, plans, settings, advance)
+    pieces = compose_briefs(checkpoint, briefs, settings, advance)
     return control_of(
-        [_heard(plan, piece, listener) for plan, piece in zip(plans, pieces, strict=True)]
+        [_heard(brief, piece, listener) for brief, piece in zip(briefs, pieces, strict=True)]
     )
 
 
@@ -153,17 +154,17 @@ def control_of(heard: Sequence[HeardPiece]) -> EmotionControl:
     )  # fmt: skip
 
 
-def _heard(plan: Plan, piece: DecodedPiece, listener: Listener) -> HeardPiece:
+def _heard(brief: Brief, piece: DecodedPiece, listener: Listener) -> HeardPiece:
     decoded = decode(piece.tokens)
     bars = [b - a for a, b in zip(decoded.bars, decoded.bars[1:], strict=False)]
     mood = listener.hear(decoded.notes, decoded.bars) if len(decoded.notes) else None
     return HeardPiece(
-        plan.valence,
-        plan.arousal,
+        brief.valence,
+        brief.arousal,
         mood.valence if mood else float("nan"),
         mood.arousal if mood else float("nan"),
         tempo=240.0 / (median(bars) * v.TICK_SECONDS) if bars else float("nan"),
-        density=len(decoded.notes) / plan.seconds,
+        density=len(decoded.notes) / brief.seconds,
         majorness=majorness(decoded.notes),
     )
 

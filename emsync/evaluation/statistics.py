@@ -13,10 +13,11 @@ import numpy as np
 
 from emsync.errors import EmsyncError
 from emsync.evaluation.alignment import MINIMUM_GAP
-from emsync.evaluation.composing import compose_plans
+from emsync.evaluation.composing import compose_briefs
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint
-from emsync.music.decoding import DecodedPiece, Plan
+from emsync.music.decoding import DecodedPiece
+from emsync.music.rows import Brief
 from emsync.music.tokens import DecodedTokens, NoteTable, decode
 from emsync.progress import silent_share
 from emsync.settings import InstrumentCount, MusicSettings
@@ -325,13 +326,13 @@ def musical_statistics(
 
     instruments: InstrumentCount
     for instruments in ("fewer", "more"):
-        plans = [
-            Plan(piece.valence, piece.arousal, _thinned(one.chords), seconds, seed + number)
+        briefs = [
+            Brief(piece.valence, piece.arousal, _thinned(one.chords), seconds, seed + number)
             for number, (piece, one) in enumerate(drawn)
             if (piece.groups >= v.MORE_INSTRUMENTS_FROM) == (instruments == "more")
         ]
         asked = replace(settings, instruments=instruments)
-        composed += compose_plans(checkpoint, plans, asked, share_of(len(composed), len(plans)))
+        composed += compose_briefs(checkpoint, briefs, asked, share_of(len(composed), len(briefs)))
     length = round(seconds / v.TICK_SECONDS)
     generated = [statistics_of(crop(decode(piece.tokens), 0, length)) for piece in composed]
     real = [[statistics_of(one) for one in some] for _, some in crops]

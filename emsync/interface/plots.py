@@ -27,7 +27,7 @@ from emsync.wording import listed
 
 if TYPE_CHECKING:
     from emsync.film.scenes import Cut
-    from emsync.music.compose import BoundaryHit
+    from emsync.music.composition import BoundaryHit
     from emsync.music.tokens import Note
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"

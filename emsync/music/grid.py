@@ -81,6 +81,9 @@ class Grid:
     """Hit points, ascending; between them grid time is stretched to film time."""
     steps: int
     """Steps from the beginning to the end of the film, the last one begun."""
+    pace: float = 1.0
+    """Film seconds for a second of the model's clock: any tempo can be played, not only those whose
+    sixteenths are whole ticks."""
 
     def ticks_of(self, steps: Sequence[int] | np.ndarray | int) -> np.ndarray:
         """Return the model's clock at `steps`: ticks, int64, of the same shape."""
@@ -112,7 +115,7 @@ class Grid:
     def seconds_per_step(self, step: int) -> float:
         """Return the length of a step at `step`, before any stretching."""
         sixteenth = [ticks for first, ticks in self.tempos if first <= step][-1]
-        return sixteenth * v.TICK_SECONDS / STEPS_PER_SIXTEENTH
+        return self.pace * sixteenth * v.TICK_SECONDS / STEPS_PER_SIXTEENTH
 
     def tempo_at(self, step: int) -> float:
         """Return the quarters a minute at `step`, before any stretching."""
@@ -154,6 +157,7 @@ def lay_grid(
     hits: Sequence[float],
     seconds: float,
     largest_warp: float = LARGEST_WARP,
+    pace: float = 1.0,
 ) -> Grid:
     """Return the grid of a piece, its hit points moved to eighths where the warp allows it.
 
@@ -167,6 +171,7 @@ def lay_grid(
         hits: seconds of the film, ascending, where something is to be met.
         seconds: length of the film.
         largest_warp: bound on the share by which a stretch may be played faster or slower.
+        pace: film seconds for a second of the model's clock.
 
     Raises:
         ValueError: `sixteenths` is empty or does not begin at 0.
@@ -179,7 +184,7 @@ def lay_grid(
     lead_in, second, step = 0.0, 0.0, 0
     asked = set(hits)
     for at in sorted(asked | {start for start, _ in later}):
-        per_step = tempos[-1][1] * v.TICK_SECONDS / STEPS_PER_SIXTEENTH
+        per_step = pace * tempos[-1][1] * v.TICK_SECONDS / STEPS_PER_SIXTEENTH
         if not moved and len(tempos) == 1:
             sixteenth = per_step * STEPS_PER_SIXTEENTH
             lead_in = at - math.floor(at / sixteenth + 1e-9) * sixteenth
@@ -195,9 +200,9 @@ def lay_grid(
                 tempos.pop()
             if not tempos or tempos[-1][1] != change[1]:
                 tempos.append((step, change[1]))
-    per_step = tempos[-1][1] * v.TICK_SECONDS / STEPS_PER_SIXTEENTH
+    per_step = pace * tempos[-1][1] * v.TICK_SECONDS / STEPS_PER_SIXTEENTH
     steps = step + max(1, math.ceil((seconds - second) / per_step - 1e-9))
-    return Grid(metre, tuple(tempos), lead_in, tuple(moved), steps)
+    return Grid(metre, tuple(tempos), lead_in, tuple(moved), steps, pace)
 
 
 def _placed(passed: float, largest_warp: float) -> tuple[int, float]:

@@ -1,0 +1,367 @@
+"""Composing by a plan: beat and chords first, then notes, then the arrangement, then film time.
+
+1. Openings are drawn at several tempi around what the arousal asks for. Each has a grid on which
+   the hit points lie on eighths, and a plan of its own.
+2. The opening that costs the generator least to keep on its grid, and that sounds most like the
+   mood that was asked for, is drawn to the end (`emsync.music.on_grid`).
+3. What was drawn is arranged by the plan (`emsync.music.arranging`) and looked at for what a
+   listener would notice as broken (`emsync.music.gate`); then grid time becomes film time.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+
+from emsync.emotion.curve import MoodCurve
+from emsync.music import vocabulary as v
+from emsync.music.arranging import Arrangement, arrange
+from emsync.music.candidates import (
+    LONGEST_ENDING,
+    OPENING_SECONDS,
+    OPENINGS,
+    SHORTEST_ENDED_FILM,
+    Drawn,
+    Job,
+    Meter,
+    Rounds,
+    StagedSketch,
+    draw_rounds,
+    heard_moods,
+    mood_distance,
+)
+from emsync.music.chords import CHORD_GROUPS, strong_chords
+from emsync.music.composition import (
+    CHORD_VELOCITY,
+    VELOCITY,
+    BoundaryHit,
+    BoundaryScore,
+    Candidate,
+    ticked_off,
+)
+from emsync.music.decoding import Drawing, generate
+from emsync.music.grid import (
+    FASTEST_SIXTEENTH,
+    METRES,
+    SLOWEST_SIXTEENTH,
+    STEPS_PER_QUARTER,
+    Grid,
+    Metre,
+    lay_grid,
+)
+from emsync.music.on_grid import GridRow
+from emsync.music.plan import Plan
+from emsync.music.planning import write_plan
+from emsync.music.quality import faults, quality_of
+from emsync.music.rows import Brief, MoodChange
+from emsync.music.tokens import DecodedTokens, Note, NoteTable, decode
+from emsync.settings import MusicSettings
+
+TEMPO_OF_AROUSAL = ((-0.8, 0.0, 0.8), (60.0, 98.0, 130.0))
+"""Arousal, and the quarters a minute around which it is composed; linear between. The thesis maps
+50 to 150 beats a minute to [-1, 1] (4.2); ours is a little narrower at the fast end, where the
+generator writes double time."""
+TEMPO_FACTORS = (1.0, 0.92, 1.08, 0.86, 1.16, 0.97, 1.03, 1.25)
+"""Tempi that are tried, as multiples of that. Ours."""
+COST_WEIGHT = 2.0
+"""Of a nat that the grid costs a time shift, against a distance of 1 of the mood heard. Ours."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One piece before its notes: how fast, on which beat, with which chords."""
+
+    grid: Grid
+    plan: Plan
+    brief: Brief
+
+
+@dataclass(frozen=True)
+class Tempo:
+    """How fast a draft is."""
+
+    metre: Metre
+    sixteenths: tuple[tuple[float, int], ...]
+    """(second of the film, ticks a sixteenth), ascending from 0."""
+    pace: float
+
+
+def draw_planned(
+    job: Job, advance: Callable[[float], None], sketch: StagedSketch | None
+) -> tuple[Rounds, Callable[[int], BoundaryScore] | None]:
+    """Draw candidates by plans.
+
+    Returns:
+        The candidates, and what composes the untold twin of one of them and counts its hits;
+        None if nobody asked for it.
+    """
+    settings = job.settings
+    drafts = [draft_of(job, number, seed, job.asked) for number, seed in enumerate(job.seeds)]
+    twin = settings.compare_untold and bool(job.cuts)
+    opening = settings.openings * OPENING_SECONDS if job.chooses else 0.0
+    meter = Meter(advance, sketch, job.seconds * (settings.candidates + twin) + opening)
+    drawing = Drawing(job.checkpoint.model, [draft.brief for draft in drafts], _steady(settings))
+    order = list(range(len(drafts)))
+    if job.chooses:
+        told, shown = meter.part(opening), meter.sketch(OPENINGS)
+        drawing.draw(range(settings.openings), job.cancel, told, shown, OPENING_SECONDS)
+        rank = cache(lambda number: _opening_rank(drafts[number], drawing, number, job))
+        order = sorted(range(len(drafts)), key=lambda number: (*rank(number), number))
+    rounds = draw_rounds(
+        drawing,
+        order,
+        job.seconds,
+        settings,
+        lambda number, until: bool(_faults_so_far(drafts[number], drawing, number, job, until)),
+        lambda number: _judged(drafts[number], drawing, number, job),
+        job.cancel,
+        meter,
+    )
+
+    def untold(seed: int) -> BoundaryScore:
+        number = job.seeds.index(seed)
+        draft = draft_of(job, number, seed, ())
+        told = meter.part(job.seconds)
+        (piece,) = generate(
+            job.checkpoint.model, [draft.brief], _steady(settings), job.cancel, told
+        )
+        notes, _ = arranged(draft, piece.tokens, settings)
+        return _score(draft, notes.notes, (), job)
+
+    return rounds, untold if twin else None
+
+
+def draft_of(job: Job, number: int, seed: int, asked: Sequence[float]) -> Draft:
+    """Return the `number`th draft for a film: a tempo, a grid, a plan and a brief for the model."""
+    settings, seconds = job.settings, job.seconds
+    tempo = tempo_of(job.curve, seconds, settings, number)
+    grid = lay_grid(tempo.metre, tempo.sixteenths, asked, seconds, pace=tempo.pace)
+    plan = write_plan(grid, job.curve, seconds, settings, seed, _ends(asked, job))
+    return Draft(grid, plan, _brief(grid, plan, job.curve, seconds, seed))
+
+
+def tempo_of(curve: MoodCurve, seconds: float, settings: MusicSettings, number: int) -> Tempo:
+    """Return the tempo and the metre of the `number`th draft.
+
+    The first is what the arousal asks for, the others lie around it; where the mood changes, so
+    does the tempo.
+    """
+    metre = _metre(settings, number)
+    factor = TEMPO_FACTORS[number % len(TEMPO_FACTORS)]
+    lowest = settings.slowest or 0.0
+    highest = settings.fastest or math.inf
+    sixteenths: list[tuple[float, int]] = []
+    pace = 1.0
+    for start, _, mood in curve.stretches(seconds):
+        asked = float(np.interp(mood.arousal, *TEMPO_OF_AROUSAL)) * factor
+        within = min(max(asked, lowest), highest)
+        ticks = round(_ticks_a_sixteenth(within))
+        ticks = min(max(ticks, FASTEST_SIXTEENTH), SLOWEST_SIXTEENTH)
+        if not sixteenths and (settings.slowest or settings.fastest):
+            # A tempo that was asked for is played to the point, whatever the ticks allow.
+            played = min(max(_tempo_of_ticks(ticks), lowest), highest)
+            pace = _tempo_of_ticks(ticks) / played
+        if not sixteenths or sixteenths[-1][1] != ticks:
+            sixteenths.append((start, ticks))
+    return Tempo(metre, tuple(sixteenths), pace)
+
+
+def _ticks_a_sixteenth(tempo: float) -> float:
+    return 60.0 / tempo / 4 / v.TICK_SECONDS
+
+
+def _tempo_of_ticks(ticks: float) -> float:
+    return 60.0 / (4 * ticks * v.TICK_SECONDS)
+
+
+def _metre(settings: MusicSettings, number: int) -> Metre:
+    """Return the metre of the `number`th draft: one in four is tried in three where it may be."""
+    if settings.metre != "auto":
+        return METRES[settings.metre]
+    if settings.style == "waltz":
+        return METRES["3/4"]
+    if settings.style in ("auto", "cinematic", "piano", "folk") and number % 4 == 3:
+        return METRES["3/4" if number % 8 == 3 else "6/8"]
+    return METRES["4/4"]
+
+
+def _ends(asked: Sequence[float], job: Job) -> bool:
+    """Return whether the last hit point is the chord to end on."""
+    return (
+        job.settings.end_on_chord
+        and bool(asked)
+        and job.seconds >= SHORTEST_ENDED_FILM
+        and asked[-1] >= job.seconds - LONGEST_ENDING
+    )
+
+
+def _brief(grid: Grid, plan: Plan, curve: MoodCurve, seconds: float, seed: int) -> Brief:
+    """Return what the model is asked for, in seconds of its own clock."""
+
+    def clock(step: int) -> float:
+        return float(grid.ticks_of(step)) * v.TICK_SECONDS
+
+    (_, _, mood), *later = curve.stretches(seconds)
+    changes: dict[int, MoodChange] = {}
+    for start, _, then in later:
+        step = int(np.searchsorted(grid.seconds_of(np.arange(grid.steps)), start - 1e-6))
+        changes[step] = MoodChange(clock(step), then.valence, then.arousal)
+    return Brief(
+        mood.valence,
+        mood.arousal,
+        tuple(clock(hit.step) for hit in grid.hits),
+        clock(grid.steps),
+        seed,
+        changes=tuple(changes[step] for step in sorted(changes)),
+        grid=grid,
+        plan=plan,
+    )
+
+
+def _steady(settings: MusicSettings) -> MusicSettings:
+    """Return the settings for drawing: on the grid the temperature does not rise."""
+    return replace(settings, repetition_coefficient=0.0, late_tolerance=None)
+
+
+def arranged(
+    draft: Draft, tokens: Sequence[int], settings: MusicSettings
+) -> tuple[Arrangement, DecodedTokens]:
+    """Return the arrangement of drawn tokens, in steps, and what the tokens say."""
+    decoded = decode(tokens)
+    table, grid = decoded.notes, draft.grid
+    start, end = grid.steps_of(table.start), grid.steps_of(table.end)
+    drawn = NoteTable(table.group, table.pitch, start, np.maximum(end, start + 1))
+    return arrange(drawn, draft.plan, settings, draft.brief.seed), decoded
+
+
+def in_film_ticks(notes: NoteTable, grid: Grid) -> NoteTable:
+    """Return notes in steps as notes in ticks of film time."""
+    start = np.round(grid.seconds_of(notes.start) / v.TICK_SECONDS).astype(np.int64)
+    end = np.round(grid.seconds_of(notes.end) / v.TICK_SECONDS).astype(np.int64)
+    return NoteTable(notes.group, notes.pitch, start, np.maximum(end, start + 1))
+
+
+def _opening_rank(draft: Draft, drawing: Drawing, number: int, job: Job) -> tuple[float, ...]:
+    """Return how little promising an opening is: faults, then cost and distance from the mood."""
+    row = drawing.row(number)
+    if not isinstance(row, GridRow) or not row.time_draws:
+        return math.inf, math.inf
+    (_, _, asked), *_ = job.curve.stretches(job.seconds)
+    arrangement, _ = arranged(draft, drawing.piece(number).tokens, job.settings)
+    notes = in_film_ticks(arrangement.notes, draft.grid)
+    until = round(OPENING_SECONDS / v.TICK_SECONDS)
+    bars = _film_bars(draft.grid, OPENING_SECONDS)
+    heard = job.regressor.hear(notes.take(notes.start < until), bars)
+    distance = abs(heard.valence - asked.valence) + abs(heard.arousal - asked.arousal)
+    found = _faults_so_far(draft, drawing, number, job, OPENING_SECONDS)
+    if math.isnan(distance):
+        distance = 4.0
+    return len(found), COST_WEIGHT * row.cost + distance
+
+
+def _film_bars(grid: Grid, seconds: float) -> list[int]:
+    """Return the bar lines of the film up to `seconds`, in ticks."""
+    at = grid.seconds_of(np.array(grid.bar_lines))
+    return np.round(at[at < seconds] / v.TICK_SECONDS).astype(np.int64).tolist()
+
+
+def _faults_so_far(
+    draft: Draft, drawing: Drawing, number: int, job: Job, until: float
+) -> tuple[str, ...]:
+    """Return what is wrong with a piece that is drawn `until` so many seconds."""
+    arrangement, _ = arranged(draft, drawing.piece(number).tokens, job.settings)
+    notes = in_film_ticks(arrangement.notes, draft.grid)
+    length = max(1, round(min(until, job.seconds) / v.TICK_SECONDS))
+    quality = quality_of(notes, _film_bars(draft.grid, until), length)
+    return faults(quality, job.settings.quality)
+
+
+def _judged(draft: Draft, drawing: Drawing, number: int, job: Job) -> Drawn:
+    """Return a piece that is drawn to its end, arranged and in film time, and what it is worth."""
+    piece, grid, settings = drawing.piece(number), draft.grid, job.settings
+    arrangement, decoded = arranged(draft, piece.tokens, settings)
+    steps = arrangement.notes
+    table = in_film_ticks(steps, grid)
+    length = max(1, round(job.seconds / v.TICK_SECONDS))
+    bars = _film_bars(grid, job.seconds)
+    quality = quality_of(table, bars, length)
+    wrong = faults(quality, settings.quality)
+    found = DecodedTokens(table, tuple(bars), (), length)
+    heard = heard_moods(found, job.curve, job.seconds, job.regressor)
+    distance = mood_distance(heard, job.curve, job.seconds)
+    strong = set(strong_chords(steps, STEPS_PER_QUARTER).tolist())
+    boundaries = tuple(
+        BoundaryHit(
+            hit.asked,
+            hit.seconds if hit.step in strong else None,
+            "cut" if i < len(job.cuts) else "ending",
+        )
+        for i, hit in enumerate(grid.hits)
+    )
+    kept = np.flatnonzero(grid.seconds_of(steps.start) < job.seconds)
+    notes = _film_notes(steps.take(kept), draft, strong, job.seconds)
+    chord_steps = sorted(set(grid.steps_of(decoded.chords).tolist()) & strong | strong)
+    return Drawn(
+        candidate=Candidate(
+            draft.brief.seed,
+            wrong,
+            sum(one.hit is not None for one in boundaries),
+            heard,
+            distance,
+            quality.groups,
+        ),
+        tokens=piece.tokens,
+        forced=piece.forced,
+        notes=notes,
+        lead=tuple(arrangement.lead[kept].tolist()),
+        bars=tuple(at * v.TICK_SECONDS for at in bars),
+        chords=tuple(grid.seconds_of(chord_steps).tolist()),
+        boundaries=boundaries,
+        score=_score(draft, steps, decoded.chords, job),
+        ended_on_chord=draft.plan.cadence is not None,
+        quality=quality,
+        beats_per_minute=_usual_tempo(grid),
+        plan=draft.plan,
+        grid=grid,
+    )
+
+
+def _usual_tempo(grid: Grid) -> float:
+    """Return the quarters a minute that hold longest."""
+    edges = [*(step for step, _ in grid.tempos), grid.steps]
+    longest = max(range(len(grid.tempos)), key=lambda i: edges[i + 1] - edges[i])
+    return grid.tempo_at(edges[longest])
+
+
+def _film_notes(
+    notes: NoteTable, draft: Draft, strong: set[int], seconds: float
+) -> tuple[Note, ...]:
+    """Return notes in seconds of the film; those of the chords on hits are played louder."""
+    loud = set(draft.plan.hits) & strong
+    starts = np.maximum(draft.grid.seconds_of(notes.start), 0.0).tolist()
+    ends = np.minimum(draft.grid.seconds_of(notes.end), seconds).tolist()
+    rows = zip(notes.group, notes.pitch, notes.start, starts, ends, strict=True)
+    return tuple(
+        Note(
+            v.GROUPS[group],
+            int(pitch),
+            start,
+            end,
+            CHORD_VELOCITY if v.GROUPS[group] in CHORD_GROUPS and int(step) in loud else VELOCITY,
+        )
+        for group, pitch, step, start, end in rows
+    )
+
+
+def _score(draft: Draft, notes: NoteTable, chords: Sequence[int], job: Job) -> BoundaryScore:
+    """Return how many cuts a piece hits, by its CHORD tokens and by its notes."""
+    grid, sensitivity = draft.grid, job.settings.sensitivity
+    told = grid.seconds_of(grid.steps_of(chords)).tolist()
+    heard = grid.seconds_of(strong_chords(notes, STEPS_PER_QUARTER)).tolist()
+    return BoundaryScore(
+        len(job.cuts),
+        ticked_off(job.cuts, told, sensitivity),
+        ticked_off(job.cuts, heard, sensitivity),
+    )
