@@ -1,0 +1,96 @@
+"""The beat grid: hit points on eighths, steps and ticks that belong together, a bounded warp."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emsync.music import vocabulary as v
+from emsync.music.grid import (
+    LARGEST_WARP,
+    METRES,
+    STEPS_PER_SIXTEENTH,
+    Grid,
+    MetreName,
+    lay_grid,
+)
+
+sixteenths = st.integers(9, 38)
+gaps = st.lists(st.floats(4.0, 12.0), max_size=30)
+metres = st.sampled_from(sorted(METRES))
+
+
+def hits_of(first: float, gaps: list[float]) -> list[float]:
+    return np.cumsum([first, *gaps]).tolist()
+
+
+@given(metres, sixteenths, st.floats(0.0, 5.0), gaps, st.floats(0.97, 1.03))
+def test_every_hit_point_sounds_where_it_was_asked_for(
+    metre: MetreName, ticks: int, first: float, gaps: list[float], pace: float
+) -> None:
+    """Cuts four seconds apart or more, as they are kept by default, at any tempo."""
+    hits = hits_of(first, gaps)
+    grid = lay_grid(METRES[metre], [(0.0, ticks)], hits, hits[-1] + 5.0, pace=pace)
+    assert [hit.asked for hit in grid.hits] == hits
+    sounding = grid.seconds_of([hit.step for hit in grid.hits])
+    np.testing.assert_allclose(sounding, hits, atol=1e-6)
+    assert max(map(abs, grid.warps), default=0.0) <= LARGEST_WARP + 1e-9
+    assert 0 <= grid.lead_in <= pace * ticks * v.TICK_SECONDS
+
+
+@given(metres, sixteenths, st.floats(0.0, 5.0), gaps)
+def test_time_goes_on_and_covers_the_film(
+    metre: MetreName, ticks: int, first: float, gaps: list[float]
+) -> None:
+    hits = hits_of(first, gaps)
+    seconds = hits[-1] + 3.0
+    grid = lay_grid(METRES[metre], [(0.0, ticks)], hits, seconds)
+    at = grid.seconds_of(np.arange(grid.steps + 1))
+    assert (np.diff(at) > 0).all()
+    assert at[-1] >= seconds - 1e-6 and at[-2] < seconds
+    assert grid.bar_lines[0] == 0 and set(np.diff(grid.bar_lines)) <= {METRES[metre].bar}
+
+
+@given(sixteenths, sixteenths, st.integers(0, 3))
+def test_steps_and_ticks_belong_together_through_a_change_of_tempo(
+    before: int, after: int, change: int
+) -> None:
+    hits = [4.3, 9.1, 14.0, 19.7]
+    grid = lay_grid(METRES["4/4"], [(0.0, before), (hits[change], after)], hits, 30.0)
+    steps = np.arange(grid.steps)
+    assert (grid.steps_of(grid.ticks_of(steps)) == steps).all()
+    assert {ticks for _, ticks in grid.tempos} == {before, after}
+    first = grid.tempos[-1][0]
+    if before != after:
+        assert first == grid.hits[change].step
+    lasting = np.diff(grid.ticks_of([first, first + STEPS_PER_SIXTEENTH]))
+    assert lasting == [after]
+
+
+def test_hit_points_lie_on_eighths_where_the_tempo_allows() -> None:
+    grid = lay_grid(METRES["4/4"], [(0.0, 16)], [3.3, 8.1, 13.0, 19.9], 25.0)
+    assert all(b.step - a.step > 0 and (b.step - a.step) % 6 == 0 for a, b in pairwise(grid.hits))
+
+
+def test_hit_points_too_near_for_the_beat_are_met_as_nearly_as_the_bound_allows() -> None:
+    hits = [1.0, 1.3, 1.57, 9.0]
+    grid = lay_grid(METRES["4/4"], [(0.0, 30)], hits, 12.0)
+    assert max(map(abs, grid.warps)) <= LARGEST_WARP + 1e-9
+    late = [abs(hit.seconds - hit.asked) for hit in grid.hits]
+    assert max(late) < 0.08 and any(late)
+    np.testing.assert_allclose(
+        grid.seconds_of([hit.step for hit in grid.hits]), [hit.seconds for hit in grid.hits]
+    )
+
+
+def test_any_tempo_is_played_to_the_point() -> None:
+    grid: Grid = lay_grid(METRES["4/4"], [(0.0, 16)], [], 60.0, pace=0.5 / (16 * 4 * 0.008))
+    assert grid.tempo_at(0) == pytest.approx(120.0)
+    assert grid.seconds_of(48) == pytest.approx(2.0)
+
+
+def test_the_first_tempo_begins_with_the_film() -> None:
+    with pytest.raises(ValueError, match="begins at 0"):
+        lay_grid(METRES["4/4"], [(1.0, 16)], [], 10.0)
