@@ -17,7 +17,9 @@ from emsync.errors import Cancelled, EmsyncError
 from emsync.leftovers import own_folder, remove_leftovers, remove_partials
 from emsync.presets import (
     PROGRAMS,
+    as_in_the_paper,
     changed,
+    check_together,
     choices_of,
     one_line,
     read_preset,
@@ -53,6 +55,17 @@ KNOBS = {
     "experts": "experts.names",
     "device": "experts.device",
     "sensitivity": "music.sensitivity",
+    "method": "music.method",
+    "style": "music.style",
+    "metre": "music.metre",
+    "tonic": "music.tonic",
+    "mode": "music.mode",
+    "slowest": "music.slowest",
+    "fastest": "music.fastest",
+    "density": "music.density",
+    "melody": "music.melody",
+    "chords": "music.chords",
+    "theme": "music.theme",
     "instruments": "music.instruments",
     "groups": "music.groups",
     "seed": "seed",
@@ -156,7 +169,7 @@ def _add_knobs(made: argparse.ArgumentParser, standard: Settings) -> None:
         more.setdefault("default", _value(standard, name))
         if isinstance(more["default"], bool):
             more["action"] = argparse.BooleanOptionalAction
-        elif isinstance(more["default"], str):
+        elif choices_of(name) and isinstance(more["default"], str):
             more["choices"] = choices_of(name)
         else:
             more.setdefault("type", _setting(name))
@@ -211,7 +224,8 @@ def _add_knobs(made: argparse.ArgumentParser, standard: Settings) -> None:
         "--device",
         "where the experts run (default: %(default)s, the GPU if there is one)",
     )
-    music = made.add_argument_group("music")
+    _add_plan(made.add_argument_group("what music"), knob)
+    music = made.add_argument_group("how it is drawn")
     knob(
         music,
         "--sensitivity",
@@ -314,6 +328,44 @@ def _add_knobs(made: argparse.ArgumentParser, standard: Settings) -> None:
     )
     made.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
     made.add_argument("--version", action="version", version=f"EMSYNC {__version__}")
+
+
+def _add_plan(music: argparse._ArgumentGroup, knob: Callable[..., None]) -> None:
+    """Options on what kind of music it is to be; `knob` adds one that is a setting."""
+    music.add_argument(
+        "--as-in-paper",
+        action="store_true",
+        help="Algorithm 1 and its numbers as published, without a plan, a choice among openings "
+        "or an ending; options beside it win",
+    )
+    knob(
+        music,
+        "--method",
+        "write a plan of chords and form first, and then the notes on its beat grid; or draw token "
+        "by token as Algorithm 1 does, which obeys none of the following (default: %(default)s)",
+    )
+    knob(music, "--style", "auto: as the mood suggests (default: %(default)s)")
+    knob(music, "--metre", "auto: 4/4, unless another comes as easily (default: %(default)s)")
+    knob(music, "--tonic", "key note; auto: any, by the seed (default: %(default)s)")
+    knob(music, "--mode", "scale; auto: as the mood suggests (default: %(default)s)")
+    tempo = "quarters a minute, 40 to 220, or 'none' (default: as the mood suggests)"
+    knob(music, "--slowest", f"at least so many {tempo}", metavar="BPM")
+    knob(music, "--fastest", f"at most so many {tempo}", metavar="BPM")
+    knob(music, "--density", "how many voices play at once; auto: by mood (default: %(default)s)")
+    knob(music, "--melody", "write a melody over the accompaniment (default: %(default)s)")
+    knob(
+        music,
+        "--chords",
+        "chords to play, a bar between two strokes, over and over, such as 'Am | F C | G', or "
+        "'none' (default: chords of its own)",
+        metavar="CHORDS",
+    )
+    knob(
+        music,
+        "--theme",
+        "MIDI file whose melody is the theme, or 'none' (default: a theme of its own)",
+        metavar="FILE",
+    )
 
 
 def _value(settings: Settings, name: str) -> Any:
@@ -463,6 +515,8 @@ def _check_files(settings: Settings) -> None:
 
         _check_file(settings.music.primer)
         read_primer(settings.music.primer, 1, settings.music.primer_seconds)
+    if settings.music.theme is not None:
+        _check_file(settings.music.theme)
     if settings.sound.soundfont is not None:
         head = _check_file(settings.sound.soundfont)
         if head[:4] != b"RIFF" or head[8:12] != b"sfbk":
@@ -606,6 +660,11 @@ def _recorded_analysis(
             f"The piece went on from “{recorded.primer}”, and the report does not say where that "
             "file is. Name it with --primer."
         )
+    if recorded.theme is not None and settings.music.theme is None:
+        raise EmsyncError(
+            f"The theme of the piece is in “{recorded.theme}”, and the report does not say where "
+            "that file is. Name it with --theme."
+        )
     analysis = recorded.analysis(probe(film, settings.limits))
     for sentence in recorded.differences(
         analysis.film, settings, checkpoint.sha256, load_regressor().sha256
@@ -711,7 +770,8 @@ def _options(
 ) -> "tuple[argparse.Namespace, Settings, Recorded | None]":
     """The options; the settings that hold where none is given; the report to follow, if any.
 
-    A preset or a report gives the defaults of a second reading, so that options beside it win.
+    A preset, a report or the paper gives the defaults of a second reading, so that options beside
+    it win.
     """
     standard, recorded = Settings(), None
     made = make(standard)
@@ -724,11 +784,18 @@ def _options(
 
         recorded = read_report(report)
         standard = recorded.settings
-    if options.preset is not None or report is not None:
+    if options.as_in_paper:
+        standard = as_in_the_paper(standard)
+    if standard != Settings():
         made = make(standard)
         options = made.parse_args(arguments)
     _check_moods(made, options, standard)
-    if recorded is not None and settings_of(options, standard).experts != standard.experts:
+    settings = settings_of(options, standard)
+    try:
+        check_together(settings)
+    except EmsyncError as problem:
+        made.error(str(problem))
+    if recorded is not None and settings.experts != standard.experts:
         made.error(
             "argument --from-report: the film is not analysed again, so --experts and --device "
             "change nothing"

@@ -265,6 +265,7 @@ def _asked(
     files = {
         "film": film,
         "primer": order.settings.music.primer,
+        "theme": order.settings.music.theme,
         "soundfont": order.settings.sound.soundfont,
     }
     try:

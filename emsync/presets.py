@@ -171,9 +171,16 @@ def check_together(settings: Settings) -> None:
     """Check what no setting shows by itself.
 
     Raises:
-        EmsyncError: two settings contradict each other.
+        EmsyncError: two settings contradict each other, or more chords are asked for in a bar than
+            its metre has room for.
     """
-    slowest, fastest = settings.music.slowest, settings.music.fastest
+    music = settings.music
+    if music.chords and music.metre != "auto":
+        from emsync.music.grid import METRES
+        from emsync.music.harmony import parse_chords
+
+        parse_chords(music.chords, METRES[music.metre])
+    slowest, fastest = music.slowest, music.fastest
     if slowest is not None and fastest is not None and slowest > fastest:
         raise EmsyncError(
             f"music.slowest must be at most music.fastest, but {slowest:g} is more than "
@@ -497,13 +504,18 @@ def _fitting(name: str, hint: Any, plain: object) -> Any:
 
 
 def _text(name: str, plain: object) -> str:
-    """Text on one line, without blanks around it; ValueError if it is none, too long, or has
-    letters in it that cannot be shown."""
+    """Lines of text without blanks around their words; ValueError if it is none, too long, or has
+    letters in it that cannot be shown; EmsyncError if it is no chords and should be."""
     if not isinstance(plain, str) or len(plain) > LONGEST_TEXT:
         raise ValueError
-    text = " ".join(plain.split())
-    if not text.isprintable():
+    lines = [" ".join(line.split()) for line in plain.strip().splitlines()]
+    if not all(line.isprintable() for line in lines):
         raise ValueError
+    text = "\n".join(lines)
+    if text and name == "music.chords":
+        from emsync.music.harmony import parse_chords
+
+        parse_chords(text)
     return text
 
 
@@ -584,7 +596,7 @@ def _wanted(name: str) -> str:
     if get_origin(hint) is Literal:
         return " or ".join(f"“{word}”" for word in kinds)
     if hint is str:
-        return f"a line of chords such as “Am | F C | G”, at most {LONGEST_TEXT} characters"
+        return f"chords such as “Am | F C | G”, in at most {LONGEST_TEXT} characters"
     if hint is bool:
         return "true or false"
     words = "a file name" if Path in kinds else f"a number {RANGES[name]}"

@@ -8,7 +8,7 @@ from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import emsync
 from emsync import weights
@@ -20,12 +20,18 @@ from emsync.errors import EmsyncError
 from emsync.film.probe import Film
 from emsync.film.scenes import Cut
 from emsync.leftovers import whole
+from emsync.music.plan import PITCH_NAMES
 from emsync.pipeline import Analysis, Result
-from emsync.presets import from_plain, read_json, to_plain
+from emsync.presets import from_plain, of_its_time, read_json, to_plain
 from emsync.settings import Settings
 from emsync.wording import one_line, quoted
 
-VERSION = 1
+if TYPE_CHECKING:
+    from emsync.music.composition import Composition
+
+VERSION = 2
+VERSIONS = (1, VERSION)
+"""That are read. Those of version 1 tell of no plan: there was only the free method."""
 LARGEST_REPORT = 5_000_000
 """Bytes; that of a film of ten minutes has some 200,000."""
 
@@ -120,11 +126,13 @@ def report_of(result: Result) -> dict[str, Any]:
             "weights_sha256": piece.weights_sha256,
             "regressor_sha256": piece.regressor_sha256,
             "primer_sha256": _digest(result.settings.music.primer),
+            "theme_sha256": _digest(result.settings.music.theme),
             "weights_tiers": list(piece.weights_tiers),
             "tokens": len(piece.tokens),
             "notes": len(piece.notes),
             "notes_by_group": _notes_by_group(result),
             "beats_per_minute": piece.beats_per_minute,
+            "plan": _plan(piece),
             "chord_token_times": list(piece.chords),
             "boundaries": [{**asdict(hit), "offset": hit.offset} for hit in piece.boundaries],
             "hits": {
@@ -148,6 +156,45 @@ def report_of(result: Result) -> dict[str, Any]:
         },
         "picture": asdict(result.mux),
         "seconds_per_stage": result.seconds,
+    }
+
+
+def _plan(piece: "Composition") -> dict[str, Any] | None:
+    """What was planned, and the beat that it was written on; None for a piece drawn freely.
+
+    Nothing of it is read back: the settings and the seed give the same plan again.
+    """
+    plan, grid = piece.plan, piece.grid
+    if plan is None or grid is None:
+        return None
+
+    def second(step: int) -> float:
+        return float(grid.seconds_of(step))
+
+    return {
+        "style": plan.style,
+        "metre": plan.metre.name,
+        "tempi": [
+            {"start": second(step), "beats_per_minute": grid.tempo_at(step)}
+            for step, _ in grid.tempos
+        ],
+        "warp": piece.warp,
+        "sections": [
+            {
+                "start": second(section.step),
+                "letter": section.letter,
+                "tonic": PITCH_NAMES[section.key],
+                "mode": section.mode,
+                "energy": section.energy,
+                "groups": list(section.groups),
+                "lead": section.lead,
+            }
+            for section in plan.sections
+        ],
+        "chords": [{"start": at, "symbol": symbol} for at, symbol in piece.symbols],
+        "chart": piece.chart,
+        "cadence": None if plan.cadence is None else second(plan.cadence),
+        "melody_notes": sum(piece.lead),
     }
 
 
@@ -227,6 +274,7 @@ class Recorded:
         film, film_sha256: name and content.
         weights, weights_sha256, regressor_sha256: of the generator and of what chose its openings.
         primer, primer_sha256: name and content of the MIDI file it went on from, if any.
+        theme, theme_sha256: name and content of the MIDI file that its theme is from, if any.
         soundfont, soundfont_sha256: of one that was asked for, if any.
         versions: of EMSYNC and of the libraries on which the MIDI depends.
         machine: what the rounding of its processor depends on.
@@ -245,6 +293,8 @@ class Recorded:
     regressor_sha256: str
     primer: str | None
     primer_sha256: str | None
+    theme: str | None
+    theme_sha256: str | None
     soundfont: str | None
     soundfont_sha256: str | None
     versions: dict[str, str]
@@ -278,6 +328,7 @@ class Recorded:
                 self.primer_sha256,
                 _digest(music.primer),
             ),
+            ("the MIDI file of the theme is another", self.theme_sha256, _digest(music.theme)),
             ("the SoundFont is another", self.soundfont_sha256, _digest(sound.soundfont)),
         ]
         found = [f"{what[0].upper()}{what[1:]}." for what, then, now in compared if then != now]
@@ -306,10 +357,11 @@ def read_report(path: Path) -> Recorded:
             f"{quoted(path.name)} is not a report that a piece can be composed from again. Choose "
             "one that this EMSYNC wrote."
         )
-    if plain["emsync_report"] != VERSION:
+    version = plain["emsync_report"]
+    if version not in VERSIONS or isinstance(version, bool):
         raise EmsyncError(
-            f"The report {quoted(path.name)} is of another version than {VERSION}, which this "
-            "EMSYNC reads. Use the EMSYNC that wrote it."
+            f"The report {quoted(path.name)} is of a later version than {VERSION}, up to which "
+            "this EMSYNC reads them. Use the EMSYNC that wrote it."
         )
     try:
         return _recorded(_Part(plain))
@@ -376,9 +428,12 @@ class _Part:
 def _recorded(report: _Part) -> Recorded:
     settings, music, film = report["settings"], report["music"], report["film"]
     primer, soundfont = settings["music"]["primer"], settings["sound"]["soundfont"]
+    # There were no themes when only the free method was there.
+    themed = settings["music"].value.get("theme") is not None
+    theme = settings["music"]["theme"].word() if themed else None
     without_files = {
         **settings.value,
-        "music": {**settings["music"].value, "primer": None},
+        "music": {**settings["music"].value, "primer": None, "theme": None},
         "sound": {**settings["sound"].value, "soundfont": None},
     }
     curve = tuple((part["start"].number(), _mood(part)) for part in report["mood"]["curve"])
@@ -392,7 +447,7 @@ def _recorded(report: _Part) -> Recorded:
         raise EmsyncError("The times of the cuts must be above 0 and ascend.")
     libraries = {name: part.word() for name, part in report["libraries"].items()}
     return Recorded(
-        settings=from_plain(without_files),
+        settings=from_plain(of_its_time(without_files)),
         cuts=cuts,
         reading=_reading(report["emotion"]),
         mood=_mood(report["mood"]),
@@ -405,6 +460,8 @@ def _recorded(report: _Part) -> Recorded:
         regressor_sha256=music["regressor_sha256"].word(),
         primer=None if primer.value is None else primer.word(),
         primer_sha256=None if primer.value is None else music["primer_sha256"].word(),
+        theme=theme,
+        theme_sha256=None if theme is None else music["theme_sha256"].word(),
         soundfont=None if soundfont.value is None else soundfont.word(),
         soundfont_sha256=(
             None if soundfont.value is None else report["sound"]["soundfont_sha256"].word()

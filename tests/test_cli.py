@@ -23,7 +23,7 @@ from emsync.__main__ import _options, main, parser, settings_of
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import EmsyncError
 from emsync.pipeline import STAGES
-from emsync.presets import changed, read_preset, write_preset
+from emsync.presets import as_in_the_paper, changed, read_preset, write_preset
 from emsync.report import read_report
 from emsync.settings import Settings
 
@@ -242,6 +242,12 @@ def test_weights_that_are_not_there(films: Films, tmp_path: Path) -> None:
         ["--seed", "-1"],
         ["--seed", "2147483648"],
         ["--seed", "1.5"],
+        ["--slowest", "39"],
+        ["--chords", "Am | H"],
+        ["--fastest", "quick"],
+        ["--style", "polka"],
+        ["--tonic", "H"],
+        ["--chords", "Am\a"],
         ["--candidates", "0"],
         ["--temperature", "0"],
         ["--top-p", "1.1"],
@@ -299,10 +305,65 @@ def test_options_are_settings(tmp_path: Path) -> None:
     }
     assert chosen(*options.split()) == changed(Settings(), expected)
     files = ("--primer", tmp_path / "a.mid", "--soundfont", tmp_path / "b.sf2")
-    assert chosen(*files) == changed(
+    theme = ("--theme", tmp_path / "c.mid")
+    assert chosen(*files, *theme) == changed(
         Settings(),
-        {"music.primer": tmp_path / "a.mid", "sound.soundfont": tmp_path / "b.sf2"},
+        {
+            "music.primer": tmp_path / "a.mid",
+            "music.theme": tmp_path / "c.mid",
+            "sound.soundfont": tmp_path / "b.sf2",
+        },
     )
+
+
+def test_the_kind_of_music_is_asked_for(tmp_path: Path) -> None:
+    options = (
+        "--method free --style waltz --metre 3/4 --tonic F# --mode dorian --slowest 72 "
+        "--fastest 96.5 --density full --no-melody"
+    )
+    expected = {
+        "music.method": "free",
+        "music.style": "waltz",
+        "music.metre": "3/4",
+        "music.tonic": "F#",
+        "music.mode": "dorian",
+        "music.slowest": 72.0,
+        "music.fastest": 96.5,
+        "music.density": "full",
+        "music.melody": False,
+        "music.chords": "Am | F C | G",
+    }
+    made = chosen(*options.split(), "--chords", " Am | F  C | G")
+    assert made == changed(Settings(), expected)
+    preset = tmp_path / "preset.json"
+    write_preset(made, preset)
+    plain = "--chords none --slowest none --melody --method planned"
+    back = {"method": "planned", "slowest": None, "melody": True, "chords": ""}
+    assert chosen("--preset", preset, *plain.split()) == changed(
+        made, {f"music.{name}": value for name, value in back.items()}
+    )
+
+
+def test_options_that_contradict_each_other_are_wrong_usage(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for options, words in (
+        (("--slowest", "120", "--fastest", "90"), "120 is more than 90 quarters a minute"),
+        (("--metre", "3/4", "--chords", "C D E F G A B"), "7 chords in one bar"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            chosen(*options)
+        assert end.value.code == 2
+        assert words in capsys.readouterr().err
+
+
+def test_one_option_asks_for_the_music_of_the_paper(tmp_path: Path) -> None:
+    assert chosen("--as-in-paper") == as_in_the_paper(Settings())
+    preset = tmp_path / "preset.json"
+    write_preset(changed(Settings(), {"seed": 4, "music.temperature": 0.7}), preset)
+    made = chosen("--preset", preset, "--as-in-paper", "--openings", "4")
+    paper = as_in_the_paper(changed(Settings(), {"seed": 4}))
+    assert made == changed(paper, {"music.openings": 4})
 
 
 def test_options_win_over_the_preset(tmp_path: Path) -> None:
@@ -383,7 +444,7 @@ def samples(path: Path) -> np.ndarray:
         return np.frombuffer(sound.readframes(sound.getnframes()), "<i2")
 
 
-@pytest.mark.parametrize("option", ["--primer", "--soundfont"])
+@pytest.mark.parametrize("option", ["--primer", "--theme", "--soundfont"])
 def test_files_that_are_not_there_or_not_what_they_should_be(
     option: str, films: Films, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -567,7 +628,8 @@ def test_a_report_of_before_is_told(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     for content, words in (
         ("{}", "not a report"),
-        ('{"emsync_report": 2}', "another version"),
+        ('{"emsync_report": 3}', "later version"),
+        ('{"emsync_report": true}', "later version"),
         ('{"emsync_preset": 1}', "not a report"),
         ("[" * 10_000, "nested too deep"),
     ):

@@ -209,10 +209,11 @@ def test_the_slowest_tempo_is_not_above_the_fastest() -> None:
     assert from_query({"music.slowest": "none"}, same) == base
 
 
-def test_chords_are_a_line_of_text() -> None:
-    lines = from_plain({"music": {"chords": "  Am\n|\tF C | G "}})
-    assert lines.music.chords == "Am | F C | G"
-    assert to_query(lines) == "music.chords=Am+%7C+F+C+%7C+G"
+def test_chords_are_lines_of_text() -> None:
+    lines = from_plain({"music": {"chords": "  Am |\tF   C\r\n\n G7 "}})
+    assert lines.music.chords == "Am | F C\n\nG7"
+    assert from_query(dict(parse_qsl(to_query(lines)))) == lines
+    assert to_query(from_plain({"music": {"chords": "Am|F"}})) == "music.chords=Am%7CF"
     assert to_query(Settings(), lines) == "music.chords=none"
     assert from_query({"music.chords": "none"}, lines) == Settings()
     longest = " | ".join(["F#m7b5"] * (presets.LONGEST_TEXT // 9))
@@ -250,6 +251,8 @@ def test_what_is_missing_is_as_whoever_runs_it_has_it() -> None:
         ({"music": {"chords": "Am\0"}}, ["music.chords", "not “Am?”"]),
         ({"music": {"chords": "Am | " * 900}}, ["music.chords", "at most 4000 characters"]),
         ({"music": {"chords": "Am | \ud800"}}, ["music.chords"]),
+        ({"music": {"chords": "Am | H | C"}}, ["'H' is not known", "Cmaj7"]),
+        ({"music": {"chords": "C D E F G A B", "metre": "3/4"}}, ["7 chords in one bar", "6 fit"]),
         ({"music": {"method": "planed"}}, ["music.method", "“planned” or “free”"]),
         ({"music": {"metre": "5/4"}}, ["music.metre", "“3/4”"]),
         ({"music": {"slowest": 39}}, ["music.slowest", "from 40 to 220, or none"]),
