@@ -1,16 +1,20 @@
 """From drawn notes and a plan to music: the stages of an arrangement in their order."""
 
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from emsync.music import vocabulary as v
 from emsync.music.arranging.bass import obey_bass
+from emsync.music.arranging.drums import Pattern, groove_of, steady_drums
 from emsync.music.arranging.events import (
     BASS,
     CHORDAL,
     DRUMS,
     Event,
+    SectionSpan,
     events_of,
     in_order,
     one_at_a_time,
@@ -20,18 +24,14 @@ from emsync.music.arranging.events import (
 )
 from emsync.music.arranging.harmonise import harmonise
 from emsync.music.arranging.hits import set_ending, set_hits
-from emsync.music.arranging.parts import share_parts
+from emsync.music.arranging.lead import Tune, come_home, sing, write_tune
+from emsync.music.arranging.parts import LEAD_RANGE, share_parts
+from emsync.music.arranging.recall import material
+from emsync.music.arranging.texture import feel_of, settle, swung, without_pile_ups
+from emsync.music.arranging.theme import Theme, tune_of
 from emsync.music.plan import Plan
 from emsync.music.tokens import NoteTable
 from emsync.settings import MusicSettings
-
-
-@dataclass(frozen=True)
-class Theme:
-    """A melody that a user brings along, as the theme of a piece."""
-
-    steps: tuple[int, ...]
-    pitches: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -60,24 +60,95 @@ def arrange(
         seed: decides between equally good ways.
         theme: melody for the sections lettered A.
     """
+    rng = random.Random(f"arrange {seed}")
     drawn = [e for e in events_of(notes) if e.start < plan.end]
+    drawn = settle(drawn, feel_of(drawn))
     sections = section_spans(plan)
-    out: list[Event] = []
-    parted = []
-    for span in sections:
-        here = [
-            e
-            for e in within(drawn, span)
-            if v.GROUPS[e.group] in span.section.groups and v.GROUPS[e.group] in settings.groups
-        ]
-        parts = share_parts(
-            span, [e for e in here if e.group in CHORDAL], plan, settings.density, None, None, seed
-        )
-        parted.append((span, parts, here))
-        out += obey_bass([e for e in here if e.group == BASS], plan, span)
-        out += [e for e in here if e.group == DRUMS]
-    out += harmonise(parted, plan)
-    out = set_hits(in_order(out), plan, settings.groups)
+    melody = write_lead(plan, settings, seed, theme)
+    out = accompany(drawn, sections, melody, plan, settings, rng)
+    if "drums" in settings.groups:
+        out += drum(drawn, sections, plan, rng)
+    out += melody
+    if plan.style == "jazz":
+        out = swung(out, plan.hits)
+    out = without_pile_ups(in_order(out), plan.hits)
+    out = set_hits(out, plan, settings.groups)
     out = set_ending(in_order(out), plan, settings.groups)
     table, lead = table_of_events(one_at_a_time(out))
     return Arrangement(table, lead)
+
+
+def write_lead(plan: Plan, settings: MusicSettings, seed: int, theme: Theme | None) -> list[Event]:
+    """Return the melody of the piece: a tune for each letter, back whenever the letter is."""
+    if not settings.melody:
+        return []
+    tunes: dict[str, Tune] = {}
+    if theme is not None:
+        tunes["A"] = tune_of(theme, plan.metre)
+    out: list[Event] = []
+    for span in section_spans(plan):
+        name, letter = span.section.lead, span.section.letter
+        if name is None or name not in settings.groups or v.GROUPS.index(name) not in CHORDAL:
+            continue
+        if letter not in tunes:
+            tunes[letter] = write_tune(plan, span, random.Random(f"tune {seed} {letter}"))
+        group = v.GROUPS.index(name)
+        low, high = LEAD_RANGE[group]
+        line = sing(tunes[letter], plan, span, low, high)
+        if plan.cadence is not None and span.start < plan.cadence <= span.end:
+            line = come_home(line, plan, low, high)
+        out += [Event(group, pitch, start, end, lead=True) for start, end, pitch in line]
+    return out
+
+
+def accompany(
+    drawn: Sequence[Event],
+    sections: Sequence[SectionSpan],
+    melody: Sequence[Event],
+    plan: Plan,
+    settings: MusicSettings,
+    rng: random.Random,
+) -> list[Event]:
+    """Return bass and chords, below the melody while there is one."""
+    turns = {letter: rng.randrange(64) for letter in sorted({s.section.letter for s in sections})}
+    out: list[Event] = []
+    parted = []
+    for span, made in zip(
+        sections, material(drawn, sections, plan, settings.groups, rng), strict=True
+    ):
+        sung = within(melody, span)
+        ceiling = min(e.pitch for e in sung) - 1 if sung else None
+        lead = _relieved(span, settings.groups, sung)
+        chordal = [e for e in made if e.group in CHORDAL and e.group != lead]
+        parts = share_parts(
+            span, chordal, plan, settings, lead, ceiling, turns[span.section.letter]
+        )
+        parted.append((span, parts, chordal))
+        out += obey_bass([e for e in made if e.group == BASS], plan, span)
+    return out + harmonise(parted, plan)
+
+
+def _relieved(span: SectionSpan, allowed: Sequence[str], sung: Sequence[Event]) -> int | None:
+    """Return the group that plays only the melody; None if it has to accompany itself."""
+    if not sung:
+        return None
+    lead = sung[0].group
+    playing = {v.GROUPS.index(name) for name in span.section.groups if name in allowed}
+    return lead if playing & set(CHORDAL) - {lead} else None
+
+
+def drum(
+    drawn: Sequence[Event], sections: Sequence[SectionSpan], plan: Plan, rng: random.Random
+) -> list[Event]:
+    """Return the drums: one groove for each letter, the drawn one where there is one."""
+    grooves: dict[str, list[Pattern]] = {}
+    struck = [e for e in drawn if e.group == DRUMS]
+    out: list[Event] = []
+    for span in sections:
+        if "drums" not in span.section.groups:
+            continue
+        letter = span.section.letter
+        if not grooves.get(letter):
+            grooves[letter] = groove_of(within(struck, span), plan, span)
+        out += steady_drums(plan, span, grooves[letter], rng)
+    return out

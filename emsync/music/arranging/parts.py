@@ -17,7 +17,7 @@ from emsync.music.arranging.events import (
     onsets,
 )
 from emsync.music.plan import Plan
-from emsync.settings import Density
+from emsync.settings import Density, MusicSettings
 
 Role = Literal["chords", "pad", "broken", "line"]
 """Chords in the drawn rhythm; chords held; chords broken into single notes; a single line."""
@@ -77,7 +77,7 @@ def share_parts(
     span: SectionSpan,
     events: Sequence[Event],
     plan: Plan,
-    density: Density,
+    settings: MusicSettings,
     lead: int | None,
     ceiling: int | None,
     turn: int,
@@ -88,16 +88,17 @@ def share_parts(
         span: the section.
         events: what is drawn in it, sorted.
         plan: of the piece.
-        density: asked for.
+        settings: groups allowed and density.
         lead: group that has the melody here and therefore does not accompany, if there is one.
         ceiling: highest pitch of accompaniment, if a melody sounds above it.
         turn: number that decides which of equally good figures is taken.
     """
     section = span.section
-    groups = [g for g in CHORDAL if v.GROUPS[g] in section.groups and g != lead]
+    allowed = [g for g in section.groups if g in settings.groups]
+    groups = [g for g in CHORDAL if v.GROUPS[g] in allowed and g != lead]
     drawn = {g: _look_at([e for e in events if e.group == g], plan) for g in groups}
     roles = _roles(drawn, section.arousal, plan.style)
-    sizes = _sizes(roles, voice_budget(section.energy, density))
+    sizes = _sizes(roles, voice_budget(section.energy, settings.density))
     parts = {}
     for group in groups:
         low, high = HOME[group]
