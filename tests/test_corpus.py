@@ -15,8 +15,8 @@ from emsync.music import vocabulary as v
 from emsync.music.emotion_regressor import load_regressor
 from emsync.music.tokens import NoteTable, decode, tick_of_tokens
 from emsync.training.corpus import Cleaning, UnusableFile, build, read_shard, tokenise
+from emsync.training.crops import retime
 from emsync.training.labels import bars_apart
-from emsync.training.train_music import retime
 
 BEAT = 0.5
 SIXTEENTH = 0.125

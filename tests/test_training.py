@@ -27,17 +27,17 @@ from emsync.music.transformer import (
 )
 from emsync.training import plot, train_music
 from emsync.training.corpus import Piece, UnusableFile, build, read_shard, tokenise
-from emsync.training.labels import arousal_of_tempo, majorness
-from emsync.training.train_music import (
+from emsync.training.crops import (
     CHORD_DROPPED,
     Batch,
     Crops,
     TrainingSettings,
-    WeightAverage,
     batches_from,
     boundary_offsets,
     transpose,
 )
+from emsync.training.labels import arousal_of_tempo, majorness
+from emsync.training.optimisers import WeightAverage
 
 SCALES = {"major": (0, 4, 7), "minor": (0, 3, 7)}
 
@@ -389,7 +389,7 @@ def test_chord_weighs_ten_times_and_padding_nothing(monkeypatch: pytest.MonkeyPa
     logits[0, v.CHORD], logits[1, 500] = 2.0, 1.0
     targets = torch.tensor([v.CHORD, 500, v.PAD])
     monkeypatch.setattr(train_music, "losses", lambda *_: (logits, targets))
-    batch = train_music.Batch(*(torch.zeros(1) for _ in range(3)))
+    batch = Batch(*(torch.zeros(1) for _ in range(5)))
     nll = [-float(logits[i].log_softmax(-1)[targets[i]]) for i in range(2)]
     loss = float(train_music.training_loss(torch.nn.Identity(), batch))
     assert loss == pytest.approx((10 * nll[0] + nll[1]) / 2, rel=1e-5)

@@ -6,7 +6,9 @@ sixths and added ninths are labelled by their triad, as the added tone colours a
 changing what may follow it. Suspensions keep a class each, since their tones differ.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -34,8 +36,8 @@ LABELS: Final = 1 + 12 * len(CLASSES)
 _CLASS_OF = {quality: i for i, qualities in enumerate(CLASSES) for quality in qualities}
 
 Harmony = tuple[int, int, float]
-"""What one position is told: the label of the chord at the clock after the token, the label of the
-chord that follows it, and the seconds until that one begins."""
+"""What one position is told: the label of the chord at the clock after the token, that of the chord
+that follows it, which is another one, and the seconds until then."""
 UNTOLD: Final[Harmony] = (NOT_GIVEN, NOT_GIVEN, 0.0)
 
 
@@ -101,3 +103,33 @@ def placed(
     at, kept = at[last], kept[last]
     new = np.diff(kept.astype(np.int64), prepend=-1) != 0
     return at[new].astype(np.int64), kept[new]
+
+
+@dataclass(frozen=True)
+class ToldChords:
+    """The chords of a piece as the generator is told of them."""
+
+    starts: tuple[float, ...]
+    """Seconds at which each begins, ascending."""
+    labels: tuple[int, ...]
+    """No two neighbours alike."""
+
+    @staticmethod
+    def of(chords: Sequence[Chord], seconds: Callable[[int], float]) -> "ToldChords":
+        """Return what is told of a plan's chords; `seconds` gives the time of a step."""
+        starts: list[float] = []
+        labels: list[int] = []
+        for chord in chords:
+            label = label_of_chord(chord)
+            if not labels or labels[-1] != label:
+                starts.append(seconds(chord.step))
+                labels.append(label)
+        return ToldChords(tuple(starts), tuple(labels))
+
+    def at(self, seconds: float) -> Harmony:
+        """Return what a token is told after which the clock is at `seconds`."""
+        following = bisect_right(self.starts, seconds)
+        now = self.labels[following - 1] if following else NOT_GIVEN
+        if following == len(self.starts):
+            return now, NOT_GIVEN, 0.0
+        return now, self.labels[following], self.starts[following] - seconds

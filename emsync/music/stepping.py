@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from emsync.music.harmony_labels import Harmony
 from emsync.music.transformer import KeyValueCache, MusicTransformer
 
 SLOTS = 16
@@ -75,8 +76,9 @@ class Stepper(ABC):
         """The positions that each piece has behind it."""
         self._moods = like.new_zeros(rows, settings.width - model.embedding.embedding_dim)
         """The mood's part of each embedding, for `continuous-concatenated`."""
-        self._boundaries: list[tuple[float, Tensor] | None] = [None] * rows
-        """The offset that each piece was last told, and its vector. Most tokens move no clock."""
+        self._told: list[tuple[float, Harmony | None, Tensor] | None] = [None] * rows
+        """The offset and the chords that each piece was last told, and their vector. Most tokens
+        move no clock."""
 
     def read_in(
         self,
@@ -84,6 +86,7 @@ class Stepper(ABC):
         tokens: Sequence[int],
         offsets: Sequence[float],
         mood: tuple[float, float],
+        harmonies: Sequence[Harmony] | None = None,
     ) -> Tensor:
         """Forget what piece `row` has behind it and read `tokens` instead.
 
@@ -92,6 +95,9 @@ class Stepper(ABC):
             tokens: the instrument count, if any, comes first.
             offsets: seconds from each token's time to the next boundary; NaN for 'not told'.
             mood: valence and arousal in [-1, 1]; NaN for 'not given'.
+            harmonies: one for each token: label of the chord at the clock after it, label of the
+                next chord, seconds until that begins; `harmony_labels.UNTOLD` where not given, and
+                None where none is. Only for models with `settings.harmony`.
 
         Returns:
             Logits of the next token, (1011,), on the CPU.
@@ -106,6 +112,7 @@ class Stepper(ABC):
             torch.tensor([list(offsets)], device=self.device),
             conditions,
             past,
+            None if harmonies is None else torch.tensor([list(harmonies)], device=self.device),
         )
         self._keep(row)
         out: Tensor = logits[0, -1].cpu()
@@ -115,19 +122,36 @@ class Stepper(ABC):
         """Put aside what was read in, where the pieces share a cache."""
 
     @abstractmethod
-    def step(self, rows: Sequence[int], tokens: Sequence[int], offsets: Sequence[float]) -> Tensor:
+    def step(
+        self,
+        rows: Sequence[int],
+        tokens: Sequence[int],
+        offsets: Sequence[float],
+        harmonies: Sequence[Harmony] | None = None,
+    ) -> Tensor:
         """Logits (rows, 1011) on the CPU after one token more in each of the pieces `rows`.
 
-        Each has been read in, and has room in `pasts`.
+        Each has been read in, and has room in `pasts`. `offsets` and `harmonies` hold one for each
+        of `rows`, as in `read_in`.
         """
 
-    def _boundary_vector(self, row: int, offset: float) -> Tensor:
-        last = self._boundaries[row]
-        if last is None or last[0] != offset:
-            told = torch.tensor([[offset]], device=self.device)
-            last = (offset, self.model.boundary_vectors(told)[0, 0])
-            self._boundaries[row] = last
-        return last[1]
+    def _told_vectors(
+        self, rows: Sequence[int], offsets: Sequence[float], harmonies: Sequence[Harmony] | None
+    ) -> Tensor:
+        """(rows, width): what is added to the embeddings for boundaries and chords."""
+        chords = harmonies if harmonies is not None else [None] * len(rows)
+        each = zip(rows, offsets, chords, strict=True)
+        return torch.stack([self._told_vector(*one) for one in each])
+
+    def _told_vector(self, row: int, offset: float, harmony: Harmony | None) -> Tensor:
+        last = self._told[row]
+        if last is None or last[:2] != (offset, harmony):
+            vector = self.model.told_vectors(
+                torch.tensor([[offset]], device=self.device),
+                None if harmony is None else torch.tensor([[harmony]], device=self.device),
+            )
+            last = self._told[row] = (offset, harmony, vector[0, 0])
+        return last[2]
 
 
 class CompiledStepper(Stepper):
@@ -159,18 +183,21 @@ class CompiledStepper(Stepper):
         self._keys[:, row, :, :seen] = self.cache.keys[:, 0, :, :seen].numpy()
         self._values[:, row, :, :seen] = self.cache.values[:, 0, :, :seen].numpy()
 
-    def step(self, rows: Sequence[int], tokens: Sequence[int], offsets: Sequence[float]) -> Tensor:
+    def step(
+        self,
+        rows: Sequence[int],
+        tokens: Sequence[int],
+        offsets: Sequence[float],
+        harmonies: Sequence[Harmony] | None = None,
+    ) -> Tensor:
         if not all(self.pasts[row].room for row in rows):  # nothing else keeps within the memory
             raise ValueError("the context of a piece is full")
-        boundaries = [
-            self._boundary_vector(row, offset).numpy()
-            for row, offset in zip(rows, offsets, strict=True)
-        ]
+        told = self._told_vectors(rows, offsets, harmonies).numpy()
         moods = self._moods.numpy()[list(rows)]
         embedded = np.concatenate((self._embedding[list(tokens)], moods), axis=1)
         logits = np.empty((len(rows), len(self._bias)), np.float32)
         self._compiled(
-            embedded + np.stack(boundaries),
+            embedded + told,
             np.array(rows),
             np.array([self.pasts[row].length for row in rows]),
             *self._matrices,
@@ -227,10 +254,11 @@ class LayeredStepper(Stepper):
             (rows, width).
         """
 
-    def _logits(self, tokens: Tensor, at: Tensor, boundaries: Tensor, moods: Tensor) -> Tensor:
+    def _logits(self, tokens: Tensor, at: Tensor, told: Tensor, moods: Tensor) -> Tensor:
         """All of the step: (rows,) tokens at the positions (rows,) `at` → (rows, 1011).
 
-        `boundaries` and `moods` hold a row each, as `MusicTransformer.embed` adds them.
+        `told`, of boundaries and chords, and `moods` hold a row each, as `MusicTransformer.embed`
+        adds them.
         """
         x = F.embedding(tokens, self.model.embedding.weight)
         if self.settings.positions == "relative":
@@ -238,11 +266,11 @@ class LayeredStepper(Stepper):
         if moods.shape[1]:
             x = torch.cat((x, moods), dim=-1)
         if self.settings.positions == "relative":
-            x = x + torch.cat((self.model.position.index_select(0, at), boundaries), dim=-1)
+            x = x + torch.cat((self.model.position.index_select(0, at), told), dim=-1)
             for number in range(len(self._layers)):
                 x = self._relative_layer(number, x)
             return self._head(x)
-        x = self._normalised(x + boundaries)
+        x = self._normalised(x + told)
         cosines, sines = self._cosines.index_select(0, at), self._sines.index_select(0, at)
         for number in range(len(self._layers)):
             x = self._rotary_layer(number, x, cosines, sines)
@@ -299,14 +327,18 @@ class RowStepper(LayeredStepper):
         self._now: Sequence[int] = ()
         """The pieces of this step."""
 
-    def step(self, rows: Sequence[int], tokens: Sequence[int], offsets: Sequence[float]) -> Tensor:
+    def step(
+        self,
+        rows: Sequence[int],
+        tokens: Sequence[int],
+        offsets: Sequence[float],
+        harmonies: Sequence[Harmony] | None = None,
+    ) -> Tensor:
         at = [self.pasts[row].length for row in rows]
         new, positions = torch.tensor((list(tokens), at)).unbind()
-        boundaries = torch.stack(
-            [self._boundary_vector(row, offset) for row, offset in zip(rows, offsets, strict=True)]
-        )
+        told = self._told_vectors(rows, offsets, harmonies)
         self._now = rows
-        logits = self._logits(new, positions, boundaries, self._moods[list(rows)])
+        logits = self._logits(new, positions, told, self._moods[list(rows)])
         for row in rows:
             self.pasts[row].length += 1
         return logits
@@ -399,18 +431,22 @@ class SlotStepper(LayeredStepper):
         self._positions = torch.arange(self.settings.context, device=self.device)
         self._tokens = torch.zeros_like(self._slots)
         self._at = torch.zeros_like(self._slots)
-        self._told = torch.zeros(SLOTS, len(model.boundary_not_told), device=self.device)
+        self._told_now = torch.zeros(SLOTS, len(model.boundary_not_told), device=self.device)
         self.way = "all slots, operation by operation"
         self._graph: torch.cuda.CUDAGraph | None = None
         if self.device.type == "cuda":
             self._capture()
 
-    def step(self, rows: Sequence[int], tokens: Sequence[int], offsets: Sequence[float]) -> Tensor:
+    def step(
+        self,
+        rows: Sequence[int],
+        tokens: Sequence[int],
+        offsets: Sequence[float],
+        harmonies: Sequence[Harmony] | None = None,
+    ) -> Tensor:
         where = torch.tensor(list(rows), device=self.device)
         self._tokens[where] = torch.tensor(list(tokens), device=self.device)
-        self._told[where] = torch.stack(
-            [self._boundary_vector(row, offset) for row, offset in zip(rows, offsets, strict=True)]
-        )
+        self._told_now[where] = self._told_vectors(rows, offsets, harmonies)
         # The other slots compute too. What they store is overwritten before it is read.
         last = self.settings.context - 1
         self._at.copy_(torch.tensor([min(past.length, last) for past in self.pasts]))
@@ -423,7 +459,7 @@ class SlotStepper(LayeredStepper):
         return self._out[where].cpu()
 
     def _all_slots(self) -> Tensor:
-        return self._logits(self._tokens, self._at, self._told, self._moods)
+        return self._logits(self._tokens, self._at, self._told_now, self._moods)
 
     def _capture(self) -> None:
         """Record the step, so that one launch does the work of hundreds."""

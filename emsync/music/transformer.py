@@ -7,7 +7,8 @@ The model is told of the mood in one of the four ways that the thesis compares:
 - `continuous-concatenated`: a vector made from both is a part of every token's embedding.
 - `none`: not at all.
 
-Every position also carries the seconds to the next boundary. Two position schemes share that:
+Every position also carries the seconds to the next boundary and, with `harmony`, the chord of the
+moment and the one that comes next, or that these are not told. Two position schemes:
 
 - `relative`: learned positions and relative global attention, post-norm. What the published
   checkpoint was trained with; `tests/test_transformer.py` checks it against golden files.
@@ -26,6 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emsync.music import vocabulary as v
+from emsync.music.harmony_labels import LABELS, NOT_GIVEN
 
 Positions = Literal["relative", "rotary"]
 Conditioning = Literal["none", "discrete-token", "continuous-token", "continuous-concatenated"]
@@ -41,6 +43,9 @@ MAXIMUM_OFFSET = 8.0
 """Seconds: a boundary further away than this is not announced."""
 OFFSET_SCALES = (0.03, 0.1, 0.3, 1.0, 3.0)
 """Seconds: decay lengths at which the rotary model sees a boundary come near."""
+CHANGE_SCALES = (0.125, 0.5, 2.0)
+"""Seconds: decay lengths at which the model sees the next chord come near: as a sixteenth, a beat
+and a bar are away."""
 
 
 ATTENTION_BLOCK = 256
@@ -61,6 +66,8 @@ class TransformerSettings:
     dropout: float = 0.0
     conditioning: Conditioning = "continuous-token"
     """Weights that were saved without this field are of that kind."""
+    harmony: bool = False
+    """Whether chords can be told, see `MusicTransformer.embed`; for `rotary` alone."""
 
     def __post_init__(self) -> None:
         for name, kind in (("positions", Positions), ("conditioning", Conditioning)):
@@ -71,6 +78,8 @@ class TransformerSettings:
                 )
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ValueError("the width must be an even multiple of the number of heads")
+        if self.harmony and self.positions != "rotary":
+            raise ValueError("chords can be told to a model with rotary positions only")
 
     @property
     def prefix(self) -> int:
@@ -180,6 +189,32 @@ class _MoodPart(nn.Module):
         """(batch, 2) in [-1, 1] or NaN → (batch, width)."""
         vector = self.network(conditions.nan_to_num(0.0))
         out: Tensor = vector + (conditions.isnan().to(vector.dtype) @ self.not_given)
+        return out
+
+
+class _HarmonyVectors(nn.Module):
+    """The chord of the moment and the next one as one vector, zero where they are not given.
+
+    The next chord has a vector for each of `CHANGE_SCALES`, which grows as it comes near. All are
+    zero at first: weights that were trained without chords go on as they were.
+    """
+
+    scales: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.now = nn.Embedding(LABELS, width, padding_idx=NOT_GIVEN)
+        self.coming = nn.Embedding(LABELS, len(CHANGE_SCALES) * width, padding_idx=NOT_GIVEN)
+        nn.init.zeros_(self.now.weight)
+        nn.init.zeros_(self.coming.weight)
+        self.register_buffer("scales", torch.tensor(CHANGE_SCALES), persistent=False)
+
+    def forward(self, harmonies: Tensor) -> Tensor:
+        """(..., 3): two labels and seconds, see `harmony_labels.Harmony` → (..., width)."""
+        labels = harmonies[..., :2].long()
+        near = (-harmonies[..., 2:] / self.scales).exp().unsqueeze(-1)
+        coming = self.coming(labels[..., 1]).unflatten(-1, (len(CHANGE_SCALES), -1))
+        out: Tensor = self.now(labels[..., 0]) + (near * coming).sum(-2)
         return out
 
 
@@ -373,6 +408,8 @@ class MusicTransformer(nn.Module):
         nn.init.zeros_(self.head.bias)
         self.layers = nn.ModuleList(layer(settings) for _ in range(settings.layers))
         self.dropout = nn.Dropout(settings.dropout)
+        if settings.harmony:
+            self.harmony = _HarmonyVectors(width)
         boundary_width = width // 2 if settings.positions == "relative" else width
         self.boundary_not_told = nn.Parameter(torch.zeros(boundary_width))
         self.register_load_state_dict_pre_hook(_add_boundary_not_told)
@@ -397,14 +434,36 @@ class MusicTransformer(nn.Module):
         # model, not one that hears of a boundary eight seconds away.
         return announced * (near > 0) + not_told
 
+    def told_vectors(self, offsets: Tensor, harmonies: Tensor | None) -> Tensor:
+        """Boundary and chords as one vector, to be added to each position's embedding.
+
+        Args:
+            offsets: see `boundary_vectors`.
+            harmonies: (batch, positions, 3) as `harmony_labels.Harmony`; None for 'not given'.
+
+        Raises:
+            ValueError: the model cannot be told of chords.
+        """
+        vectors = self.boundary_vectors(offsets)
+        if harmonies is None:
+            return vectors
+        if not self.settings.harmony:
+            raise ValueError("this model was not trained to be told of chords")
+        return vectors + self.harmony(harmonies)
+
     def new_cache(self, batch: int) -> KeyValueCache:
         """An empty cache for `batch` pieces, on the weights' device and in their type."""
         return KeyValueCache(self.settings, batch, self.head.weight)
 
     def embed(
-        self, tokens: Tensor, offsets: Tensor, conditions: Tensor | None, past: int = 0
+        self,
+        tokens: Tensor,
+        offsets: Tensor,
+        conditions: Tensor | None,
+        past: int = 0,
+        harmonies: Tensor | None = None,
     ) -> Tensor:
-        """What the layers are given: tokens, mood, boundaries and, for `relative`, positions.
+        """What the layers are given: tokens, mood, boundaries, chords, and positions if `relative`.
 
         Args:
             tokens: (batch, new) token indices.
@@ -413,6 +472,9 @@ class MusicTransformer(nn.Module):
                 safe to pass; needed at the start of a piece, and for `continuous-concatenated`
                 everywhere.
             past: positions that came before; 0 at the start of a piece, where the mood's follow.
+            harmonies: (batch, new, 3): label of the chord at the clock after each token, label of
+                the next chord, seconds until that begins (`harmony_labels.Harmony`); label 0 for
+                'not given', and None where none is.
 
         Returns:
             (batch, positions, width): `settings.prefix` more than `new` when `past` is 0.
@@ -429,17 +491,20 @@ class MusicTransformer(nn.Module):
         elif self.settings.prefix and past == 0:
             x = torch.cat((self.mood(conditions).to(x.dtype), x), dim=1)
             offsets = torch.cat((offsets[:, :1].expand(-1, self.settings.prefix), offsets), dim=1)
+            if harmonies is not None:
+                first = harmonies[:, :1].expand(-1, self.settings.prefix, -1)
+                harmonies = torch.cat((first, harmonies), dim=1)
         new = x.shape[1]
         if past + new > self.settings.context:
             raise ValueError(
                 f"{past + new} positions do not fit a context of {self.settings.context}"
             )
-        boundary = self.boundary_vectors(offsets).to(x.dtype)
+        told = self.told_vectors(offsets, harmonies).to(x.dtype)
         if self.settings.positions == "relative":
             position = self.position[past : past + new].expand(x.shape[0], -1, -1)
-            x = x + torch.cat((position.to(x.dtype), boundary), dim=-1)
+            x = x + torch.cat((position.to(x.dtype), told), dim=-1)
         else:
-            x = F.rms_norm(x + boundary, (x.shape[-1],))
+            x = F.rms_norm(x + told, (x.shape[-1],))
         out: Tensor = self.dropout(x)
         return out
 
@@ -456,6 +521,7 @@ class MusicTransformer(nn.Module):
         offsets: Tensor,
         conditions: Tensor | None = None,
         cache: KeyValueCache | None = None,
+        harmonies: Tensor | None = None,
     ) -> Tensor:
         """Logits for the token after each position.
 
@@ -464,11 +530,13 @@ class MusicTransformer(nn.Module):
             offsets: (batch, new) seconds from each token's time to the next boundary; see `embed`.
             conditions: (batch, 2) valence and arousal; see `embed`.
             cache: positions seen in earlier calls; the new ones are added to it.
+            harmonies: (batch, new, 3) chords; see `embed`.
 
         Returns:
             (batch, new, 1011); with `settings.prefix` more positions at the start of a piece.
         """
-        x = self.embed(tokens, offsets, conditions, cache.length if cache is not None else 0)
+        past = cache.length if cache is not None else 0
+        x = self.embed(tokens, offsets, conditions, past, harmonies)
         hidden = None
         if self.settings.positions == "relative" and cache is None:
             hidden = F.pad(tokens == v.PAD, (self.settings.prefix, 0))
