@@ -9,13 +9,15 @@ Sections, each with what it needs:
   av-align     whether the onsets of scored films meet their motion (--av-films)
   speed        tokens a second, beside the full recomputation of the published code
   tags         how far a track is from a reference track in what it sounds like (--tags)
+  musicianship what a musician would check, of every way of composing beside real music (--shards)
 
 Without --only every section runs whose input is given. Time goes into composing: by default
 20 films of a minute three times over (boundaries), 100 pieces of half a minute (emotion), each once
 as it comes and once with the best of eight openings of ten seconds, and 64 (statistics), five hours
 and a half of music in all. With the shipped weights that takes about 20 minutes on one free core,
 3 s a minute of music and the likelihood some minutes more; AV-Align takes 20 s a minute of film.
-The files are written anew after each section.
+The musicianship composes 60 pieces of a minute with each way as the app does, one by one with all
+their candidates: about 10 minutes a way. The files are written anew after each section.
 """
 
 import argparse
@@ -38,12 +40,14 @@ from emsync.evaluation.alignment import adherence
 from emsync.evaluation.av_align import av_align
 from emsync.evaluation.emotion_control import emotion_control
 from emsync.evaluation.likelihood import likelihood
+from emsync.evaluation.musicianship.requests import WAYS
+from emsync.evaluation.musicianship.running import REAL_WINDOWS, Keeper, musicianship
 from emsync.evaluation.speed import speed
 from emsync.evaluation.statistics import musical_statistics
 from emsync.evaluation.table import markdown
 from emsync.evaluation.tags import load_tagger, tag_distance
+from emsync.music.candidates import OPENING_SECONDS
 from emsync.music.checkpoint import Checkpoint, load
-from emsync.music.compose import OPENING_SECONDS
 from emsync.music.emotion_regressor import load_regressor
 from emsync.settings import MusicSettings
 from emsync.training.corpus import Piece, read_shard
@@ -136,6 +140,24 @@ def _speed(on: Measurement, advance: Advance) -> Any:
     return [asdict(one) | {"ratio": one.ratio} for one in speed(on.checkpoint.model)]
 
 
+def _musicianship(on: Measurement, advance: Advance) -> Any:
+    options = on.options
+    keep = None
+    if options.keep_pieces is not None:
+        keep = Keeper(options.keep_pieces, options.rolls)
+    found = musicianship(
+        on.checkpoint,
+        on.pieces,
+        options.musicianship_pieces,
+        options.seed,
+        options.ways,
+        options.real_windows,
+        keep=keep,
+        advance=advance,
+    )
+    return asdict(found)
+
+
 def _tags(on: Measurement, advance: Advance) -> Any:
     folder, generated, reference = on.options.tags
     return asdict(tag_distance(load_tagger(folder), generated, reference))
@@ -158,6 +180,7 @@ SECTIONS = {
     "av-align": Section(_av_align, "av_films"),
     "speed": Section(_speed),
     "tags": Section(_tags, "tags"),
+    "musicianship": Section(_musicianship, "shards"),
 }
 
 
@@ -184,6 +207,30 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--pieces", type=int, default=4, help="a mood, for emotion (4)")
     made.add_argument("--statistics-pieces", type=int, default=64, help="for statistics (64)")
     made.add_argument("--piece-seconds", type=float, default=30.0, help="of a piece, for both (30)")
+    made.add_argument(
+        "--ways",
+        nargs="+",
+        choices=WAYS,
+        default=list(WAYS),
+        metavar="WAY",
+        help=f"to compose, for musicianship: {', '.join(WAYS)} (all)",
+    )
+    made.add_argument(
+        "--musicianship-pieces", type=int, default=60, metavar="N", help="of a minute, a way (60)"
+    )
+    made.add_argument(
+        "--real-windows",
+        type=int,
+        default=REAL_WINDOWS,
+        metavar="N",
+        help="minutes of the test split beside them, at most (%(default)s)",
+    )
+    made.add_argument(
+        "--keep-pieces", type=Path, metavar="FOLDER", help="for their MIDI files and measures"
+    )
+    made.add_argument(
+        "--rolls", action="store_true", help="draw the piano rolls of the pieces that are kept"
+    )
     for knob in ("temperature", "top-p", "guidance"):
         default = getattr(MusicSettings, knob.replace("-", "_"))
         made.add_argument(
@@ -206,6 +253,8 @@ def main(arguments: list[str] | None = None) -> int:
             made.error(f"{name} needs --{str(SECTIONS[name].needs).replace('_', '-')}")
     if options.device is None:
         options.device = "cuda" if torch.cuda.is_available() else "cpu"
+    if options.rolls and options.keep_pieces is None:
+        made.error("--rolls needs --keep-pieces")
     chosen = [name for name in SECTIONS if name in (options.only or SECTIONS) and given[name]]
     try:
         table = measure(options, chosen)

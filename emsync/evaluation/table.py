@@ -1,14 +1,16 @@
-"""The figures as one Markdown table."""
+"""The figures as Markdown: one table, and one of its own for the musicianship."""
 
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from emsync.evaluation.musicianship.comparing import markdown_of
+
 Row = tuple[str, str, str]
 
 
 def markdown(figures: dict[str, Any]) -> str:
-    """One table: measure, value, and what to hold it against.
+    """One table: measure, value, and what to hold it against; then that of the musicianship.
 
     Args:
         figures: as written to `evaluation.json`, but with NaN for what could not be measured;
@@ -29,7 +31,11 @@ def markdown(figures: dict[str, Any]) -> str:
             rows += section(figures[name])
     # What could not be measured is a dash, however it would have been written.
     lines = (f"| {' | '.join(row)} |\n" for row in rows)
-    return "".join(re.sub(r"[+-]?\bnan\b%?", "–", line) for line in lines)
+    text = "".join(re.sub(r"[+-]?\bnan\b%?", "–", line) for line in lines)
+    if "musicianship" in figures:
+        beside = markdown_of(figures["musicianship"])
+        text = f"{text}\n{beside}" if len(rows) > 2 else beside
+    return text
 
 
 def _likelihood(tiers: list[dict[str, Any]]) -> Iterator[Row]:
