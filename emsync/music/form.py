@@ -15,13 +15,13 @@ from emsync.settings import MusicSettings
 
 SAME_MOMENT = 0.3
 """Seconds between a change of mood and the hit point that it belongs to, at most. Ours."""
-USUAL_SECTION = 15.0
-"""Seconds: eight bars of 4/4 at 128 quarters a minute, the usual length of a strain. Ours."""
+USUAL_SECTION = 16.5
+"""Seconds: eight bars of 4/4 at 116 quarters a minute, the usual length of a strain. Ours."""
 USUAL_INTRO = 7.0
 """Seconds. Ours."""
 LEAST_FOR_INTRO = 30.0
 """Seconds that a piece lasts at least to have an intro. Ours."""
-SAME_MOOD = 0.12
+SAME_MOOD = 0.2
 """Moods closer than this in both axes share their sections. Ours, a little over the curve's own
 bound (`emsync.emotion.curve.LEAST_CHANGE`), so that a film that comes back finds its music."""
 MOST_LEADS = 0.62

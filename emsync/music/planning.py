@@ -6,7 +6,7 @@ in `emsync.music.progressions`; this module lays chord changes on the grid and d
 
 import random
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -16,7 +16,7 @@ from emsync.emotion.mapping import Mood
 from emsync.music import form
 from emsync.music.grid import STEPS_PER_EIGHTH, Grid
 from emsync.music.harmony import Degree, degree_of, has_places, key_of, parse_chords
-from emsync.music.plan import PITCH_NAMES, Chord, ModeName, Plan, Section
+from emsync.music.plan import PITCH_NAMES, QUALITIES, Chord, ModeName, Plan, Section
 from emsync.music.progressions import CADENCES, Progression, dressed, progressions
 from emsync.settings import MusicSettings
 
@@ -27,13 +27,29 @@ CALM_CHORD, EXCITED_CHORD = 2.6, 1.6
 BRIGHTNESS_PER_VALENCE = 0.36
 """Leaning to major (`harmony.brightness`) that a valence of 1 asks for. Ours: the bank's brightest
 and darkest progressions lie there."""
-CLOSEST = 5
+CLOSEST = 4
 """Progressions nearest to that leaning, of which the seed chooses."""
+
+NEAR = 0.5
+"""Share of a unit around a hit point in which its line gives way to it. Ours."""
+WORTH_OF_NEW_CHORD = 0.06
+"""What a chord that was not heard yet outweighs in brightness. Ours: with it a minute has 7 to 9
+different chords, as real music has."""
+UNITS_OF_THEME, LOOP_UNITS = 8, 4
+"""Units of harmonic rhythm in a theme, and in one that is a loop."""
+LOOPING = {"pop": 0.35, "rock": 0.35, "electronic": 0.5, "jazz": 0.1}
+"""Chance that four chords go round without an answer. Ours."""
+
+NEIGHBOUR_KEYS = (5, 7)
+"""Semitones from the tonic to the keys in which a contrasting section may stand: the subdominant,
+where the bridges of songs go, and the dominant, where classical middle sections go."""
+MODULATING = {"electronic": 0.2, "rock": 0.4}
+"""Chance that a contrasting section stands in a neighbouring key; .6 in other styles. Ours."""
 
 Unit = tuple[Degree, ...]
 
 
-_Closing = Literal["none", "dominant", "tonic"]
+_Closing = Literal["open", "dominant", "tonic"]
 
 
 class _Theme(NamedTuple):
@@ -42,6 +58,10 @@ class _Theme(NamedTuple):
     units: tuple[Unit, ...]
     mode: ModeName
     key: int
+
+    def first(self, step: int) -> Chord:
+        """Return the chord that it begins with, at `step`."""
+        return self.units[0][0].chord(step, self.key)
 
 
 @dataclass(frozen=True)
@@ -140,6 +160,11 @@ def _sections(
         ]
     order = list(dict.fromkeys(number for _, number, _, _ in places))
     names = dict(zip(order, form.letter_names(len(order)), strict=True))
+    keys = dict.fromkeys(order, key)
+    for number in sorted({number for _, number, contrast, _ in places if contrast}):
+        if settings.tonic == "auto" and number != places[-1][1]:
+            moves = rnd.random() < MODULATING.get(style, 0.6)
+            keys[number] = (key + moves * rnd.choice(NEIGHBOUR_KEYS)) % 12
     sections = []
     for i, (start, number, contrast, cast) in enumerate(places):
         intro = has_intro and i == 0 and len(places) > 1
@@ -150,7 +175,7 @@ def _sections(
             Section(
                 start,
                 names[number],
-                key,
+                keys[number],
                 cast.mode,
                 cast.mood.valence,
                 cast.mood.arousal,
@@ -173,35 +198,49 @@ def _alike(one: Mood, other: Mood) -> bool:
 
 
 def _themes(sections: Sequence[Section], style: str, rnd: random.Random) -> dict[str, _Theme]:
-    """Return the chords of each letter, of one mode with those before it no two alike."""
+    """Return the chords of each letter, each with progressions of its own as far as they go."""
     themes: dict[str, _Theme] = {}
     used: list[Progression] = []
+    heard: set[tuple[int, bool]] = set()
     for section in sections:
         if section.letter in themes:
             continue
-        choice = _ranked(section, style, used)
-        first = rnd.choice(choice[:CLOSEST])
-        used.append(first)
-        units = first.units
-        if len(units) <= 4 and rnd.random() < 0.6:
-            # The second half of the strain answers the first: the same beginning, another way on.
-            second = rnd.choice(_ranked(section, style, used)[:CLOSEST])
-            used.append(second)
-            units = units + second.units
-        units = tuple(
-            tuple(dressed(degree, section.mode, style, rnd) for degree in unit) for unit in units
-        )
+        units: tuple[Unit, ...] = ()
+        # Where a progression is short, the second half of the strain has another one: an answer.
+        while len(units) < UNITS_OF_THEME:
+            new = rnd.choice(_ranked(section, style, used, heard)[:CLOSEST])
+            used.append(new)
+            units += tuple(
+                tuple(dressed(degree, section.mode, style, rnd) for degree in unit)
+                for unit in new.units
+            )
+            heard |= {_triad(degree, section.key) for unit in units for degree in unit}
+            if len(units) >= LOOP_UNITS and rnd.random() < LOOPING.get(style, 0.15):
+                break
         themes[section.letter] = _Theme(units, section.mode, section.key)
     return themes
 
 
-def _ranked(section: Section, style: str, used: Sequence[Progression]) -> list[Progression]:
-    """Return the progressions for a section, those nearest to its valence first, used ones last."""
+def _ranked(
+    section: Section,
+    style: str,
+    used: Sequence[Progression],
+    heard: Set[tuple[int, bool]],
+) -> list[Progression]:
+    """Return the progressions for a section: unused ones, near its valence, with new chords."""
     wanted = BRIGHTNESS_PER_VALENCE * section.valence
-    return sorted(
-        progressions(section.mode, style),
-        key=lambda p: (p in used, abs(p.brightness - wanted)),
-    )
+
+    def cost(candidate: Progression) -> tuple[bool, float]:
+        chords = {_triad(degree, section.key) for unit in candidate.units for degree in unit}
+        novelty = WORTH_OF_NEW_CHORD * min(len(chords - heard), 3) if heard else 0.0
+        return candidate in used, abs(candidate.brightness - wanted) - novelty
+
+    return sorted(progressions(section.mode, style), key=cost)
+
+
+def _triad(degree: Degree, key: int) -> tuple[int, bool]:
+    """Return root and gender of a chord, by which listeners tell chords apart."""
+    return (key + degree.root) % 12, 4 in QUALITIES[degree.quality]
 
 
 # --- where chords change -----------------------------------------------------------------------
@@ -233,7 +272,7 @@ def _changes(grid: Grid, sections: Sequence[Section], hits: Sequence[int], end: 
     for section, following in zip(sections, [*sections[1:], None], strict=True):
         until = min(end, following.step if following else end)
         unit = _unit_of(grid, section)
-        near = max(beat, round(0.4 * unit))
+        near = max(beat, round(NEAR * unit))
         anchors = [*fixed, end]
         if not _close(section.step, anchors, beat):
             changes.append(section.step)
@@ -295,20 +334,19 @@ def _chords(
     # A section whose bar line lies close to a hit point begins with the chord on the hit.
     borders = [s.step if s.step in begun else s.step - grid.metre.beat + 1 for s in sections]
     chords: list[Chord] = []
-    closing: _Closing
     for i, section in enumerate(sections):
         stop = borders[i + 1] if i + 1 < len(sections) else grid.steps
         slots = changes[bisect_left(changes, borders[i]) : bisect_left(changes, stop)]
         following = sections[i + 1] if i + 1 < len(sections) else None
-        if cadence is not None and (following is None or following.step >= end):
-            closing = "dominant"
-        elif following is None:
-            closing = "tonic"
-        else:
-            closing = "none" if following.letter == section.letter else "dominant"
         after = bisect_left(changes, stop)
         until = changes[after] if after < len(changes) else end
-        chords += _dealt(slots, until, themes[section.letter], closing, chords, grid)
+        if following is None or (cadence is not None and following.step >= end):
+            closing: _Closing = "dominant" if cadence is not None else "tonic"
+            target: _Theme | None = None
+        else:
+            closing = "open"
+            target = themes[following.letter]
+        chords += _dealt(slots, until, themes[section.letter], closing, target, grid)
     if cadence is not None:
         home = sections[-1]
         chords.append(degree_of(CADENCES[home.mode][2]).chord(cadence, home.key))
@@ -320,7 +358,7 @@ def _dealt(
     stop: int,
     theme: _Theme,
     closing: _Closing,
-    before: Sequence[Chord],
+    target: _Theme | None,
     grid: Grid,
 ) -> list[Chord]:
     """Return chords for the slots of one section, its theme's units going round.
@@ -329,46 +367,56 @@ def _dealt(
         slots: steps at which chords begin.
         stop: step at which the last of them ends.
         theme: of the section.
-        closing: how the section ends: at home, on the dominant, or running on.
-        before: the chords so far.
+        closing: "open": the section leads to the next one; "dominant": it leads to the last chord
+            of the piece; "tonic": it ends the piece.
+        target: theme of the next section.
         grid: of the piece.
     """
     out: list[Chord] = []
     ends = [*slots[1:], stop][: len(slots)]
-    tail = _tail(len(slots), closing, theme)
-    turn = 0
+    tail = _tail(len(slots), closing, theme, target)
     for i, (slot, until) in enumerate(zip(slots, ends, strict=True)):
-        last = out[-1] if out else before[-1] if before else None
         left = len(slots) - i
         if left <= len(tail):
-            options = [degree_of(n).chord(slot, theme.key) for n in tail[len(tail) - left]]
-            out.append(next((o for o in options if not _same(o, last)), options[-1]))
+            key = theme.key if target is None else target.key
+            options = [degree_of(n).chord(slot, key) for n in tail[len(tail) - left]]
+            avoid = [out[-1] if out else None, target.first(stop) if target else None]
+            fits = [o for o in options if not any(_same(o, other) for other in avoid)]
+            out.append((fits or options)[0])
             continue
-        unit = theme.units[turn % len(theme.units)]
-        turn += 1
-        if _same(unit[0].chord(slot, theme.key), last):
-            unit = theme.units[turn % len(theme.units)]
-            turn += 1
-        half = _half(slot, until, grid)
-        if len(unit) > 1 and half is None:
-            unit = unit[-1:]
-        out.append(unit[0].chord(slot, theme.key))
-        if len(unit) > 1 and half is not None:
+        unit = theme.units[i % len(theme.units)]
+        half = _half(slot, until, grid) if len(unit) > 1 else None
+        out.append(unit[0 if half else -1].chord(slot, theme.key))
+        if half is not None:
             out.append(unit[1].chord(half, theme.key))
     return out
 
 
-def _tail(slots: int, closing: _Closing, theme: _Theme) -> list[tuple[str, ...]]:
-    """Return what the last slots of a section hold: for each, numerals in order of preference."""
+def _tail(
+    slots: int, closing: _Closing, theme: _Theme, target: _Theme | None
+) -> list[tuple[str, ...]]:
+    """Return what the last slots of a section hold: for each, numerals in order of preference.
+
+    Inside the piece a section closes on the dominant (a half cadence) where its progression was cut
+    short, would run into its own chord or goes on in another key, of which it then is the dominant;
+    at the end the predominant and the dominant come before the tonic.
+    """
     predominants, dominants, tonic = CADENCES[theme.mode]
-    full = [predominants, dominants]
-    if closing == "none" or slots < 2:
+    if slots < 2:
         return []
+    if target is not None:
+        if target.key != theme.key:
+            predominants, dominants, _ = CADENCES[target.mode]
+            return [(*dominants, *predominants)]
+        last = theme.units[(slots - 1) % len(theme.units)][-1]
+        whole = slots % LOOP_UNITS == 0
+        leads = last.root in {degree_of(numeral).root for numeral in dominants}
+        stuck = _same(last.chord(0, theme.key), target.first(0))
+        return [] if (whole or leads) and not stuck else [(*dominants, *predominants)]
+    full = [predominants, dominants] if slots >= 4 else [dominants]
     if closing == "dominant":
-        return full if slots >= 4 else full[1:]
-    return (
-        [*full, (tonic,)] if slots >= 4 else [(dominants), (tonic,)] if slots == 3 else [(tonic,)]
-    )
+        return full
+    return [*full, (tonic,)] if slots >= 3 else [(tonic,)]
 
 
 def _half(start: int, stop: int, grid: Grid) -> int | None:

@@ -21,7 +21,7 @@ class Progression:
     units: tuple[tuple[Degree, ...], ...]
     """One or two chords for each unit of harmonic rhythm; two share it."""
     styles: frozenset[str]
-    """Where it is at home; empty: everywhere but in jazz."""
+    """Where it is at home; empty: everywhere."""
     source: str
 
     @property
@@ -187,7 +187,7 @@ def progressions(mode: ModeName, style: str) -> tuple[Progression, ...]:
     found = []
     for numerals, styles, source in _BANK[mode]:
         at_home = frozenset(styles.split())
-        if style in at_home or (not at_home and style != "jazz"):
+        if style in at_home or not at_home:
             units = tuple(
                 tuple(degree_of(one) for one in unit.split(",")) for unit in numerals.split()
             )
