@@ -325,7 +325,7 @@ def test_steps_with_chords_equal_the_whole_pass(way: str, monkeypatch: pytest.Mo
         )
     tokens, offsets = torch.randint(1, v.SIZE, (2, 40)), 10 * torch.rand(2, 40)
     told = told_at_random(2, 40)
-    told[:, 20:24] = told[:, 20:21]
+    told[:, 20:22] = told[:, 20:21]  # what is kept of the last token, and what is not
     offsets[:, 20:24] = offsets[:, 20:21]
     rows = [[(int(a), int(b), float(s)) for a, b, s in piece] for piece in told.tolist()]
     with torch.inference_mode():
