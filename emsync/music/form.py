@@ -118,8 +118,6 @@ def _letters(number: int, known: str, rnd: random.Random) -> str:
     """Return the form of `number` sections over letters from `known` on, as digits."""
     if number == 2 and rnd.random() < 0.3:
         return "00"
-    if number == 3 and rnd.random() < 0.3:
-        return "001"
     if number == 4 and rnd.random() < 0.3:
         return "0101"
     del known

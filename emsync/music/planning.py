@@ -6,7 +6,7 @@ in `emsync.music.progressions`; this module lays chord changes on the grid and d
 
 import random
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -15,16 +15,16 @@ from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
 from emsync.music import form
 from emsync.music.grid import STEPS_PER_EIGHTH, Grid
-from emsync.music.harmony import Degree, degree_of, has_places, key_of, parse_chords
+from emsync.music.harmony import Degree, has_places, key_of, parse_chords
 from emsync.music.plan import PITCH_NAMES, QUALITIES, Chord, ModeName, Plan, Section
-from emsync.music.progressions import CADENCES, Progression, dressed, progressions
+from emsync.music.progressions import Cadence, Progression, cadence_of, dressed, progressions
 from emsync.settings import MusicSettings
 
 LONGEST_CHORD = 4.6
 """Seconds. Ours: real music's longest stretch on one chord is 5 s in the median."""
 CALM_CHORD, EXCITED_CHORD = 2.6, 1.6
 """Seconds a chord at arousal -1 and 1. Ours: real music changes 28 times a minute."""
-BRIGHTNESS_PER_VALENCE = 0.36
+BRIGHTNESS_PER_VALENCE = 0.32
 """Leaning to major (`harmony.brightness`) that a valence of 1 asks for. Ours: the bank's brightest
 and darkest progressions lie there."""
 CLOSEST = 4
@@ -56,7 +56,7 @@ class _Theme(NamedTuple):
     """What sections of one letter share."""
 
     units: tuple[Unit, ...]
-    mode: ModeName
+    cadence: Cadence
     key: int
 
     def first(self, step: int) -> Chord:
@@ -217,7 +217,7 @@ def _themes(sections: Sequence[Section], style: str, rnd: random.Random) -> dict
             heard |= {_triad(degree, section.key) for unit in units for degree in unit}
             if len(units) >= LOOP_UNITS and rnd.random() < LOOPING.get(style, 0.15):
                 break
-        themes[section.letter] = _Theme(units, section.mode, section.key)
+        themes[section.letter] = _Theme(units, cadence_of(section.mode, style), section.key)
     return themes
 
 
@@ -232,7 +232,7 @@ def _ranked(
 
     def cost(candidate: Progression) -> tuple[bool, float]:
         chords = {_triad(degree, section.key) for unit in candidate.units for degree in unit}
-        novelty = WORTH_OF_NEW_CHORD * min(len(chords - heard), 3) if heard else 0.0
+        novelty = WORTH_OF_NEW_CHORD * min(len(chords - heard), 4)
         return candidate in used, abs(candidate.brightness - wanted) - novelty
 
     return sorted(progressions(section.mode, style), key=cost)
@@ -348,9 +348,9 @@ def _chords(
             target = themes[following.letter]
         chords += _dealt(slots, until, themes[section.letter], closing, target, grid)
     if cadence is not None:
-        home = sections[-1]
-        chords.append(degree_of(CADENCES[home.mode][2]).chord(cadence, home.key))
-    return _merged(chords, hits, sections)
+        home = themes[sections[-1].letter]
+        chords.append(home.cadence.tonic.chord(cadence, home.key))
+    return _merged(chords, hits, themes, sections)
 
 
 def _dealt(
@@ -379,9 +379,10 @@ def _dealt(
         left = len(slots) - i
         if left <= len(tail):
             key = theme.key if target is None else target.key
-            options = [degree_of(n).chord(slot, key) for n in tail[len(tail) - left]]
+            options = [degree.chord(slot, key) for degree in tail[len(tail) - left]]
             avoid = [out[-1] if out else None, target.first(stop) if target else None]
-            fits = [o for o in options if not any(_same(o, other) for other in avoid)]
+            roots = {other.root for other in avoid if other is not None}
+            fits = [option for option in options if option.root not in roots]
             out.append((fits or options)[0])
             continue
         unit = theme.units[i % len(theme.units)]
@@ -394,29 +395,28 @@ def _dealt(
 
 def _tail(
     slots: int, closing: _Closing, theme: _Theme, target: _Theme | None
-) -> list[tuple[str, ...]]:
-    """Return what the last slots of a section hold: for each, numerals in order of preference.
+) -> list[tuple[Degree, ...]]:
+    """Return what the last slots of a section hold: for each, chords in order of preference.
 
     Inside the piece a section closes on the dominant (a half cadence) where its progression was cut
     short, would run into its own chord or goes on in another key, of which it then is the dominant;
     at the end the predominant and the dominant come before the tonic.
     """
-    predominants, dominants, tonic = CADENCES[theme.mode]
+    predominants, dominants = theme.cadence.predominants, theme.cadence.dominants
     if slots < 2:
         return []
     if target is not None:
         if target.key != theme.key:
-            predominants, dominants, _ = CADENCES[target.mode]
-            return [(*dominants, *predominants)]
+            return [(*target.cadence.dominants, *target.cadence.predominants)]
         last = theme.units[(slots - 1) % len(theme.units)][-1]
         whole = slots % LOOP_UNITS == 0
-        leads = last.root in {degree_of(numeral).root for numeral in dominants}
-        stuck = _same(last.chord(0, theme.key), target.first(0))
+        leads = last.root in {degree.root for degree in dominants}
+        stuck = last.chord(0, theme.key).root == target.first(0).root
         return [] if (whole or leads) and not stuck else [(*dominants, *predominants)]
     full = [predominants, dominants] if slots >= 4 else [dominants]
     if closing == "dominant":
         return full
-    return [*full, (tonic,)] if slots >= 3 else [(tonic,)]
+    return [*full, (theme.cadence.tonic,)] if slots >= 3 else [(theme.cadence.tonic,)]
 
 
 def _half(start: int, stop: int, grid: Grid) -> int | None:
@@ -437,6 +437,7 @@ def _same(one: Chord, other: Chord | None) -> bool:
 def _merged(
     chords: Sequence[Chord],
     hits: Sequence[int],
+    themes: Mapping[str, _Theme],
     sections: Sequence[Section],
 ) -> tuple[Chord, ...]:
     """Return the chords without equal neighbours; on a hit point a relative takes its place."""
@@ -448,25 +449,23 @@ def _merged(
             if chord.step not in met:
                 continue
             following = chords[i + 1] if i + 1 < len(chords) else None
-            section = sections[max(0, bisect_right(steps, chord.step) - 1)]
+            theme = themes[sections[max(0, bisect_right(steps, chord.step) - 1)].letter]
             if i + 1 == len(chords):
                 # The tonic at the end stays; what led to it gives way.
                 before = out[-2] if len(out) > 1 else None
-                out[-1] = _relative(out[-1], section, before, chord)
+                out[-1] = _relative(out[-1], theme.cadence, theme.key, before, chord)
             else:
-                chord = _relative(chord, section, out[-1], following)
+                chord = _relative(chord, theme.cadence, theme.key, out[-1], following)
         out.append(chord)
     return tuple(out)
 
 
 def _relative(
-    chord: Chord, section: Section, before: Chord | None, following: Chord | None
+    chord: Chord, cadence: Cadence, key: int, before: Chord | None, following: Chord | None
 ) -> Chord:
     """Return a chord of the same scale a third or fifth away that equals neither neighbour."""
-    predominants, dominants, tonic = CADENCES[section.mode]
-    options = [*dominants, *predominants, tonic]
-    for numeral in options:
-        other = degree_of(numeral).chord(chord.step, section.key)
+    for degree in (*cadence.dominants, *cadence.predominants, cadence.tonic):
+        other = degree.chord(chord.step, key)
         if not (_same(other, before) or _same(other, following) or _same(other, chord)):
             return other
     raise AssertionError("six chords of a mode cannot all be neighbours")
@@ -500,20 +499,24 @@ def _plan_with_chart(
     if cadence is not None and not exact and len(bars) < len(grid.bar_lines):
         # A chart that goes round is cut off by the end, so the tonic is put there.
         home = sections[-1]
-        tonic = degree_of(CADENCES[home.mode][2]).chord(cadence, home.key)
+        tonic = cadence_of(home.mode, style).tonic.chord(cadence, home.key)
         chords = [chord for chord in chords if chord.step < cadence]
         while chords and _same(tonic, chords[-1]):
             chords.pop()
         chords.append(tonic if chords else replace(tonic, step=0))
     if not exact:
-        chords = _moved_to_hits(chords, sections, hits, grid)
+        chords = _moved_to_hits(chords, sections, hits, grid, style)
     if chords[-1].step != cadence:
         cadence = None
     return Plan(grid.metre, tuple(chords), sections, tuple(hits), cadence, grid.steps, style)
 
 
 def _moved_to_hits(
-    chords: Sequence[Chord], sections: Sequence[Section], hits: Sequence[int], grid: Grid
+    chords: Sequence[Chord],
+    sections: Sequence[Section],
+    hits: Sequence[int],
+    grid: Grid,
+    style: str,
 ) -> list[Chord]:
     """Return the chords with the nearest change moved onto each hit point, or one put there."""
     reach = grid.metre.beat * 3 // 2
@@ -535,7 +538,9 @@ def _moved_to_hits(
             continue
         section = sections[max(0, bisect_right([s.step for s in sections], hit) - 1)]
         following = out[i] if i < len(out) else None
-        out.insert(i, _relative(replace(out[i - 1], step=hit), section, out[i - 1], following))
+        before = replace(out[i - 1], step=hit)
+        cadence = cadence_of(section.mode, style)
+        out.insert(i, _relative(before, cadence, section.key, before, following))
     return out
 
 

@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass, replace
 
 from emsync.music.harmony import Degree, brightness, degree_of, pitch_weights
-from emsync.music.plan import ModeName
+from emsync.music.plan import SCALES, ModeName
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,24 @@ _BANK: dict[ModeName, tuple[tuple[str, str, str], ...]] = {
         ("I V/7 vi I/5 IV I/3 ii V", "cinematic piano pop folk waltz", _BASS),
         ("I V/7 vi iii/5 IV I/3 IV V", "cinematic piano", _BASS),
         ("I I/3 IV V", "cinematic piano folk pop", _BASS),
-        ("I ii7/1 V7/7 I vi II7/b5 V IV", "piano", "after Prelude in C, BWV 846 (Bach)"),
+        ("I ii7/1 V7/7 I vi II7/b5 V IV/6", "piano", "after Prelude in C, BWV 846 (Bach)"),
         ("I IV/1 V/1 IV/1", "cinematic electronic", "tonic pedal, common in film music"),
         ("I V/1 IV/1 V", "cinematic piano", "tonic pedal, common in film music"),
         ("I IV I V I vi ii V", "folk waltz piano cinematic", _PRACTICE),
-        ("I V I IV I IV V7 I/3", "waltz folk", _PRACTICE),
+        ("I V vi IV I IV ii V7", "waltz folk", _PRACTICE),
         ("I VI7 ii V7", "waltz piano folk", "applied dominant, common practice"),
-        ("I IV vii° iii vi ii V I/3", "cinematic piano waltz", "circle of fifths, common practice"),
-        ("I IV V I/3 IV I/5 V vi", "cinematic piano", "deceptive close, common practice"),
-        ("I bVII IV I/3", "rock", "double plagal (Everett, The Foundations of Rock)"),
+        ("I IV vii° iii vi ii V IV", "cinematic piano waltz", "circle of fifths, common practice"),
+        ("I IV V vi IV I/5 V V/4", "cinematic piano", "deceptive close, common practice"),
+        ("I bVII IV ii", "rock", "double plagal (Everett, The Foundations of Rock)"),
         ("I bVI bVII IV", "cinematic rock", "borrowed from minor, common in film music"),
         ("I iii vi IV I/5 IV ii V", "cinematic piano", _PRACTICE),
+        ("I IV I II7 V IV vi V", "folk waltz piano", "applied dominant, common practice"),
+        ("I VI7 II7 V", "folk rock", "ragtime circle"),
+        ("I IV vi ii I/5 IV ii V", "cinematic piano waltz folk", _PRACTICE),
+        ("I iii IV iv I/5 vi ii V", "pop piano cinematic", _SONG),
+        ("I bVII IV V", "rock pop", "borrowed seventh degree, common in rock"),
+        ("I IV bVI bVII", "rock cinematic electronic", "Aeolian close (Richards 2017)"),
+        ("I I/3 IV ii I/5 V7/7 vi V", "waltz folk piano", _PRACTICE),
         ("Imaj7 vi7 ii7 V7", "jazz", "turnaround"),
         ("ii7 V7 Imaj7 vi7", "jazz", _JAZZ),
         ("iii7 VI7 ii7 V7", "jazz", "turnaround with applied dominant"),
@@ -90,8 +97,8 @@ _BANK: dict[ModeName, tuple[tuple[str, str, str], ...]] = {
         ("i bVI iv V", "", _PRACTICE),
         ("i iv bVI V", "", _PRACTICE),
         ("i iv i V", "", _PRACTICE),
-        ("i bVI V i/b3 iv iiø V V7/7", "cinematic piano waltz", _PRACTICE),
-        ("i iv bVII bIII bVI iiø V i/b3", "cinematic piano waltz", "circle of fifths (Vivaldi)"),
+        ("i bVI V i/b3 iv iiø V bVI", "cinematic piano waltz", _PRACTICE),
+        ("i iv bVII bIII bVI iiø V VI7/b2", "cinematic piano waltz", "circle of fifths (Vivaldi)"),
         ("i v/b7 iv/b6 V", "cinematic piano waltz", "lament bass (Purcell)"),
         ("i V/7 v/b7 IV/6 iv/b6 i/5 iiø V", "cinematic piano", "chromatic lament bass"),
         ("i V i bVII bIII bVII i,V", "folk piano cinematic waltz", "La Folia (traditional)"),
@@ -105,14 +112,23 @@ _BANK: dict[ModeName, tuple[tuple[str, str, str], ...]] = {
         ("i V bVI iv", "cinematic pop piano", _SONG),
         ("i V i iv", "waltz folk cinematic", _PRACTICE),
         ("i iv V bVI iv i/b3 iiø V", "cinematic waltz piano", "deceptive close, common practice"),
-        ("i bII V i/b3", "cinematic waltz", "Neapolitan, common practice"),
+        ("i bII V bVI", "cinematic waltz", "Neapolitan, common practice"),
         ("i bvi i V", "cinematic", "hexatonic pole and its kin (Lehman, Hollywood Harmony)"),
         ("i bVI i iv", "cinematic piano electronic", "common in film music"),
-        ("i iv/1 V/1 i iv bVI V V7/7", "cinematic", "tonic pedal, common in film music"),
+        ("i iv/1 V/1 i iv bVI bII V", "cinematic", "tonic pedal, common in film music"),
         ("i bVI/1 iv/1 V", "cinematic piano", "tonic pedal, common in film music"),
         ("i iv v iv", "folk rock", _SONG),
         ("i bVII iv V", "folk rock pop", _SONG),
         ("i bIII iv V", "folk rock pop", _SONG),
+        ("i iv i bII V bVI iv V", "cinematic rock piano", "Neapolitan, common practice"),
+        (
+            "i iv V VI7/b2 iv bVI iiø V",
+            "waltz piano cinematic",
+            "applied dominant, common practice",
+        ),
+        ("i v iv bIII bVI iv bII V", "cinematic piano folk", _PRACTICE),
+        ("i bVI iv bII i/5 V bVI V", "cinematic waltz", _PRACTICE),
+        ("i iv v bVI i iv bVII V", "rock electronic pop folk", _SONG),
         ("i6 bVImaj7 iiø V7", "jazz", _JAZZ),
         ("i7 iv7 iiø V7", "jazz", _JAZZ),
         ("iv7 bVII7 bIIImaj7 bVImaj7 iiø V7 i6 V7", "jazz", "circle of fifths, common in jazz"),
@@ -140,7 +156,7 @@ _BANK: dict[ModeName, tuple[tuple[str, str, str], ...]] = {
     ),
     "mixolydian": (
         ("I bVII IV V", "rock pop folk", _SONG),
-        ("I bVII IV I/3", "rock folk pop cinematic", "double plagal (Everett)"),
+        ("I bVII IV vi", "rock folk pop cinematic", "double plagal (Everett)"),
         ("I IV bVII IV", "", _SONG),
         ("I bVII I IV", "", _MODAL),
         ("I v IV bVII", "cinematic piano pop electronic", _MODAL),
@@ -148,11 +164,15 @@ _BANK: dict[ModeName, tuple[tuple[str, str, str], ...]] = {
         ("I v bVII IV", "pop electronic cinematic piano", _MODAL),
         ("I ii bVII IV", "cinematic folk piano pop", _MODAL),
         ("I vi bVII IV", "pop rock electronic", _SONG),
-        ("I bVII/1 IV/1 I/3", "cinematic rock electronic", "tonic pedal, common in film music"),
+        ("I bVII/1 IV/1 v/1", "cinematic rock electronic", "tonic pedal, common in film music"),
+        ("I v bVII ii", "electronic cinematic piano folk", _MODAL),
+        ("I bVII vi v I ii bVII IV", "pop rock folk piano waltz", _MODAL),
         ("I bVII I v I IV bVII v", "folk waltz", "fiddle tunes"),
         ("I IV I bVII I IV v bVII", "folk waltz rock", "fiddle tunes"),
         ("I v ii IV I bVII vi IV", "cinematic piano waltz", _MODAL),
-        ("I7 bVII IV7 I/3", "jazz", _MODAL),
+        ("I7 bVII IV7 v7", "jazz", _MODAL),
+        ("I7 vi7 bVIImaj7 IV7", "jazz", _MODAL),
+        ("I7 v7 IV7 ii7 bVIImaj7 IV7 vi7 v7", "jazz", _MODAL),
         ("I7 v7 IV7 bVIImaj7", "jazz", _MODAL),
         ("I7 IV7 I7 v7 IV7 bVII6 ii7 v7", "jazz", "blues changes, modal"),
     ),
@@ -162,7 +182,7 @@ _BANK: dict[ModeName, tuple[tuple[str, str, str], ...]] = {
         ("I II vi V", "cinematic pop electronic piano", _SONG),
         ("I V II vi", "cinematic electronic pop", _MODAL),
         ("I II iii V", "cinematic electronic piano rock", _MODAL),
-        ("I vii II I/3", "cinematic piano folk", _MODAL),
+        ("I vii II vi", "cinematic piano folk", _MODAL),
         ("I iii II/b5 V I II vi V", "cinematic piano waltz folk", _MODAL),
         ("Imaj7 II/1 Imaj7 V/7 vi7 II Imaj7 V", "piano cinematic electronic", _MODAL),
         ("Imaj7 II7 Imaj7 iii7", "jazz", _MODAL),
@@ -172,8 +192,8 @@ _BANK: dict[ModeName, tuple[tuple[str, str, str], ...]] = {
         ("i bII i bvii", "", _MODAL),
         ("i bII bIII bII", "", "flamenco"),
         ("i bvii bII bIII", "cinematic electronic rock", _MODAL),
-        ("i bVI bII i/b3", "cinematic rock electronic", _MODAL),
-        ("i iv bII i/b3", "cinematic rock folk piano", _MODAL),
+        ("i bVI bII bIII", "cinematic rock electronic", _MODAL),
+        ("i iv bII bVI", "cinematic rock folk piano", _MODAL),
         ("i bII/1 i bvii/1", "cinematic electronic", "tonic pedal, common in film music"),
         ("i bII bvii iv i bVI bII bvii", "cinematic rock piano waltz", _MODAL),
         ("i7 bIImaj7 i7 bvii7", "jazz", _MODAL),
@@ -195,45 +215,74 @@ def progressions(mode: ModeName, style: str) -> tuple[Progression, ...]:
     return tuple(found)
 
 
-CADENCES: dict[ModeName, tuple[tuple[str, ...], tuple[str, ...], str]] = {
-    "major": (("IV", "ii", "vi"), ("V", "V7"), "I"),
-    "minor": (("iv", "iiø", "bVI"), ("V", "V7"), "i"),
-    "dorian": (("IV", "ii", "bIII"), ("bVII", "v"), "i"),
-    "mixolydian": (("IV", "ii", "vi"), ("bVII", "v"), "I"),
-    "lydian": (("II", "vi", "iii"), ("V", "II"), "I"),
-    "phrygian": (("iv", "bVI", "bIII"), ("bII", "bvii"), "i"),
-}
-"""Predominants and dominants in order of preference, and the tonic. In the modes the chords that
-hold the degree by which the mode is known take the dominant's place (Persichetti, chapter 2)."""
+@dataclass(frozen=True)
+class Cadence:
+    """What closes a phrase in a mode."""
 
-_JAZZ_SEVENTHS = {"": "maj7", "m": "m7", "dim": "m7b5"}
+    predominants: tuple[Degree, ...]
+    """In order of preference."""
+    dominants: tuple[Degree, ...]
+    tonic: Degree
+
+
+_CADENCES: dict[ModeName, tuple[str, str, str]] = {
+    "major": ("IV ii vi", "V vii° bVII", "I"),
+    "minor": ("iv iiø bVI", "V vii° bVII", "i"),
+    "dorian": ("IV ii bIII", "bVII v ii", "i"),
+    "mixolydian": ("IV ii vi", "bVII v ii", "I"),
+    "lydian": ("II vi iii", "V vii II", "I"),
+    "phrygian": ("iv bVI bIII", "bII bvii bIII", "i"),
+}
+"""In the modes the chords that hold the degree by which the mode is known take the dominant's place
+(Persichetti, chapter 2)."""
+
+
+def cadence_of(mode: ModeName, style: str) -> Cadence:
+    """Return the closing chords of a mode, with sevenths where `style` is jazz."""
+    predominants, dominants, tonic = (
+        tuple(
+            replace(degree, quality=_seventh(degree, mode)) if style == "jazz" else degree
+            for degree in map(degree_of, numerals.split())
+        )
+        for numerals in _CADENCES[mode]
+    )
+    return Cadence(predominants, dominants, tonic[0])
+
+
+_NINTHS = frozenset({"pop", "piano", "electronic", "cinematic"})
 
 
 def dressed(degree: Degree, mode: ModeName, style: str, rnd: random.Random) -> Degree:
     """Return a chord with the added tones that `style` is fond of; function and bass stay.
 
-    Ours, after what is usual: jazz has sevenths throughout, pop an added ninth here and there on
-    the first and fourth degrees, film music on calm chords, folk and rock plain triads. The leading
-    note is never hidden: dominants keep their third.
+    Ours, after what is usual: jazz has sevenths throughout, of the mode's scale where it can; pop,
+    piano and film music an added ninth here and there on the first and fourth degrees and calm
+    sevenths; waltzes a seventh on the dominant; folk and rock plain triads.
     """
-    quality = degree.quality
+    quality, chance = degree.quality, rnd.random()
     if quality not in ("", "m", "dim") or degree.bass is not None:
         return degree
     if style == "jazz":
-        dominant = quality == "" and (
-            degree.root in (2, 4, 7, 9) or (degree.root == 10 and mode in ("major", "minor"))
-        )
-        tonic_minor = quality == "m" and degree.root == 0 and mode == "minor"
-        quality = "7" if dominant else "m6" if tonic_minor else _JAZZ_SEVENTHS[quality]
-        return replace(degree, quality=quality)
-    chance = rnd.random()
-    if style in ("pop", "piano", "electronic", "cinematic"):
-        if quality == "" and degree.root in (0, 5) and chance < 0.25:
+        return replace(degree, quality=_seventh(degree, mode))
+    if style in _NINTHS and chance < 0.25:
+        if quality == "" and degree.root in (0, 5):
             return replace(degree, quality="add9")
-        if quality == "m" and degree.root in (2, 9) and chance < 0.25 and style != "cinematic":
+        if quality == "m" and degree.root in (2, 9) and style != "cinematic":
             return replace(degree, quality="m7")
-        if quality == "" and degree.root == 8 and chance < 0.3:
+        if quality == "" and degree.root == 8:
             return replace(degree, quality="maj7")
     if style == "waltz" and quality == "" and degree.root == 7 and chance < 0.7:
         return replace(degree, quality="7")
     return degree
+
+
+def _seventh(degree: Degree, mode: ModeName) -> str:
+    """Return the seventh chord on a triad: major sevenths where the scale has them."""
+    if degree.quality in ("dim", "m7b5"):
+        return "m7b5"
+    if degree.quality == "m":
+        # A sixth on the minor tonic: its seventh would make it the relative major's sixth degree.
+        return "m6" if degree.root == 0 and mode == "minor" else "m7"
+    scale = SCALES[mode]
+    on_scale = all((degree.root + tone) % 12 in scale for tone in (0, 4, 7))
+    return "maj7" if on_scale and (degree.root + 11) % 12 in scale else "7"
