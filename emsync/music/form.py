@@ -21,9 +21,9 @@ USUAL_INTRO = 7.0
 """Seconds. Ours."""
 LEAST_FOR_INTRO = 30.0
 """Seconds that a piece lasts at least to have an intro. Ours."""
-SAME_MOOD = 0.2
-"""Moods closer than this in both axes share their sections. Ours, a little over the curve's own
-bound (`emsync.emotion.curve.LEAST_CHANGE`), so that a film that comes back finds its music."""
+SAME_VALENCE, SAME_AROUSAL = 0.3, 0.6
+"""Moods closer than this in both axes share their theme, so that a film that comes back finds its
+music; arousal may differ more, as it is heard in energy and orchestration. Ours."""
 MOST_LEADS = 0.62
 """Share of the sections that have a melody. Ours: real music has a lead line in about half of what
 is not drums or riff; more leaves no room to speak over."""
@@ -72,8 +72,9 @@ def stretches_of(grid: Grid, curve: MoodCurve, seconds: float, last: int) -> lis
 def section_starts(grid: Grid, stretch: Stretch, hits: Sequence[int], intro: bool) -> list[int]:
     """Return the steps at which the sections of a stretch begin, its own start first.
 
-    Sections are two, four, eight or sixteen bars long, and give way by up to a third where a hit
-    point lies on a bar line or clear of it. `intro` asks for a short section at the beginning.
+    Sections are about as long as four, eight or sixteen bars, whichever lasts about
+    `USUAL_SECTION`, share the stretch evenly, and give way by up to a third where a hit point lies
+    on a bar line or clear of it. `intro` asks for a short section at the beginning.
     """
     bar = grid.metre.bar
     seconds = grid.seconds_per_step(stretch.start) * bar
@@ -82,8 +83,9 @@ def section_starts(grid: Grid, stretch: Stretch, hits: Sequence[int], intro: boo
     if intro:
         first = _usual_bars((2, 4), seconds, USUAL_INTRO) * bar
         starts.append(_bar_line(stretch.start, first, bar, hits))
-    while stretch.end - starts[-1] >= 1.5 * usual:
-        starts.append(_bar_line(starts[-1], usual, bar, hits))
+    number = max(1, round((stretch.end - starts[-1]) / usual))
+    for left in range(number, 1, -1):
+        starts.append(_bar_line(starts[-1], (stretch.end - starts[-1]) // left, bar, hits))
     return starts
 
 

@@ -32,12 +32,12 @@ CLOSEST = 4
 
 NEAR = 0.5
 """Share of a unit around a hit point in which its line gives way to it. Ours."""
-WORTH_OF_NEW_CHORD = 0.06
+WORTH_OF_NEW_CHORD = 0.04
 """What a chord that was not heard yet outweighs in brightness. Ours: with it a minute has 7 to 9
 different chords, as real music has."""
 UNITS_OF_THEME, LOOP_UNITS = 8, 4
 """Units of harmonic rhythm in a theme, and in one that is a loop."""
-LOOPING = {"pop": 0.35, "rock": 0.35, "electronic": 0.5, "jazz": 0.1}
+LOOPING = {"pop": 0.5, "rock": 0.5, "electronic": 0.6, "jazz": 0.2}
 """Chance that four chords go round without an answer. Ours."""
 
 NEIGHBOUR_KEYS = (5, 7)
@@ -45,6 +45,8 @@ NEIGHBOUR_KEYS = (5, 7)
 where the bridges of songs go, and the dominant, where classical middle sections go."""
 MODULATING = {"electronic": 0.2, "rock": 0.4}
 """Chance that a contrasting section stands in a neighbouring key; .6 in other styles. Ours."""
+LOOPING_ONCE = 0.75
+"""The same for a section that does not come back: there is no other time to recognise it. Ours."""
 
 Unit = tuple[Degree, ...]
 
@@ -189,8 +191,8 @@ def _sections(
 
 def _alike(one: Mood, other: Mood) -> bool:
     return (
-        abs(one.valence - other.valence) < form.SAME_MOOD
-        and abs(one.arousal - other.arousal) < form.SAME_MOOD
+        abs(one.valence - other.valence) < form.SAME_VALENCE
+        and abs(one.arousal - other.arousal) < form.SAME_AROUSAL
     )
 
 
@@ -206,6 +208,8 @@ def _themes(sections: Sequence[Section], style: str, rnd: random.Random) -> dict
         if section.letter in themes:
             continue
         units: tuple[Unit, ...] = ()
+        once = sum(other.letter == section.letter for other in sections) == 1
+        looping = LOOPING_ONCE if once else LOOPING.get(style, 0.3)
         # Where a progression is short, the second half of the strain has another one: an answer.
         while len(units) < UNITS_OF_THEME:
             new = rnd.choice(_ranked(section, style, used, heard)[:CLOSEST])
@@ -215,7 +219,7 @@ def _themes(sections: Sequence[Section], style: str, rnd: random.Random) -> dict
                 for unit in new.units
             )
             heard |= {_triad(degree, section.key) for unit in units for degree in unit}
-            if len(units) >= LOOP_UNITS and rnd.random() < LOOPING.get(style, 0.15):
+            if len(units) >= LOOP_UNITS and rnd.random() < looping:
                 break
         themes[section.letter] = _Theme(units, cadence_of(section.mode, style), section.key)
     return themes
