@@ -335,5 +335,5 @@ class Keeper:
             rolls = self.rolls.setdefault(way, [])
             rolls.append(roll)
             sheet, place = divmod(request.number, PER_SHEET)
-            name = self.folder / f"{way.replace(' ', '-')}-{sheet:02d}.png"
-            draw_sheets(rolls[-place - 1 :], name)
+            path = self.folder / f"{way.replace(' ', '-')}-{sheet:02d}.png"
+            draw_sheets(rolls[-place - 1 :], path)
