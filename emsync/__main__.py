@@ -511,7 +511,7 @@ def _stem_targets(options: argparse.Namespace) -> dict[str, Path]:
 def _check_files(settings: Settings) -> None:
     """Read what the settings name, so that what is wrong is said before the long stages."""
     if settings.music.primer is not None:
-        from emsync.music.midi import read_primer
+        from emsync.music.primer import read_primer
 
         _check_file(settings.music.primer)
         read_primer(settings.music.primer, 1, settings.music.primer_seconds)

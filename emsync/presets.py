@@ -16,12 +16,15 @@ from functools import cache
 from operator import attrgetter
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlencode
 
 from emsync.errors import EmsyncError
 from emsync.settings import ExpertSettings, FilmLimits, MusicSettings, Settings
 from emsync.wording import listed, one_line, quoted
+
+if TYPE_CHECKING:
+    from emsync.music.grid import MetreName
 
 VERSION = 2
 VERSIONS = (1, VERSION)
@@ -171,15 +174,16 @@ def check_together(settings: Settings) -> None:
     """Check what no setting shows by itself.
 
     Raises:
-        EmsyncError: two settings contradict each other, or more chords are asked for in a bar than
-            its metre has room for.
+        EmsyncError: two settings contradict each other, or there are chords that nobody knows, or
+            that have no room in their bar.
     """
     music = settings.music
-    if music.chords and music.metre != "auto":
+    if music.chords and music.method == "planned":
         from emsync.music.grid import METRES
         from emsync.music.harmony import parse_chords
 
-        parse_chords(music.chords, METRES[music.metre])
+        usual: MetreName = "3/4" if music.style == "waltz" else "4/4"
+        parse_chords(music.chords, METRES[usual if music.metre == "auto" else music.metre])
     slowest, fastest = music.slowest, music.fastest
     if slowest is not None and fastest is not None and slowest > fastest:
         raise EmsyncError(
@@ -491,7 +495,7 @@ def _fitting(name: str, hint: Any, plain: object) -> Any:
     if name in _NAMES:
         return _names(name, plain)
     if hint is str:
-        return _text(name, plain)
+        return _text(plain)
     if hint is bool and isinstance(plain, bool):
         return plain
     if get_origin(hint) is Literal and plain in get_args(hint):
@@ -503,20 +507,15 @@ def _fitting(name: str, hint: Any, plain: object) -> Any:
     raise ValueError
 
 
-def _text(name: str, plain: object) -> str:
+def _text(plain: object) -> str:
     """Lines of text without blanks around their words; ValueError if it is none, too long, or has
-    letters in it that cannot be shown; EmsyncError if it is no chords and should be."""
+    letters in it that cannot be shown."""
     if not isinstance(plain, str) or len(plain) > LONGEST_TEXT:
         raise ValueError
     lines = [" ".join(line.split()) for line in plain.strip().splitlines()]
     if not all(line.isprintable() for line in lines):
         raise ValueError
-    text = "\n".join(lines)
-    if text and name == "music.chords":
-        from emsync.music.harmony import parse_chords
-
-        parse_chords(text)
-    return text
+    return "\n".join(lines)
 
 
 def _number(hint: Any, plain: object, within: Range) -> Any:

@@ -23,7 +23,7 @@ from emsync.__main__ import _options, main, parser, settings_of
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import EmsyncError
 from emsync.pipeline import STAGES
-from emsync.presets import as_in_the_paper, changed, read_preset, write_preset
+from emsync.presets import as_in_the_paper, changed, read_preset, to_plain, write_preset
 from emsync.report import read_report
 from emsync.settings import Settings
 
@@ -155,6 +155,41 @@ def test_the_report_tells_what_was_asked_and_done(scored: Scored) -> None:
     assert str(scored.film.parent) not in json.dumps(report)
 
 
+def test_the_report_tells_the_plan(scored: Scored) -> None:
+    plan = scored.report["music"]["plan"]
+    assert plan["metre"] in ("4/4", "3/4", "6/8") and plan["style"]
+    tempi = [one["beats_per_minute"] for one in plan["tempi"]]
+    assert scored.report["music"]["beats_per_minute"] in tempi
+    assert 0 <= plan["warp"] <= 0.04
+    for part in ("tempi", "sections", "chords"):
+        starts = [one["start"] for one in plan[part]]
+        assert starts == sorted(starts) and 0 <= starts[0] < 1 and starts[-1] < 3.5
+    assert {"letter", "tonic", "mode", "energy", "groups", "lead"} < plan["sections"][0].keys()
+    first, *_ = plan["chords"]
+    assert plan["chart"].startswith(first["symbol"])
+    assert 0 <= plan["melody_notes"] <= scored.report["music"]["notes"]
+
+
+def test_the_examples_of_before_are_replayed_by_the_method_of_their_time(tmp_path: Path) -> None:
+    """Their settings are taken as they are, whatever the defaults have become."""
+    for name in ("landscapes", "storm", "carnival"):
+        report = json.loads((REPOSITORY / "examples" / name / "report.json").read_text())
+        settings = report["settings"]["music"]
+        report["emsync_report"] = 1
+        for since in ("method", "style", "metre", "tonic", "mode", "slowest", "fastest",
+                      "density", "melody", "chords", "theme", "harmony"):  # fmt: skip
+            settings.pop(since, None)
+        settings["repetition_coefficient"] = 0.4
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(report))
+        recorded = read_report(path)
+        music = recorded.settings.music
+        assert (music.method, music.repetition_coefficient) == ("free", 0.4)
+        plain = to_plain(recorded.settings)["music"]
+        assert {key: plain[key] for key in settings} == settings
+        assert recorded.theme is None
+
+
 def test_progress_goes_to_standard_error_only(scored: Scored) -> None:
     assert scored.run.out == ""
     lines = scored.run.err.splitlines()
@@ -243,7 +278,6 @@ def test_weights_that_are_not_there(films: Films, tmp_path: Path) -> None:
         ["--seed", "2147483648"],
         ["--seed", "1.5"],
         ["--slowest", "39"],
-        ["--chords", "Am | H"],
         ["--fastest", "quick"],
         ["--style", "polka"],
         ["--tonic", "H"],
@@ -349,6 +383,7 @@ def test_options_that_contradict_each_other_are_wrong_usage(
 ) -> None:
     for options, words in (
         (("--slowest", "120", "--fastest", "90"), "120 is more than 90 quarters a minute"),
+        (("--chords", "Am | H"), "'H' is not known"),
         (("--metre", "3/4", "--chords", "C D E F G A B"), "7 chords in one bar"),
     ):
         with pytest.raises(SystemExit) as end:

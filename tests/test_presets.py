@@ -216,6 +216,12 @@ def test_chords_are_lines_of_text() -> None:
     assert to_query(from_plain({"music": {"chords": "Am|F"}})) == "music.chords=Am%7CF"
     assert to_query(Settings(), lines) == "music.chords=none"
     assert from_query({"music.chords": "none"}, lines) == Settings()
+    # What only Algorithm 1 is asked for is not read as chords: it obeys none.
+    assert from_query({"music.chords": "H", "music.method": "free"}).music.chords == "H"
+    in_six = {"music.chords": "Am F@6.5", "music.metre": "6/8"}
+    assert from_query(in_six).music.chords == "Am F@6.5"
+    with pytest.raises(EmsyncError, match="outside its bar of 4/4"):
+        from_query({**in_six, "music.metre": "auto"})
     longest = " | ".join(["F#m7b5"] * (presets.LONGEST_TEXT // 9))
     assert from_query({"music.chords": longest}).music.chords == longest
 

@@ -14,6 +14,7 @@ from PIL import Image
 from emsync.emotion.features.report import FeatureReport
 from emsync.emotion.reading import EMOTIONS
 from emsync.film.scenes import Cut
+from emsync.interface.music_words import with_signs
 from emsync.interface.sheet import sheet_of, sketch_of
 from emsync.music import vocabulary as v
 from emsync.music.tokens import Note, decode, encode, table_of
@@ -51,16 +52,39 @@ def test_the_sheet_is_the_composition_in_plain_values(result: Result) -> None:
     assert sheet["seconds"] == pytest.approx(6, abs=0.05)
     assert len(sheet["notes"]) == len(piece.notes) > 20
     assert {
-        (sheet["groups"][group], pitch, start, end, velocity)
-        for group, pitch, start, end, velocity in sheet["notes"]
+        (sheet["groups"][group], pitch, start, end, velocity, lead)
+        for group, pitch, start, end, velocity, lead in sheet["notes"]
     } == {
-        (note.group, note.pitch, round(note.start, 3), round(note.end, 3), note.velocity)
-        for note in piece.notes
+        (note.group, note.pitch, round(note.start, 3), round(note.end, 3), note.velocity, lead)
+        for note, lead in zip(piece.notes, piece.lead, strict=True)
     }
     starts = [note[2] for note in sheet["notes"]]
     assert starts == sorted(starts)
     assert sheet["chords"] == pytest.approx(piece.chords, abs=5e-4)
     assert f"{len(piece.notes)} notes on " in sheet["words"]
+
+
+def test_the_plan_is_on_the_sheet(result: Result) -> None:
+    sheet, piece = sheet_of(result), result.composition
+    plan, grid = piece.plan, piece.grid
+    assert plan is not None and grid is not None
+    starts = grid.seconds_of([chord.step for chord in plan.chords])
+    assert [at for at, _ in sheet["symbols"]] == pytest.approx(starts.tolist(), abs=5e-4)
+    assert [name for _, name in sheet["symbols"]] == [
+        with_signs(chord.symbol) for chord in plan.chords
+    ]
+    assert [letter for _, letter in sheet["sections"]] == [one.letter for one in plan.sections]
+    assert sheet["bars"] == pytest.approx(piece.bars, abs=5e-4) and len(sheet["bars"]) > 1
+    assert plan.style in sheet["plan"] and plan.sections[0].mode in sheet["plan"]
+    assert sheet["words"].startswith(sheet["plan"])
+
+
+def test_the_sheet_of_a_piece_drawn_freely_has_no_plan(result: Result) -> None:
+    none = {"plan": None, "grid": None, "lead": (), "symbols": (), "sections": (), "chart": ""}
+    free = replace(result.composition, **none)
+    sheet = sheet_of(replace(result, piece=replace(result.piece, composition=free)))
+    assert sheet["bars"] == sheet["symbols"] == sheet["sections"] == [] and sheet["plan"] == ""
+    assert {note[5] for note in sheet["notes"]} == {0}
 
 
 def test_boundaries_and_cuts_are_those_of_the_film(result: Result) -> None:

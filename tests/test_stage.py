@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ page.launch(
 """
 
 
-def sheet(seconds: float, notes: list[list[float]], **more: Any) -> dict[str, Any]:
+def sheet(seconds: float, notes: Sequence[Sequence[float]], **more: Any) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "groups": GROUPS,
@@ -86,7 +87,17 @@ SKETCH = {
 }
 
 
-NUMBERS = {"sketch": 30, "scored": 3, "long": 20_000}
+PLANNED: dict[str, Any] = {
+    "notes": [[4, 57, 0.0, 4.0, 80, 0], [3, 72, 0.0, 1.0, 80, 1], [3, 60, 0.0, 1.0, 80, 0],
+              [3, 76, 1.0, 3.0, 80, 1], [1, 38, 4.0, 4.1, 80, 0]],
+    "bars": [0.0, 2.0, 4.0, 6.0, 8.0, 10.0],
+    "symbols": [[0.0, "Am"], [2.0, "F"], [4.0, "B♭maj7"], [4.02, "Bdim"], [8.0, "E7"]],
+    "sections": [[0.0, "A"], [4.0, "B"]],
+    "plan": "A minor, 120 beats a minute, 4/4, folk style",
+}  # fmt: skip
+
+
+NUMBERS = {"sketch": 30, "scored": 3, "planned": 5, "long": 20_000}
 
 
 def crowd() -> list[list[float]]:
@@ -121,6 +132,12 @@ def page_address(films: Films, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "nothing": None,
         "sketch": {"film": None, "poster": None, "sheet": None, "sketch": SKETCH},
         "scored": {"film": addresses["stage.mp4"], **scored},
+        "planned": {"film": addresses["stage.mp4"], **scored, "sheet": sheet(12.0, **PLANNED)},
+        "unmarked": {
+            "film": addresses["stage.mp4"],
+            **scored,
+            "sheet": sheet(12.0, **{**PLANNED, "notes": [n[:5] for n in PLANNED["notes"]]}),
+        },
         "anew": {"sketch": SKETCH},
         "again": {"film": addresses["stage again.mp4"], **scored},
         "gone": {"film": addresses["stage.mp4"] + ".gone", **scored},
@@ -330,6 +347,48 @@ def test_pointing_tells_the_rest(page: Any) -> None:
     assert "Cut at 4.0 s: hit 0.05 s late" in tip
 
 
+def test_chords_and_form_of_a_planned_piece_are_shown(page: Any) -> None:
+    show(page, "planned")
+    page.wait_for_selector("#em-stage [data-notes='5']")
+    page.wait_for_function("document.querySelector('#em-stage video').readyState >= 1")
+    assert page.inner_text("#em-stage .kind") == "A minor, 120 beats a minute, 4/4, folk style"
+    symbols = page.locator("#em-stage .symbol")
+    # One that would lie over another is left out; pointing tells it.
+    assert symbols.all_inner_texts() == ["Am", "F", "B♭maj7", "E7"]
+    assert page.locator("#em-stage .section").all_inner_texts() == ["A", "B"]
+    first, last = ends(page)
+    left = symbols.nth(1).bounding_box()["x"]
+    assert left == pytest.approx(first + (last - first) * 2 / 12, abs=1.5)
+    boxes = [one.bounding_box() for one in page.locator("#em-stage .plan > *").all()]
+    spans = sorted((box["x"], box["x"] + box["width"]) for box in boxes)
+    assert all(a[1] <= b[0] + 1 for a, b in pairwise(spans)), spans
+    assert "melody" in page.inner_text("#em-stage .key")
+    box = slider(page).bounding_box()
+    page.mouse.move(first + (last - first) * 4.5 / 12, box["y"] + 20)
+    assert "Chord Bdim, section B" in page.inner_text("#em-stage .tip")
+    slider(page).press("End")
+    now(page)
+    assert "E7, section B" in page.inner_text("#em-stage .now")
+    # While another piece is drawn its chords are not known, and nothing jumps.
+    height = box["height"]
+    show(page, "anew")
+    page.wait_for_function("document.querySelector('#em-stage .sketching').textContent")
+    assert symbols.count() == 0 and page.inner_text("#em-stage .kind") == ""
+    assert slider(page).bounding_box()["height"] == height
+    # A sheet of before there were plans is shown as it was then.
+    show_scored(page)
+    assert symbols.count() == 0 and "melody" not in page.inner_text("#em-stage .key")
+
+
+def test_the_melody_stands_out(page: Any) -> None:
+    show(page, "planned")
+    page.wait_for_selector("#em-stage [data-notes='5']")
+    with_melody = drawn(page)
+    show(page, "unmarked")
+    page.wait_for_function("!document.querySelector('#em-stage .key').textContent.includes('melo')")
+    assert drawn(page) != with_melody
+
+
 def test_a_sketch_grows_and_gives_way_to_the_sheet(page: Any) -> None:
     show(page, "sketch")
     page.wait_for_selector("#em-stage [data-notes='30']")
@@ -389,7 +448,7 @@ def test_a_film_that_does_not_play_is_said_to(desk: Page) -> None:
 
 def test_nothing_hangs_over_the_edge(page: Any, phone: Any) -> None:
     for tried, width in ((page, 1180), (phone, 390)):
-        for name in ("sketch", "scored", "long"):
+        for name in ("sketch", "scored", "planned", "long"):
             show(tried, name)
             tried.wait_for_selector(f"#em-stage [data-notes='{NUMBERS[name]}']")
             assert tried.evaluate("document.documentElement.scrollWidth") <= width

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,16 @@ from conftest import Films
 from emsync import weights
 from emsync.emotion.mapping import Mood
 from emsync.errors import Cancelled, EmsyncError
+from emsync.interface import controls as knobs
 from emsync.interface import takes, views
 from emsync.interface.api import mood_from, wish_from
-from emsync.interface.controls import Controls, of_drawing, of_mood, of_music, of_programs, of_sound
+from emsync.interface.controls import Controls
 from emsync.interface.handlers import Studio, Update
 from emsync.interface.layout import build, launch_options
 from emsync.interface.line import LONGEST_LINE, Line
 from emsync.interface.mood_editor import Wish
 from emsync.interface.takes import MOST_TAKES, Job, Take
+from emsync.presets import as_in_the_paper, changed
 from emsync.progress import CancelToken, Progress
 from emsync.settings import FilmLimits, Settings
 
@@ -301,14 +304,15 @@ def test_what_is_deleted_is_gone_where_it_was_uploaded_too(studio: Studio, films
     assert films.plain().exists()
 
 
+@pytest.mark.parametrize("what", ["primer", "theme"])
 def test_other_files_are_deleted_too_unless_somebody_else_brought_the_same(
-    studio: Studio, tmp_path: Path
+    studio: Studio, what: str
 ) -> None:
     upload = studio.shelf.root / "of gradio" / "tune.mid"
     upload.parent.mkdir()
     upload.write_bytes(b"a tune")
-    asked = replace(studio.settings, music=replace(studio.settings.music, primer=upload))
-    (kept,) = {studio.with_files(page, asked).music.primer for page in ("page", "other")}
+    asked = changed(studio.settings, {f"music.{what}": upload})
+    (kept,) = {attrgetter(what)(studio.with_files(page, asked).music) for page in ("page", "other")}
     assert kept is not None and kept != upload
     studio.forget("page")
     assert kept.exists() and upload.exists()
@@ -316,15 +320,16 @@ def test_other_files_are_deleted_too_unless_somebody_else_brought_the_same(
     assert not kept.parent.exists() and not upload.parent.exists()
 
 
+@pytest.mark.parametrize("what", ["primer", "theme"])
 def test_files_of_a_take_that_waits_outlast_their_hour(
-    studio: Studio, films: Films, monkeypatch: pytest.MonkeyPatch
+    studio: Studio, films: Films, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     upload = studio.shelf.root / "of gradio" / "tune.mid"
     upload.parent.mkdir()
     upload.write_bytes(b"a tune")
-    asked = replace(studio.settings, music=replace(studio.settings.music, primer=upload))
+    asked = changed(studio.settings, {f"music.{what}": upload})
     settings, now = studio.with_files("page", asked), time.monotonic
-    kept = settings.music.primer
+    kept = attrgetter(what)(settings.music)
     assert kept is not None
     source = studio.choose("page", films.silent())
     assert source is not None
@@ -629,11 +634,20 @@ def test_the_terms_of_the_weights_are_told(tiers: tuple[str, ...], words: str) -
 
 
 def controls(defaults: Settings) -> Controls:
+    kinds = (
+        knobs.of_mood, knobs.of_plan, knobs.of_metre, knobs.of_line, knobs.of_music,
+        knobs.of_drawing, knobs.of_sound,
+    )  # fmt: skip
     with gradio.Blocks():
-        named = of_mood(defaults) | of_music(defaults) | of_drawing(defaults) | of_sound(defaults)
-        programs = of_programs()
-        files = [gradio.Dropdown(), gradio.File(), gradio.File()]
-    return Controls(named, programs, *files)
+        named = {name: one for kind in kinds for name, one in kind(defaults).items()}
+        switches = (knobs.tempo_field(defaults), knobs.paper_switch(defaults))
+        programs = knobs.of_programs()
+        files = [gradio.Dropdown(), gradio.File(), gradio.File(), gradio.File()]
+    return Controls(named, *switches, programs, *files)
+
+
+NOTHING = ("", None, None, None)
+"""No SoundFont, no files."""
 
 
 def test_controls_left_alone_are_the_defaults() -> None:
@@ -649,6 +663,10 @@ def test_controls_become_settings_and_back() -> None:
     changes = {
         "mood.valence_arousal_range": 0.5,
         "music.groups": ["piano", "bass"],
+        "music.style": "waltz",
+        "music.tonic": "Bb",
+        "music.melody": False,
+        "music.chords": "Bb | F7",
         "music.candidates": 3,
         "music.end_on_chord": False,
         "sound.original_sound": "duck",
@@ -657,20 +675,71 @@ def test_controls_become_settings_and_back() -> None:
     }
     values = [changes.get(name, one.value) for name, one in board.named.items()]
     programs = [4 if group == "piano" else one.value for group, one in board.programs.items()]
-    settings = board.settings(defaults, [*values, *programs, "", None, None])
+    settings = board.settings(defaults, [*values, "80–100", False, *programs, *NOTHING])
     assert settings.mood.valence_arousal_range == 0.5
     assert settings.music.groups == ("piano", "bass")
+    assert (settings.music.style, settings.music.tonic) == ("waltz", "Bb")
+    assert not settings.music.melody and settings.music.chords == "Bb | F7"
+    assert (settings.music.slowest, settings.music.fastest) == (80, 100)
     assert settings.music.candidates == 3 and not settings.music.end_on_chord
     assert settings.sound.original_sound == "duck" and settings.sound.balance_decibels == -4
     assert settings.sound.programs == (("piano", 4),)
     assert settings.seed == 12
     shown = board.show(settings)
     assert [shown[one] for one in board.named.values()] == values
+    assert (shown[board.tempo], shown[board.paper]) == ("80–100", False)
     assert shown[board.programs["piano"]].value == 4
     empty = [
         None if name == "seed" else value for name, value in zip(board.named, values, strict=True)
     ]
-    assert board.settings(Settings(seed=9), [*empty, *programs, "", None, None]).seed == 9
+    rest = ["", False, *programs, *NOTHING]
+    assert board.settings(Settings(seed=9), [*empty, *rest]).seed == 9
+
+
+@pytest.mark.parametrize(
+    ("text", "slowest", "fastest", "shown"),
+    [
+        ("", None, None, ""),
+        (" 92 ", 92, 92, "92"),
+        ("80-100", 80, 100, "80–100"),
+        ("80 — 100.5", 80, 100.5, "80–100.5"),
+        ("80–", 80, None, "80–"),
+        ("-100", None, 100, "–100"),
+    ],
+)
+def test_the_tempo_is_one_number_or_two(
+    text: str, slowest: float | None, fastest: float | None, shown: str
+) -> None:
+    made = asked_of_tempo(text)
+    assert (made.music.slowest, made.music.fastest) == (slowest, fastest)
+    board = controls(Settings())
+    assert board.show(made)[board.tempo] == shown
+
+
+@pytest.mark.parametrize("text", ["fast", "80-90-100", "-", "1e2", "92 bpm", "٩٢", "30", "100-80"])
+def test_a_tempo_that_is_none_gets_a_sentence(text: str) -> None:
+    if text == "-":  # neither bound
+        assert asked_of_tempo(text) == Settings()
+        return
+    with pytest.raises(EmsyncError, match=r"tempo|slowest"):
+        asked_of_tempo(text)
+    # In the music of the paper it has no say, and its field is not seen.
+    assert asked_of_tempo(text, paper=True).music.slowest is None
+
+
+def asked_of_tempo(text: str, paper: bool = False) -> Settings:
+    """The settings of a page on which only the tempo and the switch were touched."""
+    board = controls(Settings())
+    values = [one.value for one in board.components]
+    at = len(board.named)
+    values[at : at + 2] = [text, paper]
+    return board.settings(Settings(), values)
+
+
+def test_the_switch_of_the_paper_is_the_method() -> None:
+    assert asked_of_tempo("", paper=True).music.method == "free"
+    board = controls(Settings())
+    assert board.show(as_in_the_paper(Settings()))[board.paper] is True
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The page's controls: which of them turns which setting, both ways."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -8,14 +9,19 @@ from typing import Any
 
 import gradio as gr
 
-from emsync.presets import RANGES, from_plain
+from emsync.errors import EmsyncError
+from emsync.interface.music_words import with_signs
+from emsync.presets import LONGEST_TEXT, RANGES, choices_of, from_plain
 from emsync.settings import MusicSettings, Settings, SoundSettings
 from emsync.sound.programs import SOUNDS
 from emsync.sound.soundfonts import installed
+from emsync.wording import one_line
 
 LARGEST_SEED = int(RANGES["seed"].high)
 GROUPS = MusicSettings.groups
 _BALANCE = 12.0  # decibels either way: beyond it one of the two is as good as gone
+OWN_CHORDS = "its own"
+"""Stands in the field of the chords while it is empty and no piece is shown."""
 _STANDARD = ""  # the SoundFont that is taken when none is named
 
 
@@ -25,26 +31,34 @@ class Controls:
 
     Attributes:
         named: those of which each turns one setting, by its name such as "music.top_p".
+        tempo: a field for two settings, the bounds of the tempo.
+        paper: the switch between the two methods of composing.
         programs: by group, whose sound each chooses.
         soundfont: of those installed, by path.
-        own_soundfont, primer: files of the user.
+        own_soundfont, primer, theme: files of the user.
     """
 
     named: dict[str, Any]
+    tempo: Any
+    paper: Any
     programs: dict[str, Any]
     soundfont: Any
     own_soundfont: Any
     primer: Any
+    theme: Any
 
     @property
     def components(self) -> list[Any]:
         """All, in the order that `settings` expects their values in."""
         return [
             *self.named.values(),
+            self.tempo,
+            self.paper,
             *self.programs.values(),
             self.soundfont,
             self.own_soundfont,
             self.primer,
+            self.theme,
         ]
 
     @property
@@ -69,8 +83,12 @@ class Controls:
         """
         rest = list(values)
         asked = {name: rest.pop(0) for name in self.named}
+        tempo, is_paper = rest.pop(0) or "", rest.pop(0)
+        asked["music.method"] = "free" if is_paper else "planned"
+        # The music of the paper has the tempo it has, and then the field is not seen.
+        asked["music.slowest"], asked["music.fastest"] = _bounds_of("" if is_paper else tempo)
         chosen = [(group, rest.pop(0)) for group in self.programs]
-        soundfont, own_soundfont, primer = rest
+        soundfont, own_soundfont, primer, theme = rest
         if asked["seed"] is None:
             asked["seed"] = base.seed
         plain: dict[str, Any] = {}
@@ -88,7 +106,12 @@ class Controls:
         font = Path(own_soundfont) if own_soundfont else known.get(soundfont or _STANDARD)
         return replace(
             made,
-            music=replace(made.music, primer=Path(primer) if primer else None, keep=None),
+            music=replace(
+                made.music,
+                primer=Path(primer) if primer else None,
+                theme=Path(theme) if theme else None,
+                keep=None,
+            ),
             sound=replace(made.sound, soundfont=font),
         )
 
@@ -97,6 +120,8 @@ class Controls:
         changes = {
             control: _shown(attrgetter(name)(settings)) for name, control in self.named.items()
         }
+        changes[self.tempo] = _range_of(settings.music)
+        changes[self.paper] = settings.music.method == "free"
         programs = dict(settings.sound.programs)
         for group, control in self.programs.items():
             program = programs.get(group, _standard(group))
@@ -133,6 +158,103 @@ def of_mood(defaults: Settings) -> dict[str, Any]:
             info="How far the film's mood may go: larger is more extreme. The paper uses 0.8.",
         ),
     }
+
+
+def paper_switch(defaults: Settings) -> gr.Checkbox:
+    """Between the method of the paper and ours."""
+    return gr.Checkbox(
+        value=defaults.music.method == "free",
+        label="As in the paper",
+        info="Algorithm 1 as published: note by note, without a plan of chords, and wilder.",
+        elem_id="em-paper",
+    )
+
+
+def tempo_field(defaults: Settings) -> gr.Textbox:
+    """The two bounds of the tempo, in one field; a `gr.Number` cannot be empty."""
+    return gr.Textbox(
+        value=_range_of(defaults.music),
+        label="Tempo (beats a minute)",
+        placeholder="by mood; or 92, or 80–100",
+        max_length=40,
+        max_lines=1,
+        scale=2,
+        min_width=180,
+        elem_id="em-tempo",
+    )
+
+
+def _bounds_of(text: str) -> tuple[float | None, float | None]:
+    """The slowest and the fastest tempo that a text asks for: "92", "80–100", "80–", "–100", or "".
+
+    Raises:
+        EmsyncError: it is nothing of the kind, or out of range.
+    """
+    slow, line, fast = (part.strip() for part in re.sub("[-–—]", "–", text).partition("–"))
+    bounds = (slow, fast if line else slow)
+    if not all(re.fullmatch(r"(\d{1,3}([.]\d{1,3})?)?", bound, re.ASCII) for bound in bounds):
+        raise EmsyncError(
+            f"The tempo must be one number or two {RANGES['music.slowest']}, such as 92 or 80–100, "
+            f"not “{one_line(text, 40)}”."
+        )
+    slowest, fastest = (float(bound) if bound else None for bound in bounds)
+    return slowest, fastest
+
+
+def _range_of(music: MusicSettings) -> str:
+    """The inverse of `_bounds_of`."""
+    slowest, fastest = (
+        "" if bound is None else f"{bound:g}" for bound in (music.slowest, music.fastest)
+    )
+    return slowest if slowest == fastest else f"{slowest}–{fastest}"
+
+
+def of_plan(defaults: Settings) -> dict[str, Any]:
+    """Controls of what is planned before the notes: what kind of music it is to be."""
+    music = defaults.music
+    by_mood = ("By mood", "auto")
+    named: dict[str, Any] = {}
+    with gr.Row():
+        named["music.style"] = _choice("music.style", music.style, "Style", by_mood)
+        named["music.density"] = _choice("music.density", music.density, "How full", by_mood)
+    with gr.Row():
+        named["music.tonic"] = _choice("music.tonic", music.tonic, "Key", ("Any", "auto"))
+        named["music.mode"] = _choice("music.mode", music.mode, "Mode", by_mood)
+    return named
+
+
+def of_metre(defaults: Settings) -> dict[str, Any]:
+    """The control of the metre, beside that of the tempo."""
+    metre = _choice("music.metre", defaults.music.metre, "Metre", ("Any", "auto"))
+    return {"music.metre": metre}
+
+
+def of_line(defaults: Settings) -> dict[str, Any]:
+    """Controls of the melody and the chords."""
+    music = defaults.music
+    named: dict[str, Any] = {}
+    named["music.melody"] = gr.Checkbox(value=music.melody, label="With a melody")
+    named["music.chords"] = gr.Textbox(
+        value=music.chords,
+        label="Chords",
+        info="Such as Am | F C | G, a bar between two strokes; they go round. Empty: its own.",
+        placeholder=OWN_CHORDS,
+        max_length=LONGEST_TEXT,
+        lines=3,
+        max_lines=8,
+        elem_id="em-chords",
+    )
+    return named
+
+
+def _choice(name: str, value: str, label: str, auto: tuple[str, str]) -> gr.Dropdown:
+    """The words that a setting has to choose from, of which "auto" has a name of its own."""
+    words: list[tuple[str, str]] = [
+        auto if word == "auto" else (with_signs(word[0].upper() + word[1:]), word)
+        for word in choices_of(name)
+    ]
+    words.sort(key=lambda one: one[1] != "auto")
+    return gr.Dropdown(words, value=value, label=label, min_width=100)
 
 
 def of_music(defaults: Settings) -> dict[str, Any]:

@@ -320,10 +320,15 @@ class Studio:
 
         music, sound = settings.music, settings.sound
         session = self.session(name)
-        if music.primer is not None:
-            primer = self.shelf.keep(music.primer)
-            session.files.add(primer)
-            music = replace(music, primer=primer)
+
+        def put_aside(midi: Path | None) -> Path | None:
+            if midi is None:
+                return None
+            path = self.shelf.keep(midi)
+            session.files.add(path)
+            return path
+
+        music = replace(music, primer=put_aside(music.primer), theme=put_aside(music.theme))
         font = sound.soundfont
         if font is not None and font not in [one.path for one in installed()]:
             kept = self.shelf.keep(font)

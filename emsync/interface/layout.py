@@ -37,7 +37,14 @@ from emsync.interface.states import MOST_STATES, States
 from emsync.interface.takes import Job
 from emsync.interface.uploads import as_it_came
 from emsync.interface.versions import version_cards
-from emsync.presets import from_query, read_preset, to_query, write_preset
+from emsync.presets import (
+    as_in_the_paper,
+    as_ours,
+    from_query,
+    read_preset,
+    to_query,
+    write_preset,
+)
 from emsync.settings import HostLimits, Settings
 
 TITLE = "EMSYNC"
@@ -209,9 +216,30 @@ def build(studio: Studio) -> gr.Blocks:
                     with gr.Accordion("How far moods go", open=False, elem_id="em-mood-range"):
                         named = knobs.of_mood(defaults)
                 with gr.Accordion("Music", open=False, elem_id="em-music"):
+                    with gr.Column(
+                        visible=defaults.music.method == "planned", elem_id="em-plan"
+                    ) as plan:
+                        named |= knobs.of_plan(defaults)
+                        with gr.Row():
+                            named |= knobs.of_metre(defaults)
+                            tempo = knobs.tempo_field(defaults)
+                        named |= knobs.of_line(defaults)
+                        take_over = gr.Button(
+                            "Edit the chords of this piece",
+                            size="sm",
+                            visible=False,
+                            elem_id="em-take-chords",
+                        )
+                        theme = gr.File(
+                            label="A theme of yours (MIDI)",
+                            file_types=[".mid", ".midi"],
+                            height=110,
+                            elem_id="em-theme",
+                        )
                     named |= knobs.of_music(defaults)
                     another = gr.Button("Another seed", size="sm", elem_id="em-seed")
                     with gr.Accordion("Advanced", open=False, elem_id="em-advanced"):
+                        paper = knobs.paper_switch(defaults)
                         primer = gr.File(
                             label="MIDI file to go on from",
                             file_types=[".mid", ".midi"],
@@ -275,13 +303,14 @@ def build(studio: Studio) -> gr.Blocks:
                 )
                 seen = stage(elem_id="em-stage")
                 versions = version_cards()
-        for part in (film, camera, primer, own_soundfont, given):
+        for part in (film, camera, primer, theme, own_soundfont, given):
             as_it_came(part)
         diagnostics = gr.HTML(elem_id="em-diagnostics")
         picked = gr.State("")
         offer_score(studio)
         gr.HTML(_footer(), elem_id="em-foot")
-        board = Controls(named, programs, soundfont, own_soundfont, primer)
+        board = Controls(named, tempo, paper, programs, soundfont, own_soundfont, primer, theme)
+        chords = named["music.chords"]
 
         def settings_from(name: str, values: tuple[Any, ...]) -> Settings:
             """What the controls ask for."""
@@ -357,10 +386,20 @@ def build(studio: Studio) -> gr.Blocks:
         cleared: dict[Any, Any] = {
             **dict.fromkeys((heading, files, diagnostics, place, picked), ""),
             seen: showing(film=None, poster=None, sheet=None, sketch=None),
+            # Not as a component, which would stand on the page.
+            chords: gr.update(placeholder=knobs.OWN_CHORDS),
+            take_over: gr.update(visible=False),
             versions: [],
             pack: gr.Button(visible=False),
             again: gr.Button(visible=False),
         }
+
+        def chords_of(chart: str) -> dict[Any, Any]:
+            """The chords of the piece that is shown, where those for the next one are written."""
+            return {
+                chords: gr.update(placeholder=chart or knobs.OWN_CHORDS),
+                take_over: gr.update(visible=bool(chart)),
+            }
 
         def changes_of(name: str, update: Update, mood: dict[str, Any]) -> dict[Any, Any]:
             """What an update changes on the page."""
@@ -398,6 +437,7 @@ def build(studio: Studio) -> gr.Blocks:
                     heading: views.title(made.source.name),
                     picked: "",
                     versions: views.cards(made),
+                    **chords_of(result.composition.chart),
                     files: views.downloads(made),
                     pack: gr.Button(visible=True, interactive=not update.busy),
                     again: gr.Button(visible=False),
@@ -528,7 +568,7 @@ def build(studio: Studio) -> gr.Blocks:
                     "All of it is deleted: the film, the music, and what was found."
                 ),
                 forget: gr.Button(visible=False),
-                **dict.fromkeys((film, camera, primer, own_soundfont)),
+                **dict.fromkeys((film, camera, primer, theme, own_soundfont)),
                 editor: fresh(defaults.mood),
             }
 
@@ -548,6 +588,7 @@ def build(studio: Studio) -> gr.Blocks:
                 ),
                 heading: views.title(one.title),
                 versions: [],
+                **chords_of(""),
                 files: shown_examples.downloads(one),
                 place: "",
                 pack: gr.Button(visible=False),
@@ -614,6 +655,27 @@ def build(studio: Studio) -> gr.Blocks:
             elif take.result is not None:
                 update = Update(views.done(take, "Here it is again.", 0), False, take)
                 yield changes_of(name, update, mood)
+
+        def turn_to_the_paper(request: gr.Request, *values: Any) -> dict[Any, Any]:
+            """The switch was turned: what has no control is switched as well."""
+            session = studio.session(page_of(request))
+            try:
+                asked = board.settings(session.base, values)
+            except EmsyncError as error:
+                return refused(error)
+            is_paper = asked.music.method == "free"
+            session.base = as_in_the_paper(asked) if is_paper else as_ours(asked, studio.settings)
+            return board.show(session.base) | {status: gr.skip()}
+
+        def edit_chords(request: gr.Request) -> dict[Any, Any]:
+            """The chords of the piece that is shown, to be changed for the next one."""
+            shown = studio.session(page_of(request)).shown
+            result = None if shown is None else shown.result
+            piece = None if result is None else result.composition
+            if piece is None or piece.plan is None:
+                return {chords: gr.skip()}
+            # Its bars are that long, whatever is asked for beside them.
+            return {chords: piece.chart, named["music.metre"]: piece.plan.metre.name}
 
         def followed(base: Settings, mood: dict[str, Any]) -> dict[Any, Any]:
             """The editor follows the scenes where the settings do."""
@@ -685,7 +747,7 @@ def build(studio: Studio) -> gr.Blocks:
         about = [preview, facts, status, editor, *cleared]
         everything = [
             *(status, compose, cancel, heading, seen, versions, files, pack, again, forget),
-            *(place, diagnostics, editor, picked),
+            *(place, diagnostics, editor, picked, chords, take_over),
         ]
         for chosen, event in (
             (film, film.change),
@@ -719,7 +781,7 @@ def build(studio: Studio) -> gr.Blocks:
             None, js=_SAVE_THE_ZIP, **quietly
         )
         cancel.click(press_cancel, queue=False, **quietly)
-        gone = [*everything, preview, facts, film, camera, primer, own_soundfont]
+        gone = [*everything, preview, facts, film, camera, primer, theme, own_soundfont]
         forget.click(press_forget, None, gone, **work).then(None, js=_TO_THE_STATUS, **quietly)
         shelf.select(show_example, None, everything, **each_time).then(
             None, js=_TO_THE_RESULTS, **quietly
@@ -730,13 +792,20 @@ def build(studio: Studio) -> gr.Blocks:
         another.click(
             lambda: secrets.randbelow(LARGEST_SEED), None, named["seed"], queue=False, **quietly
         )
+        paper.input(turn_to_the_paper, board.components, [*board.components, status], **each_time)
+        # Whatever turned it, a preset or a link as well.
+        paper.change(
+            lambda is_paper: gr.Column(visible=not is_paper), paper, plan, queue=False, **quietly
+        )
+        take_over.click(edit_chords, None, [chords, named["music.metre"]], **quietly).then(
+            None, js=_TO_CHORDS, **quietly
+        )
         share.click(make_link, [editor, *board.components], [query, preset, status], **work).then(
             None, query, query, js=_WHOLE_ADDRESS, **quietly
         )
         given.upload(load_preset, [given, editor], [*board.components, status, editor], **work)
-        page.load(arrive, [editor], [*everything, preview, facts, *board.components], **work).then(
-            None, js=_ARRIVED, **quietly
-        )
+        arriving = list(dict.fromkeys([*everything, preview, facts, *board.components]))
+        page.load(arrive, [editor], arriving, **work).then(None, js=_ARRIVED, **quietly)
         shown = [listing, install, stop, installing, clock]
         for event, handler in (
             (page.load, look_at_experts),
@@ -770,6 +839,11 @@ _TO_THE_STAGE = f"""() => {{ {_GO}
 _TO_THE_RESULTS = f'() => {{ {_GO} go("#em-results", null); }}'
 _TO_THE_STATUS = f'() => {{ {_GO} setTimeout(() => go("#em-status", null, "center"), 100); }}'
 _TO_COMPOSE = f'() => {{ {_GO} go("#em-compose", "#em-compose", "nearest"); }}'
+_TO_CHORDS = """() => {
+  const field = document.querySelector("#em-chords textarea, #em-chords input");
+  field?.focus();
+  field?.setSelectionRange(0, 0);
+}"""
 _TO_CANCEL = f'() => {{ {_GO} setTimeout(() => go("#em-status", "#em-cancel", "nearest"), 600); }}'
 _ARRIVED = f"""() => {{ {_GO}
   if (document.querySelector("#em-status .em-problem")) go("#em-status", null, "center");

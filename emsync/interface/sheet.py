@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from emsync.emotion.mapping import mood_of
 from emsync.emotion.reading import EMOTIONS
-from emsync.interface.plots import describe_music
+from emsync.interface.music_words import in_words, kind_of, with_signs
 from emsync.music import vocabulary as v
 from emsync.music.tokens import decode
 
@@ -30,8 +30,13 @@ def sheet_of(result: "Result") -> dict[str, Any]:
         Plain values for JSON:
         seconds     of the film
         groups      names of the instrument groups
-        notes       [[index of the group, MIDI pitch, start, end, velocity], ...] by start
+        notes       [[index of the group, MIDI pitch, start, end, velocity, 1 if it belongs to the
+                    melody, else 0], ...] by start
         chords      [seconds, ...] of the strong chords
+        bars        [seconds, ...] at which bars begin; as the three below empty unless planned
+        symbols     [[seconds, chord symbol], ...], each until the next
+        sections    [[seconds, letter], ...], each until the next
+        plan        key, tempo, metre and style in words
         boundaries  [{"asked", "hit": seconds or null, "offset": hit - asked or null,
                     "kind": "cut" or "ending"}, ...]
         cuts        [{"time", "score", "kept"}, ...]
@@ -44,6 +49,7 @@ def sheet_of(result: "Result") -> dict[str, Any]:
     """
     analysis, piece = result.analysis, result.composition
     seconds = float(analysis.film.duration)
+    leads = piece.lead or (False,) * len(piece.notes)
     return {
         "seconds": _rounded(seconds),
         "groups": list(v.GROUPS),
@@ -55,12 +61,17 @@ def sheet_of(result: "Result") -> dict[str, Any]:
                     _rounded(note.start),
                     _rounded(note.end),
                     note.velocity,
+                    int(is_lead),
                 ]
-                for note in piece.notes
+                for note, is_lead in zip(piece.notes, leads, strict=True)
             ),
             key=lambda row: row[2],
         ),
         "chords": [_rounded(at) for at in piece.chords],
+        "bars": [] if piece.plan is None else [_rounded(at) for at in piece.bars],
+        "symbols": [[_rounded(at), with_signs(symbol)] for at, symbol in piece.symbols],
+        "sections": [[_rounded(at), letter] for at, letter in piece.sections],
+        "plan": kind_of(piece),
         "boundaries": [
             {
                 "asked": _rounded(boundary.asked),
@@ -89,7 +100,7 @@ def sheet_of(result: "Result") -> dict[str, Any]:
         ],
         "said": _transcript(result, "asr"),
         "read": _transcript(result, "ocr"),
-        "words": describe_music(piece.notes, piece.boundaries, piece.chords),
+        "words": in_words(piece),
     }
 
 

@@ -10,6 +10,8 @@ const HANDS_OFF = 4000; // ms after somebody scrolled in which the sheet does no
 const ORDER = ["strings", "guitar", "piano", "bass", "drums"]; // from the back to the front
 const KEY_ORDER = ["strings", "piano", "guitar", "bass", "drums"];
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120]; // seconds between the times below the sheet
+const CLOSE = 9; // pixels below which not every bar line is drawn
+const LEAD = 5; // where a note of a sheet says whether it belongs to the melody
 const LETTERS = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"];
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -46,6 +48,7 @@ function receive() {
   part("score").hidden = !sheet && !sketch;
   const words = sketch ? sketch.words : "";
   if (part("sketching").textContent !== words) part("sketching").textContent = words;
+  part("kind").textContent = sketch ? "" : sheet?.plan ?? "";
   if ("sheet" in news || "sketch" in news) compile();
   arrange();
 }
@@ -59,6 +62,7 @@ function compile() {
     return;
   }
   const drum = source.groups.indexOf("drums");
+  const plan = sketch ? null : planOf(sheet);
   const notes = source.notes.filter((note) => note[2] < source.seconds);
   let lo = sketch ? 40 : Infinity;
   let hi = sketch ? 80 : -Infinity;
@@ -85,10 +89,17 @@ function compile() {
     sheet: sheet && Math.abs(sheet.seconds - source.seconds) < 0.1 ? sheet : null,
     lo: lo - spare,
     hi: hi + spare,
+    plan,
     drum,
     drums: [...new Set(notes.filter((n) => n[0] === drum).map((n) => n[1]))].sort((a, b) => a - b),
     buckets,
   };
+}
+
+/** Chords, form and beat of a sheet; null where nothing was planned, or the sheet is an old one. */
+function planOf({ bars = [], symbols = [], sections = [] }) {
+  if (!symbols.length) return null;
+  return { bars, symbols, sections };
 }
 
 // The film -------------------------------------------------------------------------------------
@@ -171,6 +182,8 @@ function arrange() {
     row("scenes", (picture ? (narrow ? 42 : 58) : 0) + 22);
     row("mood", narrow ? 54 : 64);
     row("cuts", 16, 2);
+    // Kept while another piece is drawn, so that nothing jumps.
+    if (planOf(sheet)) row("plan", 17, 3);
   }
   row("roll", narrow ? 190 : 236, 4);
   if (music.drums.length || sketched) row("drums", narrow ? 30 : 36, 6);
@@ -245,6 +258,7 @@ function name() {
     put("−1", rows.mood.top + rows.mood.height - 4, true);
   }
   if (rows.cuts) put("cuts", middle(rows.cuts));
+  if (rows.plan) put("chords", middle(rows.plan));
   for (const pitch of octaves()) put(`C${pitch / 12 - 1}`, y(pitch + 0.5), true);
   if (rows.drums) put("drums", middle(rows.drums));
   if (rows.said) put("said", middle(rows.said));
@@ -303,6 +317,7 @@ function strips() {
     strips.sheet = sheet;
     strips.key = key;
   }
+  fill("plan", () => (music.plan ? planned() : []));
   for (const name of ["said", "read"]) {
     fill(name, () => sheet[name].map((caption) => {
       const room = x(caption.end) - x(caption.start);
@@ -316,6 +331,31 @@ function strips() {
     if (i === all.length - 1 && place.width - x(second) < 18) child.classList.add("last");
     return child;
   }));
+}
+
+/** Letters of the sections and symbols of the chords: as many as there is room for. */
+function planned() {
+  const { sections, symbols } = music.plan;
+  const letters = sections.map(([second, letter]) => {
+    const child = make("span", "section", letter);
+    child.style.left = `${x(second)}px`;
+    return child;
+  });
+  const width = (text) => 7 + 6.2 * text.length;
+  const taken = sections.map(([second, letter]) => [x(second), x(second) + 9 + 8 * letter.length]);
+  let free = 0; // pixels from the left that are taken already
+  const chords = [];
+  for (const [second, symbol] of symbols) {
+    const under = taken.find(([left, right]) => left - 1 <= x(second) && x(second) < right);
+    const left = under ? under[1] : x(second);
+    const next = taken.find(([start]) => start > left)?.[0] ?? place.width;
+    if (left < free || left + width(symbol) > next) continue;
+    const child = make("span", under ? "symbol bare" : "symbol", symbol);
+    child.style.left = `${under ? left + 2 : left}px`;
+    chords.push(child);
+    free = left + width(symbol);
+  }
+  return [...chords, ...letters];
 }
 
 function ticks() {
@@ -434,17 +474,32 @@ function draw(pen, left, right) {
     if (note[2] < to && note[3] > from) boxes[note[0]].push(boxOf(note));
   }
   for (const group of groups) drawNotes(pen, music.groups[group], boxes[group]);
+  drawMelody(pen, from, to);
   if (music.sheet) cuts(pen, sketched);
 }
 
 function grid(pen, left, right) {
   const { roll, drums, times } = place.rows;
   pen.fillStyle = look.line;
-  for (const second of ticks()) pen.fillRect(x(second), roll.top, 0.5, times.top - roll.top);
+  const lines = barLines();
+  for (const second of lines ?? ticks()) {
+    pen.fillRect(x(second), roll.top, 0.5, times.top - roll.top);
+  }
   for (const pitch of octaves()) pen.fillRect(left, Math.round(y(pitch)), right - left, 1);
   for (const row of [roll, drums]) {
     if (row) pen.fillRect(left, row.top + row.height, right - left, 1);
   }
+}
+
+/** Bar lines, or every second, fourth … of them where they are close; null without a plan. */
+function barLines() {
+  const bars = music.plan?.bars ?? [];
+  if (bars.length < 2) return null;
+  const lasting = (bars.at(-1) - bars[0]) / (bars.length - 1);
+  const apart = (lasting / music.seconds) * (place.width - 2 * PAD);
+  let step = 1;
+  while (step * apart < CLOSE) step *= 2;
+  return bars.filter((_, i) => i % step === 0);
 }
 
 /** [left, top, width, height] of a note, in pixels of the sheet. */
@@ -474,6 +529,18 @@ function drawNotes(pen, group, boxes) {
   pen.fillStyle = { strings: look.pale.strings, guitar: look.paper, bass: look.ink }[group];
   for (const box of boxes) {
     if (box[2] > 3 && box[3] > 2.5) pen.fillRect(...inner(box));
+  }
+}
+
+/** An edge of ink around the notes of the melody, in front of all others. */
+function drawMelody(pen, from, to) {
+  for (const note of music.notes) {
+    if (!note[LEAD] || note[2] >= to || note[3] <= from) continue;
+    const [left, top, width, height] = boxOf(note);
+    pen.fillStyle = look.ink;
+    pen.fillRect(left - 1, top - 1, width + 2, height + 2);
+    pen.fillStyle = look.groups[music.groups[note[0]]];
+    pen.fillRect(left, top, width, height);
   }
 }
 
@@ -587,6 +654,14 @@ function explain() {
       drawNotes(pen, group, group === "drums" ? strokes : [[0, 6, 20, 6]]);
     });
   }
+  if (music.notes.some((note) => note[LEAD])) {
+    sign("melody", 20, (pen) => {
+      pen.fillStyle = look.ink;
+      pen.fillRect(0, 5, 20, 8);
+      pen.fillStyle = look.paper;
+      pen.fillRect(1.2, 6.2, 17.6, 5.6);
+    });
+  }
   const { sheet } = music;
   if (sheet && shown.sketch === null) {
     const count = (name) => sheet.boundaries.filter((b) => signOf(b) === name && b.kind === "cut");
@@ -691,6 +766,8 @@ function tell(now) {
     const scene = scenes[number];
     const of = scenes.length > 1 ? `Scene ${number + 1} of ${scenes.length}` : "The film";
     said.push(`${clock(now)}`, `${of}: ${scene.emotion} ${percent(scene.share)}`);
+    const chord = heldAt(music.plan?.symbols, now);
+    if (chord) said.push(`${chord}, section ${heldAt(music.plan.sections, now)}`);
     const next = boundaries.find((boundary) => boundary.asked > now);
     if (next) {
       const what = next.kind === "cut" ? "next cut" : "ending";
@@ -701,6 +778,11 @@ function tell(now) {
   }
   const text = said.join(" · ");
   if (part("now").textContent !== text) part("now").textContent = text;
+}
+
+/** Of [[seconds, what], ...], each until the next, what holds now. */
+function heldAt(held, now) {
+  return held?.findLast(([from]) => from <= now + 0.01)?.[1] ?? held?.[0]?.[1];
 }
 
 function captionsAt(now) {
@@ -805,6 +887,8 @@ function point(event) {
     const { emotion, share, valence, arousal } = sheet.scenes[number];
     lines.push(`Scene ${number + 1}: ${emotion} ${percent(share)}, valence ${signed(valence)}, `
       + `arousal ${signed(arousal)}`);
+    const chord = heldAt(music.plan?.symbols, seconds);
+    if (chord) lines.push(`Chord ${chord}, section ${heldAt(music.plan.sections, seconds)}`);
     if (shown.sketch === null) {
       const close = sheet.boundaries.find((b) => Math.abs(x(b.asked) - across) < 6);
       if (close) lines.push(boundaryWords(close));
@@ -826,7 +910,8 @@ function noteAt(seconds, height) {
     const [, top, , tall] = boxOf(note);
     return note[0] !== music.drum && top - 1 <= height && height <= top + tall + 1;
   });
-  return found ? `${music.groups[found[0]]} ${pitchName(found[1])}` : null;
+  if (!found) return null;
+  return `${music.groups[found[0]]} ${pitchName(found[1])}${found[LEAD] ? ", melody" : ""}`;
 }
 
 function boundaryWords({ asked, hit, offset, kind }) {

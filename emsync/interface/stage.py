@@ -18,6 +18,7 @@ _TEMPLATE = """
   <div class="score" data-part="score">
     <div class="above">
       <p class="sketching" data-part="sketching" role="status"></p>
+      <p class="kind" data-part="kind"></p>
       <div class="key" data-part="key" aria-hidden="true"></div>
     </div>
     <div class="desk" data-part="desk">
@@ -29,6 +30,7 @@ _TEMPLATE = """
           <div class="paper" data-part="paper"></div>
           <canvas class="lights" data-part="lights"></canvas>
           <div class="strip" data-part="scenes"></div>
+          <div class="strip plan" data-part="plan"></div>
           <div class="strip" data-part="said"></div>
           <div class="strip" data-part="read"></div>
           <div class="strip" data-part="times"></div>

@@ -335,6 +335,7 @@ class Shelf:
                 if take.job is not None and not take.job.done.is_set()
                 for path in (
                     take.settings.music.primer,
+                    take.settings.music.theme,
                     take.settings.sound.soundfont,
                     take.job.sound.soundfont,
                 )

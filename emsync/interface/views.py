@@ -15,6 +15,7 @@ from emsync.emotion.panel import missing
 from emsync.emotion.reader import NAMES
 from emsync.emotion.reading import EMOTIONS
 from emsync.interface import plots
+from emsync.interface.music_words import facts_of, in_words, keys_of
 from emsync.progress import Progress
 from emsync.wording import clock, listed
 
@@ -204,6 +205,7 @@ def _worth(piece: "Piece") -> list[str]:
         if told.boundaries
         else "no cuts to meet",
         f"{judged.mood_distance:.2f} off the mood asked for",
+        *([] if composition.plan is None else [keys_of(composition.plan)]),
         f"{composition.beats_per_minute:.0f} beats a minute",
         listed(sorted({note.group for note in composition.notes})) or "silence",
         f"seed {composition.seed}"
@@ -378,13 +380,14 @@ def _mood(result: "Result") -> str:
 def _music(result: "Result") -> str:
     piece = result.composition
     seconds = float(result.analysis.film.duration)
-    words = plots.describe_music(piece.notes, piece.boundaries, piece.chords)
+    words = in_words(piece)
     narrow, wide = (
         plots.piano_roll(piece.notes, piece.boundaries, piece.chords, seconds, wide=is_wide)
         for is_wide in (False, True)
     )
     picture = plots.as_picture(narrow, words, wide)
-    return _section("Music", html.escape(words), picture + _trace(result), wide=True)
+    planned = _table(facts_of(piece))
+    return _section("Music", html.escape(words), picture + planned + _trace(result), wide=True)
 
 
 def _trace(result: "Result") -> str:
