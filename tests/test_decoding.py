@@ -26,7 +26,8 @@ from emsync.music.decoding import (
     Drawing,
     generate,
 )
-from emsync.music.midi import read_primer, write_midi
+from emsync.music.midi import write_midi
+from emsync.music.primer import read_primer
 from emsync.music.rows import LONGEST_NOTES, Brief, MoodChange, Row
 from emsync.music.stepping import CompiledStepper, RowStepper, SlotStepper, Stepper, stepper_for
 from emsync.music.tokens import Note

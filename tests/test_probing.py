@@ -20,7 +20,7 @@ from emsync.film import probing
 from emsync.film.ffmpeg import FFmpegRun, input_arguments
 from emsync.film.frames import stream_frames
 from emsync.film.probe import examine, probe
-from emsync.music.midi import read_primer
+from emsync.music.primer import read_primer
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
 from trials import seeds

@@ -84,7 +84,7 @@ def test_growth_is_seen_after_more_of_it(tmp_path: Path) -> None:
 )
 def test_a_reader_that_fails_by_itself_is_a_fault_of_ours(text: str, ours: bool) -> None:
     with pytest.raises(Wrong) if ours else nullcontext(), hostile.no_fault_of_ours():
-        logging.getLogger("emsync.music.midi").warning("reading a MIDI file %s", text)
+        logging.getLogger("emsync.music.primer").warning("reading a MIDI file %s", text)
 
 
 @pytest.mark.parametrize("must", ["read", "refused: is a picture", "refused: 3 s"])

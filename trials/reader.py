@@ -25,7 +25,7 @@ def _read(kind: str, path: Path) -> dict[str, Any]:
         from emsync.film.probing import to_plain
 
         return {"film": to_plain(examine(path, FilmLimits()))}
-    from emsync.music.midi import _primer
+    from emsync.music.primer import _primer
 
     return {"tokens": _primer(path, 512, 15.0)}
 

@@ -41,7 +41,7 @@ from emsync.music.composition import (
 )
 from emsync.music.decoding import DecodedPiece, Drawing, Sketch, generate
 from emsync.music.emotion_regressor import EmotionRegressor
-from emsync.music.midi import read_primer
+from emsync.music.primer import read_primer
 from emsync.music.quality import faults, quality_of
 from emsync.music.rows import Brief, MoodChange
 from emsync.music.tokens import DecodedTokens, NoteTable, decode

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from emsync.music import vocabulary as v
+from emsync.music.chords import CHORD_GROUPS
 from emsync.music.grid import STEPS_PER_SIXTEENTH
 from emsync.music.harmony_labels import UNTOLD, Harmony, label_of_chord
 from emsync.music.plan import Chord
@@ -60,6 +61,7 @@ class GridRow(Row):
         chords = () if self.plan is None else self.plan.chords
         self._chord_steps = np.array([chord.step for chord in chords], dtype=np.int64)
         self._labels = [label_of_chord(chord) for chord in chords]
+        self._has_chords = not all(self.muted[v.GROUPS.index(group)] for group in CHORD_GROUPS)
         self.cost_in_all, self.time_draws = 0.0, 0
         self._weights: dict[tuple[Chord, bool], np.ndarray] = {}
 
@@ -101,20 +103,18 @@ class GridRow(Row):
             no = np.ones(v.SIZE, dtype=bool)
             no[self._landings(int(np.searchsorted(self.line, self.ticks)) - 1)] = False
             return no, False
-        no, hems_in = super().forbidden()
-        if self.owed_notes:
-            return no, hems_in
+        # Bar lines and the chords on hits come before all else that happens at their step.
         if step % self.bar == 0 and v.BAR not in self.marks_now:
             return _only(v.BAR), False
-        may_chord = not no[v.CHORD]
-        if step in self.hit_steps and v.CHORD not in self.marks_now and may_chord:
+        if step in self.hit_steps and v.CHORD not in self.marks_now and self._has_chords:
             return _only(v.CHORD), False
+        no, hems_in = super().forbidden()
         no[v.BAR] = True
         landings = self._landings(step)
         elsewhere = np.ones(v.SIZE, dtype=bool)
         elsewhere[landings] = False
         no[v.FIRST_SHIFT : v.FIRST_NOTE] |= elsewhere[v.FIRST_SHIFT : v.FIRST_NOTE]
-        if step % STEPS_PER_SIXTEENTH and step % TRIPLET_STEPS:
+        if step % STEPS_PER_SIXTEENTH and step % TRIPLET_STEPS and step not in self.hit_steps:
             no[v.CHORD] = True
             _blocks(no)[:, 1] = True
         if no.all():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from emsync.music.grid import Metre
+from emsync.settings import Tonic
 
 ModeName = Literal["major", "minor", "dorian", "mixolydian", "lydian", "phrygian"]
 
@@ -39,7 +40,7 @@ QUALITIES: dict[str, tuple[int, ...]] = {
 }
 """Chord symbols after the root, and their tones in semitones above it, the root first."""
 
-PITCH_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+PITCH_NAMES: tuple[Tonic, ...] = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
 
 @dataclass(frozen=True)

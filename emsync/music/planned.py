@@ -16,8 +16,9 @@ from functools import cache
 import numpy as np
 
 from emsync.emotion.curve import MoodCurve
+from emsync.errors import EmsyncError
 from emsync.music import vocabulary as v
-from emsync.music.arranging import Arrangement, arrange
+from emsync.music.arranging import Arrangement, Theme, arrange, theme_of
 from emsync.music.candidates import (
     LONGEST_ENDING,
     OPENING_SECONDS,
@@ -45,19 +46,24 @@ from emsync.music.decoding import Drawing, generate
 from emsync.music.grid import (
     FASTEST_SIXTEENTH,
     METRES,
+    PACES,
     SLOWEST_SIXTEENTH,
     STEPS_PER_QUARTER,
     Grid,
     Metre,
     lay_grid,
+    pace_for,
 )
+from emsync.music.listening import class_weights, key_of, pitched_of
 from emsync.music.on_grid import GridRow
-from emsync.music.plan import Plan
+from emsync.music.plan import PITCH_NAMES, Plan
 from emsync.music.planning import write_plan
+from emsync.music.primer import read_primer, read_theme_notes
 from emsync.music.quality import faults, quality_of
 from emsync.music.rows import Brief, MoodChange
 from emsync.music.tokens import DecodedTokens, Note, NoteTable, decode
 from emsync.settings import MusicSettings
+from emsync.wording import quoted
 
 TEMPO_OF_AROUSAL = ((-0.8, 0.0, 0.8), (60.0, 98.0, 130.0))
 """Arousal, and the quarters a minute around which it is composed; linear between. The thesis maps
@@ -76,6 +82,18 @@ class Draft:
     grid: Grid
     plan: Plan
     brief: Brief
+    theme: Theme | None
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a piece takes from the user's own MIDI files."""
+
+    primer: tuple[int, ...] = ()
+    """Tokens before the piece."""
+    sixteenth: int | None = None
+    """Ticks a sixteenth of the primer, at which the piece goes on."""
+    theme: Theme | None = None
 
 
 @dataclass(frozen=True)
@@ -97,8 +115,11 @@ def draw_planned(
         The candidates, and what composes the untold twin of one of them and counts its hits;
         None if nobody asked for it.
     """
+    job, given = with_files(job)
     settings = job.settings
-    drafts = [draft_of(job, number, seed, job.asked) for number, seed in enumerate(job.seeds)]
+    drafts = [
+        draft_of(job, given, number, seed, job.asked) for number, seed in enumerate(job.seeds)
+    ]
     twin = settings.compare_untold and bool(job.cuts)
     opening = settings.openings * OPENING_SECONDS if job.chooses else 0.0
     meter = Meter(advance, sketch, job.seconds * (settings.candidates + twin) + opening)
@@ -122,7 +143,7 @@ def draw_planned(
 
     def untold(seed: int) -> BoundaryScore:
         number = job.seeds.index(seed)
-        draft = draft_of(job, number, seed, ())
+        draft = draft_of(job, given, number, seed, ())
         told = meter.part(job.seconds)
         (piece,) = generate(
             job.checkpoint.model, [draft.brief], _steady(settings), job.cancel, told
@@ -133,39 +154,94 @@ def draw_planned(
     return rounds, untold if twin else None
 
 
-def draft_of(job: Job, number: int, seed: int, asked: Sequence[float]) -> Draft:
+def with_files(job: Job) -> tuple[Job, Given]:
+    """Return the job, and what it takes from the user's MIDI files.
+
+    A piece that goes on from a primer keeps its key, unless another is asked for.
+
+    Raises:
+        EmsyncError: a file cannot be read, or has no melody for a theme.
+    """
+    settings, given = job.settings, Given()
+    if settings.theme is not None:
+        theme = theme_of(read_theme_notes(settings.theme, job.cancel), STEPS_PER_QUARTER)
+        if theme is None:
+            raise EmsyncError(
+                f"{quoted(settings.theme.name)} has no melody of four notes or more. "
+                "Choose another for the theme."
+            )
+        given = replace(given, theme=theme)
+    if settings.primer is not None:
+        most = job.checkpoint.model.settings.context // 2
+        primer = read_primer(settings.primer, most, settings.primer_seconds, job.cancel)
+        decoded = decode(primer)
+        given = replace(given, primer=primer, sixteenth=_sixteenth_of(decoded.bars))
+        pitched = pitched_of(decoded.notes)
+        if settings.tonic == "auto" and settings.mode == "auto" and len(pitched):
+            key = key_of(class_weights(pitched))
+            settings = replace(
+                settings,
+                tonic=PITCH_NAMES[key.tonic],
+                mode="minor" if key.minor else "major",
+            )
+    return replace(job, settings=settings), given
+
+
+def _sixteenth_of(bars: Sequence[int]) -> int | None:
+    """Return the ticks a sixteenth of music with bars of four quarters at these ticks."""
+    if len(bars) < 2:
+        return None
+    ticks = round(float(np.median(np.diff(bars))) / 16)
+    return ticks if FASTEST_SIXTEENTH <= ticks <= SLOWEST_SIXTEENTH else None
+
+
+def draft_of(job: Job, given: Given, number: int, seed: int, asked: Sequence[float]) -> Draft:
     """Return the `number`th draft for a film: a tempo, a grid, a plan and a brief for the model."""
     settings, seconds = job.settings, job.seconds
-    tempo = tempo_of(job.curve, seconds, settings, number)
+    tempo = tempo_of(job.curve, asked, seconds, settings, number)
+    if given.sixteenth is not None:
+        tempo = replace(tempo, sixteenths=((0.0, given.sixteenth),))
     grid = lay_grid(tempo.metre, tempo.sixteenths, asked, seconds, pace=tempo.pace)
     plan = write_plan(grid, job.curve, seconds, settings, seed, _ends(asked, job))
-    return Draft(grid, plan, _brief(grid, plan, job.curve, seconds, seed))
+    brief = _brief(grid, plan, job.curve, seconds, seed)
+    return Draft(grid, plan, replace(brief, primer=given.primer), given.theme)
 
 
-def tempo_of(curve: MoodCurve, seconds: float, settings: MusicSettings, number: int) -> Tempo:
+def tempo_of(
+    curve: MoodCurve,
+    hits: Sequence[float],
+    seconds: float,
+    settings: MusicSettings,
+    number: int,
+) -> Tempo:
     """Return the tempo and the metre of the `number`th draft.
 
-    The first is what the arousal asks for, the others lie around it; where the mood changes, so
-    does the tempo.
+    The first is about what the arousal asks for, the others lie around it; each is adjusted so that
+    the hit points bend the beat as little as may be. Where the mood changes, so does the tempo.
+
+    Args:
+        curve: moods over the film.
+        hits: seconds of the film.
+        seconds: length of the film.
+        settings: bounds on the tempo, the metre.
+        number: of the draft, from 0.
     """
-    metre = _metre(settings, number)
     factor = TEMPO_FACTORS[number % len(TEMPO_FACTORS)]
-    lowest = settings.slowest or 0.0
-    highest = settings.fastest or math.inf
+    lowest, highest = settings.slowest or 0.0, settings.fastest or math.inf
     sixteenths: list[tuple[float, int]] = []
-    pace = 1.0
     for start, _, mood in curve.stretches(seconds):
         asked = float(np.interp(mood.arousal, *TEMPO_OF_AROUSAL)) * factor
-        within = min(max(asked, lowest), highest)
-        ticks = round(_ticks_a_sixteenth(within))
+        ticks = round(_ticks_a_sixteenth(min(max(asked, lowest), highest)))
         ticks = min(max(ticks, FASTEST_SIXTEENTH), SLOWEST_SIXTEENTH)
-        if not sixteenths and (settings.slowest or settings.fastest):
-            # A tempo that was asked for is played to the point, whatever the ticks allow.
-            played = min(max(_tempo_of_ticks(ticks), lowest), highest)
-            pace = _tempo_of_ticks(ticks) / played
         if not sixteenths or sixteenths[-1][1] != ticks:
             sixteenths.append((start, ticks))
-    return Tempo(metre, tuple(sixteenths), pace)
+    # A tempo that was asked for is kept to, whatever whole ticks and hit points would like.
+    tempos = [_tempo_of_ticks(ticks) for _, ticks in sixteenths]
+    paces = PACES[(max(tempos) / highest <= PACES) & (min(tempos) / max(lowest, 1.0) >= PACES)]
+    if not len(paces):
+        paces = np.array([tempos[0] / min(max(tempos[0], lowest), highest)])
+    pace = pace_for(sixteenths, hits, paces)
+    return Tempo(_metre(settings, number), tuple(sixteenths), pace)
 
 
 def _ticks_a_sixteenth(tempo: float) -> float:
@@ -233,7 +309,7 @@ def arranged(
     table, grid = decoded.notes, draft.grid
     start, end = grid.steps_of(table.start), grid.steps_of(table.end)
     drawn = NoteTable(table.group, table.pitch, start, np.maximum(end, start + 1))
-    return arrange(drawn, draft.plan, settings, draft.brief.seed), decoded
+    return arrange(drawn, draft.plan, settings, draft.brief.seed, draft.theme), decoded
 
 
 def in_film_ticks(notes: NoteTable, grid: Grid) -> NoteTable:

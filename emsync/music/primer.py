@@ -1,0 +1,236 @@
+"""What a user's MIDI file gives a piece: a primer to go on from, or the notes of a theme.
+
+The file is a stranger's and its parsers trust it: a few bytes can ask them for hours of work or
+gigabytes. So they run apart (``python -m emsync.music.primer``).
+"""
+
+import json
+import logging
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from emsync import child
+from emsync.errors import EmsyncError
+from emsync.music import vocabulary as v
+from emsync.music.grid import STEPS_PER_QUARTER
+from emsync.music.midi import group_of
+from emsync.music.tokens import Note, NoteTable, encode, table_of
+from emsync.progress import CancelToken
+from emsync.wording import one_line, quoted
+
+log = logging.getLogger(__name__)
+
+LARGEST_PRIMER = 1_000_000
+"""Bytes of a MIDI file to continue from. Ours: hours of music."""
+PRIMER_SECONDS = 40.0
+"""That it may take to read it; one of that size with nothing odd about it takes five."""
+_MEMORY = 1 << 30
+MOST_THEME_NOTES = 4000
+"""Notes of a MIDI file in which a theme is looked for, from its beginning. Ours."""
+
+
+def read_primer(
+    path: Path, most: int, seconds: float, cancel: CancelToken | None = None
+) -> tuple[int, ...]:
+    """Return the last tokens of a MIDI file, for a piece to go on from; it ends on a bar line.
+
+    Args:
+        path: a standard MIDI file.
+        most: tokens at most.
+        seconds: of music at most.
+        cancel: stops it within a tenth of a second.
+
+    Returns:
+        At most `most` tokens. All notes have ended.
+
+    Raises:
+        EmsyncError: with a sentence, if it is no MIDI file, too large, takes too long or too much
+            memory to read, or has no notes in it that the generator knows.
+        Cancelled: the owner of the request asked to stop.
+    """
+    answer = _asked(path, "primer", [most, seconds], cancel)
+    if not (
+        isinstance(answer, list)
+        and len(answer) <= most
+        and all(type(token) is int and 0 <= token < v.SIZE for token in answer)
+    ):
+        raise _unreadable(path)
+    return tuple(answer)
+
+
+def read_theme_notes(path: Path, cancel: CancelToken | None = None) -> NoteTable:
+    """Return the notes of a MIDI file in steps, twelve a quarter, from its first bar line.
+
+    Args:
+        path: a standard MIDI file.
+        cancel: stops it within a tenth of a second.
+
+    Returns:
+        At most `MOST_THEME_NOTES` notes, by their start.
+
+    Raises:
+        EmsyncError, Cancelled: as `read_primer`.
+    """
+    answer = _asked(path, "theme", [], cancel)
+    if not (
+        isinstance(answer, list)
+        and 0 < len(answer) <= MOST_THEME_NOTES
+        and all(_is_row(row) for row in answer)
+    ):
+        raise _unreadable(path)
+    return NoteTable(*np.array(answer, dtype=np.int64).T)
+
+
+def _is_row(row: object) -> bool:
+    if not (isinstance(row, list) and len(row) == 4 and all(type(one) is int for one in row)):
+        return False
+    group, pitch, start, end = row
+    return (
+        0 <= group < len(v.GROUPS)
+        and v.LOWEST_PITCH <= pitch <= v.HIGHEST_PITCH
+        and 0 <= start < end < 1 << 40
+    )
+
+
+def _asked(
+    path: Path, what: Literal["primer", "theme"], how: list[float], cancel: CancelToken | None
+) -> object:
+    """Return what the reader, which runs apart, answers."""
+    try:
+        if not path.is_file():
+            raise _unreadable(path)
+        if path.stat().st_size > LARGEST_PRIMER:
+            raise EmsyncError(
+                f"{quoted(path.name)} is too large: at most "
+                f"{LARGEST_PRIMER / 1e6:g} MB."
+            )
+        question = json.dumps([str(path), what, how]).encode()
+        done = child.run_module("emsync.music.primer", question, PRIMER_SECONDS, cancel)
+    except child.TooSlow as error:
+        raise EmsyncError(
+            f"{quoted(path.name)} could not be read within {PRIMER_SECONDS:g} s: it has too "
+            "many notes, or is made to keep its reader busy. Choose another."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(path) from error
+    answer: object = None
+    with suppress(ValueError, RecursionError):
+        answer = json.loads(done.said)
+    if isinstance(answer, str):
+        raise EmsyncError(one_line(answer, 600))
+    if not isinstance(answer, list):
+        log.warning("reading a MIDI file ended with %d: %.200r", done.status, done.said)
+    return answer
+
+
+def _unreadable(path: Path) -> EmsyncError:
+    return EmsyncError(f"{quoted(path.name)} is not a MIDI file that can be read. Choose another.")
+
+
+def _primer(path: Path, most: int, seconds: float) -> tuple[int, ...]:
+    """As `read_primer`, in this process.
+
+    Raises:
+        EmsyncError: it cannot be parsed, or has no notes in it that the generator knows.
+    """
+    import pretty_midi
+
+    try:
+        song = pretty_midi.PrettyMIDI(str(path))
+        bars = [float(at) for at in song.get_downbeats()]
+    except Exception as error:  # its parsers raise nearly anything
+        raise _unreadable(path) from error
+    notes = []
+    for track in song.instruments:
+        group = group_of(track.program, track.is_drum)
+        if group is not None:
+            notes += [
+                Note(v.GROUPS[group], note.pitch, note.start, note.end, note.velocity)
+                for note in track.notes
+                if v.LOWEST_PITCH <= note.pitch <= v.HIGHEST_PITCH
+            ]
+    if not notes:
+        raise EmsyncError(
+            f"{quoted(path.name)} has no notes that can be continued. Choose another."
+        )
+    last = max(note.end for note in notes)
+    if len(bars) > 1:
+        bars.append(2 * bars[-1] - bars[-2])  # the bar line after the last bar
+    end = min((bar for bar in bars if bar >= last - 0.05), default=last)
+    first = max(0.0, end - seconds)
+    begin = min((bar for bar in bars if bar >= first - 1e-6), default=first)
+    kept = [
+        Note(note.group, note.pitch, note.start - begin, min(note.end, end) - begin, note.velocity)
+        for note in notes
+        if begin <= note.start < end
+    ]
+    if not kept:
+        raise EmsyncError(
+            f"No note begins in the last {end - begin:g} s of {quoted(path.name)}. Choose "
+            "another to continue from."
+        )
+    ticks = [round((bar - begin) / v.TICK_SECONDS) for bar in bars if begin <= bar < end]
+    tokens = [int(token) for token in encode(table_of(kept), ticks, drum_offs=False)]
+    rest = round((end - begin) / v.TICK_SECONDS) - sum(map(v.shift_ticks, tokens))
+    tokens += [v.shift_token(v.MAXIMUM_SHIFT)] * (max(0, rest) // v.MAXIMUM_SHIFT)
+    if rest % v.MAXIMUM_SHIFT > 0 and rest > 0:
+        tokens.append(v.shift_token(rest % v.MAXIMUM_SHIFT))
+    return tuple(tokens[-most:])
+
+
+def _theme_notes(path: Path) -> list[list[int]]:
+    """Return the answer for `read_theme_notes`, in this process.
+
+    Raises:
+        EmsyncError: it cannot be parsed, or has no notes in it that the generator knows.
+    """
+    import pretty_midi
+
+    try:
+        song = pretty_midi.PrettyMIDI(str(path))
+        bars = [float(at) for at in song.get_downbeats()]
+    except Exception as error:  # its parsers raise nearly anything
+        raise _unreadable(path) from error
+
+    def step(seconds: float) -> int:
+        return round(song.time_to_tick(seconds) * STEPS_PER_QUARTER / song.resolution)
+
+    rows: list[list[int]] = []
+    for track in song.instruments:
+        group = group_of(track.program, track.is_drum)
+        if group is not None and not track.is_drum:
+            rows += [
+                [group, note.pitch, step(note.start), max(step(note.end), step(note.start) + 1)]
+                for note in track.notes
+                if v.LOWEST_PITCH <= note.pitch <= v.HIGHEST_PITCH
+            ]
+    if not rows:
+        raise EmsyncError(f"{quoted(path.name)} has no melody that can be used. Choose another.")
+    rows.sort(key=lambda row: (row[2], row[0], row[1]))
+    lines = [step(bar) for bar in bars]
+    first = max((line for line in lines if line <= rows[0][2]), default=0)
+    return [[g, p, start - first, end - first] for g, p, start, end in rows[:MOST_THEME_NOTES]]
+
+
+def main() -> None:
+    """Read the MIDI file that standard input names; what it holds, or a sentence, comes out."""
+    child.confine(PRIMER_SECONDS, _MEMORY)
+    name, what, how = json.load(sys.stdin)
+    path = Path(name)
+    try:
+        answer: object = _theme_notes(path) if what == "theme" else _primer(path, *how)
+    except EmsyncError as error:
+        answer = str(error)
+    except MemoryError:
+        answer = str(_unreadable(path))
+    except Exception as error:  # a fault of ours, for the log
+        answer = {"failed": child.fault(error)}
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()
