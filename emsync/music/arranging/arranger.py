@@ -144,11 +144,11 @@ def drum(
     grooves: dict[str, list[Pattern]] = {}
     struck = [e for e in drawn if e.group == DRUMS]
     out: list[Event] = []
-    for span in sections:
-        if "drums" not in span.section.groups:
-            continue
+    drummed = [span for span in sections if "drums" in span.section.groups]
+    for span in drummed:
         letter = span.section.letter
-        if not grooves.get(letter):
-            grooves[letter] = groove_of(within(struck, span), plan, span)
+        if letter not in grooves:
+            alike = [s for s in drummed if s.section.letter == letter]
+            grooves[letter] = groove_of(struck, plan, alike)
         out += steady_drums(plan, span, grooves[letter], rng)
     return out

@@ -26,9 +26,9 @@ CALM, MIDDLE, LIVELY = range(3)
 CELLS: dict[MetreName, tuple[Cells, Cells, Cells]] = {
     "4/4": (
         Cells(
-            ((4, 2, 2), (3, 1, 2, 2), (2, 2, 4), (3, 1, 4), (2, 1, 1, 4), (4, 3, 1), (2, 4, 2)),
-            ((6, 2), (4, 4), (2, 2, 4), (3, 1, 4)),
-            ((4, 4), (2, 2, 4), (3, 1, 4), (8,)),
+            ((3, 1, 2, 2), (2, 1, 1, 4), (4, 1, 1, 2), (2, 2, 2, 2), (4, 3, 1), (1, 1, 2, 4)),
+            ((2, 2, 4), (3, 1, 4), (4, 2, 2), (6, 1, 1)),
+            ((2, 2, 4), (3, 1, 4), (1, 1, 6)),
         ),
         Cells(
             ((3, 1, 2, 2), (2, 1, 1, 2, 2), (2, 2, 2, 2), (1, 1, 2, 2, 2), (3, 3, 2), (4, 1, 1, 2)),
@@ -82,9 +82,14 @@ CELLS: dict[MetreName, tuple[Cells, Cells, Cells]] = {
 
 
 def liveliness(arousal: float, energy: float) -> int:
-    """Return which level of rhythms fits a mood: `CALM`, `MIDDLE` or `LIVELY`."""
-    drive = 0.7 * arousal + 0.6 * (energy - 0.5)
-    return CALM if drive < -0.25 else MIDDLE if drive < 0.35 else LIVELY
+    """Return which level of rhythms fits a mood: `CALM`, `MIDDLE` or `LIVELY`.
+
+    Arousal sets the tempo too, so that slow music needs no slow rhythms to be calm: some two notes
+    a second are sung at any tempo.
+    """
+    if arousal < 0 and energy < 0.12:
+        return CALM
+    return MIDDLE if 0.7 * arousal + 0.6 * (energy - 0.5) < 0.35 else LIVELY
 
 
 def choose(cells: tuple[Cell, ...], rng: random.Random, unlike: Cell | None = None) -> Cell:

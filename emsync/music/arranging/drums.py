@@ -1,10 +1,10 @@
 """Drum patterns: the drawn groove made steady, and patterns written from scratch, with fills."""
 
 import random
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from emsync.music.arranging.events import DRUMS, Event, SectionSpan, section_spans
+from emsync.music.arranging.patterns import bars_of, usual_pair
 from emsync.music.grid import STEPS_PER_EIGHTH, STEPS_PER_SIXTEENTH
 from emsync.music.plan import Plan, Section
 
@@ -17,8 +17,8 @@ QUIET = 0.3
 """Energy below which nothing but a soft time-keeper plays."""
 LOUD = 0.55
 """Energy from which sections begin with a crash."""
-GROOVE_BARS = 2
-"""Bars of a groove before it returns."""
+FEWEST_HITS = 3
+"""Hits of a bar that make a groove."""
 
 Pattern = tuple[tuple[int, int], ...]
 """(offset in steps, key) of one bar."""
@@ -173,32 +173,24 @@ def fill_before(
     return kept + [(at, keys[index * len(keys) // len(places)]) for index, at in enumerate(places)]
 
 
-def groove_of(events: Iterable[Event], plan: Plan, section: SectionSpan) -> list[Pattern]:
-    """Return the drawn groove of a section: the two bars that the others are most alike.
+def groove_of(
+    events: Iterable[Event], plan: Plan, sections: Sequence[SectionSpan]
+) -> list[Pattern]:
+    """Return the drawn groove of a letter's sections: the two bars that are most like the others.
 
-    Empty where fewer than half of its bars have three drum hits or more.
+    Empty where fewer than half of the bars have three drum hits or more.
     """
     bar = plan.metre.bar
-    lines = range(-(-section.start // bar), max(section.end // bar, -(-section.start // bar) + 1))
+    lines = [line for section in sections for line in bars_of(plan, section)]
     bars: dict[int, set[tuple[int, int]]] = {line: set() for line in lines}
     for event in events:
         line = event.start // bar
         if line in bars and event.pitch not in CYMBALS:
             bars[line].add((event.start % bar, event.pitch))
-    full = [line for line in lines if len(bars[line]) >= 3]
-    if len(full) * 2 < len(lines) or not full:
+    full = {line: hits for line, hits in bars.items() if len(hits) >= FEWEST_HITS}
+    if not full or 2 * len(full) < len(lines):
         return []
-    common = Counter(hit for line in full for hit in bars[line])
-
-    def likeness(line: int) -> float:
-        # The share of its hits that the other bars have too, less what they have and it lacks.
-        mine = sum(common[hit] for hit in bars[line])
-        return 2 * mine / (len(full) * len(bars[line]) + sum(common.values()))
-
-    best = max(full, key=lambda line: (likeness(line), -line))
-    second = best + 1 if best + 1 in full else best
-    pair = [best, second] if (best - lines[0]) % GROOVE_BARS == 0 else [second, best]
-    return [tuple(sorted(bars[line])) for line in pair]
+    return [tuple(sorted(full[line])) for line in usual_pair(full, lines[0])]
 
 
 def steady_drums(

@@ -1,7 +1,7 @@
 """Every pitched note obeys the planned chord, in good voices."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from emsync.music.arranging.events import (
     ChordSpan,
@@ -15,11 +15,15 @@ from emsync.music.arranging.events import (
 from emsync.music.arranging.parts import Part
 from emsync.music.arranging.voicing import into_range, nearest, voice_chord
 from emsync.music.grid import STEPS_PER_EIGHTH, STEPS_PER_QUARTER
-from emsync.music.plan import Plan
+from emsync.music.plan import Chord, Plan
 
 LONGEST_PASSING = STEPS_PER_QUARTER
 """Steps; a longer note outside the chord is heard as a wrong one, not as one that passes."""
 WHOLE_STEP = 2
+MOST_REPEATS = 2
+"""Notes that may be repeated before the line has to move on."""
+FARTHEST = 4.0
+"""Semitones that the middle of the voices may move at once."""
 LONGEST_LEGATO = 4 * STEPS_PER_QUARTER
 """Steps that a chord is held on where the next one is late."""
 
@@ -33,6 +37,8 @@ class _Hand:
     """Last pitch of the drawn line."""
     played: int | None = None
     """What it became."""
+    repeats: int = 0
+    """Times in a row that the drawn line stayed on its note."""
     last: list[Event] = field(default_factory=list)
     """The notes struck last, as drawn."""
 
@@ -50,6 +56,7 @@ def harmonise(
         plan: of the piece.
     """
     hands: dict[int, _Hand] = {}
+    known: dict[tuple[int, int, Chord], tuple[int, ...]] = {}
     spans = chord_spans(plan)
     out: list[Event] = []
     for section, parts, events in sections:
@@ -63,13 +70,27 @@ def harmonise(
                     before = ()
                 if before and (before[-1] > part.high or before[0] < part.low):
                     before = ()
-                hand.voicing = voice_chord(
-                    chord.chord, part.size, part.middle, part.low, part.high, before, sounding
-                )
+                here = group, part.size, replace(chord.chord, step=0)
+                voicing = known.get(here)
+                if voicing is None or _far(voicing, before, part):
+                    voicing = voice_chord(
+                        here[2], part.size, part.middle, part.low, part.high, before, sounding
+                    )
+                # A chord that comes back sounds as before, so that figures return note by note.
+                hand.voicing = known[here] = voicing
                 sounding += hand.voicing
                 notes = within(by_group[group], chord)
                 out.extend(_play(part, notes, chord, hand, plan))
     return in_order(out)
+
+
+def _far(voicing: tuple[int, ...], before: tuple[int, ...], part: Part) -> bool:
+    """Return whether a voicing lies out of range, or too far from the one before to be led to."""
+    if voicing[0] < part.low or voicing[-1] > part.high:
+        return True
+    if not before:
+        return abs(sum(voicing) / len(voicing) - part.middle) > FARTHEST
+    return abs(sum(voicing) / len(voicing) - sum(before) / len(before)) > FARTHEST
 
 
 def _inside(spans: Iterable[ChordSpan], section: SectionSpan) -> list[ChordSpan]:
@@ -87,6 +108,8 @@ def _play(
     """Return what a group plays while one chord lasts."""
     if part.role == "pad":
         return _hold(part, chord, hand, plan)
+    if part.role == "broken":
+        return _break(part, chord, hand, plan)
     struck = list(onsets(notes))
     held = [n.moved(chord.start, n.end) for n in hand.last if n.end > chord.start]
     if struck:
@@ -101,12 +124,8 @@ def _play(
     for (step, together), following in zip(struck, ends[: len(struck)], strict=True):
         end = following if part.legato else max(note.end for note in together)
         end = min(end, chord.end, step + LONGEST_LEGATO if part.legato else chord.end)
-        if part.role == "broken":
-            place = (step % plan.metre.bar) // STEPS_PER_EIGHTH
-            at = part.pattern[place % len(part.pattern)]
-            pitches: tuple[int, ...] = (hand.voicing[min(at, len(hand.voicing) - 1)],)
-        elif len(together) == 1:
-            pitches = (_follow(part, together[0], hand, plan),)
+        if len(together) == 1:
+            pitches: tuple[int, ...] = (_follow(part, together[0], hand, plan),)
         else:
             pitches = hand.voicing[-len(together) :]
         out.extend(Event(part.group, pitch, step, end) for pitch in pitches)
@@ -131,6 +150,17 @@ def _hold(part: Part, chord: ChordSpan, hand: _Hand, plan: Plan) -> list[Event]:
     ]
 
 
+def _break(part: Part, chord: ChordSpan, hand: _Hand, plan: Plan) -> list[Event]:
+    """Return a chord broken as its figure says, the lowest voice first, each ringing on."""
+    out = []
+    for step in range(chord.start, chord.end, part.unit):
+        place = (step % plan.metre.bar) // part.unit if step > chord.start else 0
+        voices = {min(at, len(hand.voicing) - 1) for at in part.figure[place % len(part.figure)]}
+        end = min(step + 2 * part.unit, chord.end)
+        out += [Event(part.group, hand.voicing[at], step, end) for at in sorted(voices)]
+    return out
+
+
 def _follow(part: Part, note: Event, hand: _Hand, plan: Plan) -> int:
     """Return the pitch of a single note that keeps the contour of the drawn line.
 
@@ -147,6 +177,9 @@ def _follow(part: Part, note: Event, hand: _Hand, plan: Plan) -> int:
     chord = plan.chord_at(note.start)
     classes = plan.scale_at(note.start) if passing else frozenset(chord.tones)
     pitch = nearest(wish, classes, part.low, part.high)
+    hand.repeats = hand.repeats + 1 if step == 0 and hand.drawn is not None else 0
+    if part.restless and hand.repeats >= MOST_REPEATS:
+        pitch = hand.voicing[hand.repeats % len(hand.voicing)]
     if step and pitch == hand.played:
         # The line moves where it was drawn to move, to the next tone that way.
         beyond = range(pitch + 1, part.high + 1) if step > 0 else range(pitch - 1, part.low - 1, -1)

@@ -1,6 +1,7 @@
 """Strong chords at the hit points, and the last chord."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from emsync.music import vocabulary as v
 from emsync.music.arranging.events import BASS, CHORDAL, DRUMS, GUITAR, PIANO, STRINGS, Event
@@ -19,7 +20,7 @@ KICK, CRASH = 36, 49
 BASS_RANGE = (28, 48)
 
 
-def hit_group(section: Section, allowed: Sequence[str], played: Sequence[int]) -> int | None:
+def hit_group(section: Section, allowed: Sequence[str], played: Mapping[int, int]) -> int | None:
     """Return the group that strikes the chord of a hit in `section`.
 
     One that accompanies there comes first, then one with the melody, then one that plays elsewhere
@@ -28,7 +29,7 @@ def hit_group(section: Section, allowed: Sequence[str], played: Sequence[int]) -
     Args:
         section: in which the hit lies.
         allowed: names of the groups that may play at all.
-        played: groups that play anywhere in the piece.
+        played: notes of each group in the piece.
     """
     choice = [g for g in (PIANO, GUITAR) if v.GROUPS[g] in allowed]
     if not choice:
@@ -39,6 +40,8 @@ def hit_group(section: Section, allowed: Sequence[str], played: Sequence[int]) -
             v.GROUPS[g] not in section.groups,
             v.GROUPS[g] == section.lead,
             g not in played,
+            # A figure that moves is missed more than one that does not.
+            played.get(g, 0),
             g,
         ),
     )
@@ -51,7 +54,7 @@ def set_hits(events: Sequence[Event], plan: Plan, allowed: Sequence[str]) -> lis
     the drums kick and crash where there is energy.
     """
     out = list(events)
-    played = sorted({event.group for event in events})
+    played = Counter(event.group for event in events if not event.lead)
     for index, hit in enumerate(plan.hits):
         if hit >= plan.end:
             continue
@@ -68,19 +71,29 @@ def set_hits(events: Sequence[Event], plan: Plan, allowed: Sequence[str]) -> lis
 
 
 def _strike(events: list[Event], plan: Plan, hit: int, until: int, group: int) -> list[Event]:
-    """Return the events with the chord of a hit struck by `group`, alone in it."""
-    pitches = _voicing_at(events, plan, hit, until, group)
+    """Return the events with the chord of a hit struck by `group`.
+
+    A figure of single notes goes on around it; chords make room for it.
+    """
+    inside = [e for e in events if e.group == group and not e.lead and hit <= e.start < until]
+    figure = len(inside) > 2 and len(inside) == len({e.start for e in inside})
+    taken = frozenset(e.pitch for e in inside) if figure else frozenset()
+    pitches = _voicing_at(events, plan, hit, until, group, taken)
+    if len(pitches) < FEWEST:
+        pitches = _voicing_at(events, plan, hit, until, group, frozenset())
     out: list[Event] = []
     for e in events:
         if e.group != group or e.lead or e.end <= hit or e.start >= until:
             out.append(e)
         elif e.start < hit:
             out.append(e.moved(e.start, hit))
+        elif figure and e.pitch not in pitches:
+            out.append(e)
     return out + [Event(group, pitch, hit, until) for pitch in pitches]
 
 
 def _voicing_at(
-    events: Sequence[Event], plan: Plan, hit: int, until: int, group: int
+    events: Sequence[Event], plan: Plan, hit: int, until: int, group: int, taken: frozenset[int]
 ) -> tuple[int, ...]:
     """Return the pitches of the chord of a hit: near what the group played, below the melody."""
     low, high = HOME[group]
@@ -99,8 +112,11 @@ def _voicing_at(
         if e.group in CHORDAL and e.group != group and e.start <= hit < e.end
     }
     size = min(MOST, FEWEST + round(1.4 * plan.section_at(hit).energy))
+    size = FEWEST if taken else size
     middle = min(max(middle, low + 5), high - 5)
-    return voice_chord(plan.chord_at(hit), size, middle, low, high, (), tuple(sorted(sounding)))
+    return voice_chord(
+        plan.chord_at(hit), size, middle, low, high, (), tuple(sorted(sounding)), taken
+    )
 
 
 def _sound_bass(events: list[Event], plan: Plan, hit: int, until: int) -> list[Event]:
@@ -139,7 +155,7 @@ def set_ending(events: Sequence[Event], plan: Plan, allowed: Sequence[str]) -> l
     if BASS in playing:
         near = next((e.pitch for e in reversed(out) if e.group == BASS), 36)
         out.append(Event(BASS, nearest(near, (chord.root,), *BASS_RANGE), at, plan.end))
-    striker = hit_group(section, allowed, sorted(playing))
+    striker = hit_group(section, allowed, Counter(e.group for e in recent))
     groups = [g for g in CHORDAL if g in playing or g == striker]
     sounding: tuple[int, ...] = ()
     for group in sorted(groups, key=lambda g: g != striker):

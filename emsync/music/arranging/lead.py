@@ -217,12 +217,11 @@ def _cost_of(
     for (offset, length), degree in zip(times, places, strict=True):
         tone = _pitch(section.key, section.mode, degree) % 12
         if tone not in plan.chord_at(line + offset).tones:
-            if is_strong(plan, line + offset, length):
-                cost += 2.0
-            elif length >= STEPS_PER_QUARTER:
-                cost += 1.0
+            fits = tone in bearable(plan, line + offset, length)
+            strong = is_strong(plan, line + offset, length)
+            cost += (0.5 if fits else 2.0) if strong else (0.0 if fits else 0.7)
     arch = 1.0 + ARCH * (1 - abs((index + 0.5) / len(bars) - PEAK) / PEAK)
-    cost += 0.4 * abs(sum(places) / len(places) - arch)
+    cost += 0.5 * abs(sum(places) / len(places) - arch)
     cost += 4.0 * sum(not -4 <= degree <= 10 for degree in places)
     if index:
         step = abs(start - (starts[-1] + bars[index - 1].contour[-1]))
@@ -230,9 +229,10 @@ def _cost_of(
     earlier = [at for at, other in enumerate(bars[:index]) if other.label == piece.label]
     if earlier:
         moved = abs(start - starts[earlier[0]])
-        cost += (0.0, 0.3, 0.4, 0.8, 1.0)[moved] if moved < 5 else 2.0
+        cost += (0.0, 0.8, 1.0, 1.4, 1.6)[moved] if moved < 5 else 2.5
     if piece.ending:
         last = places[-1] % SCALE_SIZE
+        cost += 0.6 * max(0, places[-1] - 4)
         if index == len(bars) - 1:
             cost += 0.0 if last == 0 else 2.0 if last in (2, 4) else 4.0
         else:
@@ -261,6 +261,23 @@ def is_strong(plan: Plan, step: int, length: int) -> bool:
     """Return whether a note is heard as belonging to the chord: on a strong beat, or long."""
     half = plan.metre.bar // 2 if plan.metre.name != "3/4" else plan.metre.bar
     return step % half == 0 or length >= STEPS_PER_QUARTER + STEPS_PER_EIGHTH
+
+
+def bearable(plan: Plan, step: int, length: int) -> frozenset[int]:
+    """Return the pitch classes that a melody may sound at `step` for `length` steps.
+
+    On weak beats the scale; on strong ones, and for long, chord tones and those of the scale that
+    rub against none of them, such as ninths and sixths, unless they last for two beats.
+    """
+    tones, scale = frozenset(plan.chord_at(step).tones), plan.scale_at(step)
+    colours = {c for c in scale if not {(c + 1) % 12, (c - 1) % 12} & tones}
+    if length >= 2 * STEPS_PER_QUARTER:
+        return tones
+    if is_strong(plan, step, length):
+        return tones | colours
+    if length >= STEPS_PER_QUARTER:
+        return scale - {(tone + 1) % 12 for tone in tones} | tones
+    return scale
 
 
 def _pitch(key: int, mode: ModeName, degree: int, alter: int = 0) -> int:
@@ -329,16 +346,12 @@ def _fit(
         pitch -= 12
     while pitch < low:
         pitch += 12
-    tones, scale = frozenset(plan.chord_at(at).tones), plan.scale_at(at)
-    strong = is_strong(plan, at, note.length)
-    classes = tones if strong else scale
-    if strong and pitch % 12 in scale - tones and following is not None:
+    tones, classes = frozenset(plan.chord_at(at).tones), bearable(plan, at, note.length)
+    if pitch % 12 not in classes and pitch % 12 in plan.scale_at(at) and following is not None:
         # A suspension or appoggiatura: a whole step above the chord tone that follows.
         resolves = following.degree == note.degree - 1 and note.length <= STEPS_PER_QUARTER
         if resolves and (pitch - 2) % 12 in tones and (pitch - 1) % 12 not in tones:
             return pitch
-    if not strong and note.length >= STEPS_PER_QUARTER and (pitch - 1) % 12 in tones:
-        classes = tones
     if pitch % 12 not in classes:
         pitch = nearest(pitch, classes, low, high)
     moves = 0 if before is None else note.degree - before.degree
@@ -356,10 +369,10 @@ def _over_changes(
     out: list[tuple[int, int, int]] = []
     changes = [c.step for c in plan.chords if start < c.step < end]
     for step in changes:
-        if pitch % 12 in plan.chord_at(step).tones:
+        if pitch % 12 in bearable(plan, step, end - step):
             continue
         out.append((start, step, pitch))
-        if end - step < STEPS_PER_EIGHTH:
+        if end - step < STEPS_PER_QUARTER:
             return out
         start, pitch = step, nearest(pitch, plan.chord_at(step).tones, low, high)
     return [*out, (start, end, pitch)]

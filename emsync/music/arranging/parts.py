@@ -16,11 +16,14 @@ from emsync.music.arranging.events import (
     SectionSpan,
     onsets,
 )
+from emsync.music.grid import STEPS_PER_EIGHTH, MetreName
 from emsync.music.plan import Plan
 from emsync.settings import Density, MusicSettings
 
 Role = Literal["chords", "pad", "broken", "line"]
 """Chords in the drawn rhythm; chords held; chords broken into single notes; a single line."""
+Figure = tuple[tuple[int, ...], ...]
+"""Voices of a chord that sound together, lowest 0, one after the other."""
 
 HOME = {GUITAR: (48, 71), PIANO: (48, 76), STRINGS: (48, 81)}
 """Registers of accompaniment: the middle octaves, where chords blend (Adler, "The Study of
@@ -31,6 +34,13 @@ SINGLE = 1.5
 """Notes struck together on average, below which a group plays a line rather than chords."""
 DENSE = 1.2
 """Chords a beat above which their re-strikes become a wall of tremolo where the mood is calm."""
+EVEN = 0.6
+"""Share of equal distances between onsets from which a line has a rhythm of its own. Where the mood
+is calm, one that has none is heard as hesitating."""
+MOVING = 0.9
+"""Onsets a beat from which a group gives the music its motion."""
+FLOWING = 0.12
+"""Energy from which chords are broken into eighths; into quarters below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +57,12 @@ class Part:
     high: int
     legato: bool
     """Whether a chord lasts until the next one."""
-    pattern: tuple[int, ...] = (0, 1, 2, 1)
-    """Order in which a broken chord sounds its voices, eighth by eighth."""
+    restless: bool
+    """Whether a line that stays on its note is led through the chord instead."""
+    unit: int
+    """Steps from one note of a broken chord to the next."""
+    figure: Figure
+    """Order in which a broken chord sounds its voices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,8 @@ class _Drawn:
     middle: float
     still: bool
     """Whether a single line hardly leaves its note."""
+    even: float
+    """Share of its commonest distance between onsets."""
 
 
 def voice_budget(energy: float, density: Density) -> int:
@@ -113,7 +129,9 @@ def share_parts(
             low,
             max(high, low + 14),
             legato=section.arousal < 0.15 or wide,
-            pattern=_figure(plan, turn),
+            restless=section.arousal < 0.4,
+            unit=STEPS_PER_EIGHTH if section.energy >= FLOWING else plan.metre.beat,
+            figure=_figure(plan, turn),
         )
     return parts
 
@@ -122,10 +140,12 @@ def _look_at(events: Sequence[Event], plan: Plan) -> _Drawn:
     """Return the figures of one group's notes; those of held chords if there are none."""
     struck = list(onsets(events))
     if not struck:
-        return _Drawn(3.0, 0.25, 62.0, still=False)
+        return _Drawn(3.0, 0.25, 62.0, still=False, even=1.0)
     bars = {step // plan.metre.bar for step, _ in struck}
     tops = [notes[-1].pitch for _, notes in struck]
+    gaps = np.diff([step for step, _ in struck])
     return _Drawn(
+        even=float(np.unique(gaps, return_counts=True)[1].max() / len(gaps)) if len(gaps) else 1.0,
         together=len(events) / len(struck),
         rate=len(struck) / (len(bars) * plan.metre.bar / 12),
         middle=float(np.mean([event.pitch for event in events])),
@@ -134,15 +154,16 @@ def _look_at(events: Sequence[Event], plan: Plan) -> _Drawn:
 
 
 def _roles(drawn: dict[int, _Drawn], arousal: float, style: str) -> dict[int, Role]:
-    """Return the roles: one group at most keeps a pulse of chords where the mood is calm."""
+    """Return the roles: where the mood is calm, one group moves and the others hold."""
     pulses = 2 if arousal > 0.4 else 1
     order = (PIANO, GUITAR, STRINGS) if arousal < 0.3 or style == "piano" else CHORDAL
     roles: dict[int, Role] = {}
     for group in (g for g in order if g in drawn):
         look = drawn[group]
         if look.together < SINGLE:
-            roles[group] = "broken" if look.still else "line"
-            pulses -= look.rate > DENSE
+            strays = look.still or (arousal < 0.15 and look.even < EVEN)
+            roles[group] = "broken" if strays else "line"
+            pulses -= strays or look.rate > DENSE
         elif look.rate <= DENSE and not (group == STRINGS and arousal < 0.3):
             roles[group] = "chords"
         elif (group == STRINGS and (arousal < 0.3 or pulses <= 0)) or pulses <= 0:
@@ -150,6 +171,15 @@ def _roles(drawn: dict[int, _Drawn], arousal: float, style: str) -> dict[int, Ro
         else:
             roles[group] = "broken" if arousal < 0.15 else "chords"
             pulses -= 1
+    moving = "broken" in roles.values() or any(
+        look.rate >= MOVING and roles[g] != "pad" for g, look in drawn.items()
+    )
+    if not moving and arousal < 0.3:
+        # Held chords alone have no pulse: one of them is broken.
+        for group in (PIANO, GUITAR):
+            if roles.get(group) in ("chords", "pad"):
+                roles[group] = "broken"
+                break
     return roles
 
 
@@ -166,12 +196,29 @@ def _sizes(roles: dict[int, Role], budget: int) -> dict[int, int]:
     return {g: 3 if roles[g] in ("broken", "line") else size for g, size in sizes.items()}
 
 
-def _figure(plan: Plan, turn: int) -> tuple[int, ...]:
+_FIGURES: dict[MetreName, tuple[Figure, ...]] = {
+    "4/4": (
+        ((0, 2), (1,), (2,), (1,)),
+        ((0,), (1, 2), (0,), (1, 2)),
+        ((0, 2), (1,), (0, 2), (1,)),
+        ((0,), (1, 2), (1, 2), (1, 2)),
+        ((0,), (1,), (2,), (1,), (0, 2), (1,), (2,), (1,)),
+    ),
+    "3/4": (
+        ((0,), (1,), (2,), (1,), (2,), (1,)),
+        ((0, 2), (1,), (2,), (1,), (2,), (1,)),
+        ((0,), (0,), (1, 2), (1,), (1, 2), (1,)),
+    ),
+    "6/8": (
+        ((0, 2), (1,), (2,)),
+        ((0,), (1, 2), (1, 2)),
+        ((0,), (1,), (2,), (0, 2), (2,), (1,)),
+    ),
+}
+"""Broken chords as they accompany songs: Alberti basses, arpeggios and after-beats."""
+
+
+def _figure(plan: Plan, turn: int) -> Figure:
     """Return a figure of broken chords that fits the metre."""
-    if plan.metre.name == "4/4":
-        return ((0, 1, 2, 1), (0, 2, 1, 2), (0, 1, 2, 1, 0, 1, 2, 2), (0, 1, 2, 0, 1, 2, 0, 1))[
-            turn % 4
-        ]
-    if plan.metre.name == "6/8":
-        return ((0, 1, 2), (0, 2, 1))[turn % 2]
-    return ((0, 1, 2, 1, 2, 1), (0, 1, 1, 2, 2, 1))[turn % 2]
+    figures = _FIGURES[plan.metre.name]
+    return figures[turn % len(figures)]

@@ -75,7 +75,8 @@ def without_pile_ups(events: Sequence[Event], spared: Sequence[int]) -> list[Eve
         keep = [e for e in pitched if e.lead or e.group == BASS]
         others = [e for e in pitched if not (e.lead or e.group == BASS)]
         seen: set[int] = {e.pitch for e in keep}
-        single, doubled = [], []
+        single: list[Event] = []
+        doubled: list[Event] = []
         for event in others:
             (doubled if event.pitch in seen else single).append(event)
             seen.add(event.pitch)

@@ -28,6 +28,7 @@ def voice_chord(
     high: int,
     before: tuple[int, ...] = (),
     others: tuple[int, ...] = (),
+    without: frozenset[int] = frozenset(),
 ) -> tuple[int, ...]:
     """Return `size` pitches of `chord`, ascending, near `middle` and near the voicing `before`.
 
@@ -41,15 +42,13 @@ def voice_chord(
         high: highest pitch allowed.
         before: the group's voicing of the chord before, ascending; empty at the beginning.
         others: pitches that other groups sound; doubling them in unison is avoided.
+        without: pitches that are taken.
     """
     tones = set(chord.tones)
-    near = [
-        pitch
-        for pitch in range(max(low, middle - REACH), min(high, middle + REACH) + 1)
-        if pitch % 12 in tones
-    ]
+    free = [p for p in range(low, high + 1) if p % 12 in tones and p not in without]
+    near = [p for p in free if abs(p - middle) <= REACH]
     if len(near) < size:
-        near = [pitch for pitch in range(low, high + 1) if pitch % 12 in tones]
+        near = free
     if len(near) <= size:
         return tuple(near)
     return min(
