@@ -118,13 +118,16 @@ def _best_path(fit: np.ndarray, change: np.ndarray, cost: np.ndarray) -> np.ndar
     return path
 
 
-def estimate(notes: NoteTable, bars: np.ndarray, beat: float) -> tuple[np.ndarray, np.ndarray]:
+def estimate(
+    notes: NoteTable, bars: np.ndarray, beat: float, patience: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Estimate the chords of a piece; see the module.
 
     Args:
         notes: the piece; drums are not listened to.
         bars: (bars,) ticks at which bars begin, ascending.
         beat: usual length of a beat in ticks.
+        patience: by which the cost of changes is multiplied; above 1, chords last longer.
 
     Returns:
         Ticks at which chords begin (chords,) int64, and their labels (chords,) uint8; label 0
@@ -141,7 +144,7 @@ def estimate(notes: NoteTable, bars: np.ndarray, beat: float) -> tuple[np.ndarra
     fit = EVIDENCE * share @ tones
     heard = bass >= 0
     fit[heard] += EVIDENCE * BASS_WEIGHT / 2 * lowest[bass[heard]]
-    path = _best_path(fit, change, cost)
+    path = _best_path(fit, patience * change, cost)
     starts = np.flatnonzero(np.diff(path, prepend=-1))
     labels = (path[starts] + 1).astype(np.uint8)
     spans = np.add.reduceat(chroma, starts, axis=0)
