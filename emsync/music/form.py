@@ -112,23 +112,19 @@ def _bar_line(start: int, length: int, bar: int, hits: Sequence[int]) -> int:
 # --- letters -----------------------------------------------------------------------------------
 
 _FORMS = {1: "0", 2: "01", 3: "010", 4: "0010", 5: "00100", 6: "001001", 7: "0010200"}
-"""Plain song forms (AABA, ABA); longer ones are rondos."""
+"""Song forms (ABA, AABA)."""
+_OTHER_FORMS = {2: "00", 4: "0101"}
 _RONDO = "00100200"
+"""What more sections go round in: the first returns after every new one."""
 
 
-def _letters(number: int, known: str, rnd: random.Random) -> str:
-    """Return the form of `number` sections over letters from `known` on, as digits."""
-    if number == 2 and rnd.random() < 0.3:
-        return "00"
-    if number == 4 and rnd.random() < 0.3:
-        return "0101"
-    del known
+def form_of(number: int, rnd: random.Random) -> str:
+    """Return the form of `number` sections of one mood: a digit for each, the same for the same."""
+    if number in _OTHER_FORMS and rnd.random() < 0.3:
+        return _OTHER_FORMS[number]
     if number in _FORMS:
         return _FORMS[number]
-    out = ""
-    while len(out) < number:
-        out += _RONDO
-    return out[: number - 1] + "0"
+    return (_RONDO * (number // len(_RONDO) + 1))[: number - 1] + "0"
 
 
 def letter_names(number: int) -> list[str]:
@@ -150,7 +146,7 @@ ROSTERS: dict[str, tuple[str, ...]] = {
     "pop": ("piano", "bass", "drums", "guitar", "strings"),
     "rock": ("guitar", "bass", "drums", "piano", "strings"),
     "jazz": ("piano", "bass", "drums", "guitar", "strings"),
-    "electronic": ("strings", "bass", "drums", "piano", "guitar"),
+    "electronic": ("strings", "piano", "bass", "drums", "guitar"),
     "folk": ("guitar", "bass", "strings", "piano", "drums"),
     "waltz": ("strings", "piano", "bass", "guitar", "drums"),
 }
@@ -170,9 +166,9 @@ LEADS: dict[str, tuple[str, ...]] = {
 
 
 def base_energy(arousal: float, settings: MusicSettings) -> float:
-    """Return the energy that a mood asks for before the form adds its arc, in [0, 1]. Ours."""
+    """Return the energy that a mood asks for before the form adds its arc. Ours."""
     shift = {"sparse": -0.2, "auto": 0.0, "full": 0.2}[settings.density]
-    return min(1.0, max(0.0, 0.5 + 0.4 * arousal + shift))
+    return 0.5 + 0.37 * arousal + shift
 
 
 def arc(index: int, number: int, contrast: bool, intro: bool) -> float:
@@ -190,22 +186,19 @@ def arc(index: int, number: int, contrast: bool, intro: bool) -> float:
 def orchestrated(
     style: str, energy: float, intro: bool, settings: MusicSettings
 ) -> tuple[str, ...]:
-    """Return the groups that play, in the style's order; never none."""
+    """Return the groups that play, in the style's order; never none.
+
+    Two pitched groups, three from a third of the energy and four from a half; drums come on top.
+    An intro has two pitched ones and waits with drums and bass.
+    """
     available = [group for group in ROSTERS[style] if group in settings.groups]
-    number = 2 + sum(energy >= bound for bound in (0.25, 0.45, 0.62))
+    number = 2 if intro else 2 + (energy >= 0.3) + (energy >= 0.5)
     number += {"sparse": -1, "auto": 0, "full": 1}[settings.density]
-    drums = energy >= DRUMS_FROM.get(style, 0.25) and not intro
-    # An intro waits with the bass as well, unless there is nothing else.
-    waiting = {"drums"} if intro or not drums else set()
-    waiting |= {"bass"} if intro else set()
-    playing = [group for group in available if group not in waiting] or available
-    if intro:
-        number = min(number, 2)
-    if drums and "drums" in playing:
-        # Where a style has drums, it has them before it has a fourth instrument.
-        playing.remove("drums")
-        playing.insert(min(len(playing), 2), "drums")
-    return tuple(playing[: max(1, number)])
+    waiting = ("drums", "bass") if intro else ("drums",)
+    pitched = [group for group in available if group not in waiting][: max(1, number)]
+    drums = ["drums"] if energy >= DRUMS_FROM.get(style, 0.25) and not intro else []
+    playing = [group for group in available if group in pitched + drums]
+    return tuple(playing or available)
 
 
 def lead_of(style: str, index: int, groups: Sequence[str]) -> str | None:
@@ -240,18 +233,14 @@ def with_leads(
     return tuple(out)
 
 
-def form_of(number: int, rnd: random.Random) -> str:
-    """Return the form of `number` sections of one mood, as digits from 0."""
-    return _letters(number, "", rnd)
-
-
 def mode_for(mood: Mood, style: str, settings: MusicSettings, rnd: random.Random) -> ModeName:
     """Return the mode of a mood, unless the settings name one.
 
     Valence decides: major from .3 and minor up to -.3, where listeners hear happy and sad most
     surely (Hevner 1935; Gagnon & Peretz 2003); Lydian for some bright calm, Phrygian for some
-    menace; between them the two modes that are neither, Mixolydian above and Dorian below 0. Modes
-    are heard as the happier the fewer flats they have (Temperley & Tan 2013).
+    menace. Between them stand mostly the two modes that are neither, the likelier Mixolydian the
+    higher, else Dorian: modes are heard as the happier the fewer flats they have (Temperley & Tan
+    2013).
     """
     if settings.mode != "auto":
         return settings.mode
@@ -262,7 +251,7 @@ def mode_for(mood: Mood, style: str, settings: MusicSettings, rnd: random.Random
     if valence <= -0.3:
         menacing = arousal > 0.3 and valence < -0.45 and style in ("cinematic", "rock")
         return "phrygian" if menacing and chance < 0.25 else "minor"
-    if valence >= 0:
+    if rnd.random() < 0.5 + valence / 0.6:
         return "mixolydian" if chance < 0.6 else "major"
     return "dorian" if chance < 0.6 else "minor"
 

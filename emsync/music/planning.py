@@ -8,30 +8,24 @@ import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
 from emsync.music import form
-from emsync.music.grid import STEPS_PER_EIGHTH, Grid
+from emsync.music.grid import Grid
+from emsync.music.harmonic_rhythm import changes_of
 from emsync.music.harmony import Degree, has_places, key_of, parse_chords
-from emsync.music.plan import PITCH_NAMES, QUALITIES, Chord, ModeName, Plan, Section
+from emsync.music.plan import PITCH_NAMES, QUALITIES, SCALES, Chord, ModeName, Plan, Section
 from emsync.music.progressions import Cadence, Progression, cadence_of, dressed, progressions
 from emsync.settings import MusicSettings
 
-LONGEST_CHORD = 4.6
-"""Seconds. Ours: real music's longest stretch on one chord is 5 s in the median."""
-CALM_CHORD, EXCITED_CHORD = 2.6, 1.6
-"""Seconds a chord at arousal -1 and 1. Ours: real music changes 28 times a minute."""
 BRIGHTNESS_PER_VALENCE = 0.32
 """Leaning to major (`harmony.brightness`) that a valence of 1 asks for. Ours: the bank's brightest
 and darkest progressions lie there."""
 CLOSEST = 4
 """Progressions nearest to that leaning, of which the seed chooses."""
 
-NEAR = 0.5
-"""Share of a unit around a hit point in which its line gives way to it. Ours."""
 WORTH_OF_NEW_CHORD = 0.04
 """What a chord that was not heard yet outweighs in brightness. Ours: with it a minute has 7 to 9
 different chords, as real music has."""
@@ -45,12 +39,17 @@ NEIGHBOUR_KEYS = (5, 7)
 where the bridges of songs go, and the dominant, where classical middle sections go."""
 MODULATING = {"electronic": 0.2, "rock": 0.4}
 """Chance that a contrasting section stands in a neighbouring key; .6 in other styles. Ours."""
+OWN_SCALE = 0.85
+"""Share of a chart's chord tones in a section's scale from which the section keeps it. Ours: a
+borrowed chord or an applied dominant now and then leaves more."""
+RELATIVE = 0.25
+"""Chance that a new mood stands in the relative key instead of on the same tonic. Ours: the
+parallel mode is the stronger contrast, the relative one the smoother way."""
+MINOR_MODES: frozenset[ModeName] = frozenset({"minor", "dorian", "phrygian"})
 LOOPING_ONCE = 0.75
 """The same for a section that does not come back: there is no other time to recognise it. Ours."""
 
 Unit = tuple[Degree, ...]
-
-
 _Closing = Literal["open", "dominant", "tonic"]
 
 
@@ -72,6 +71,7 @@ class _Cast:
 
     mood: Mood
     mode: ModeName
+    key: int
     first: int
     """Number of its first letter."""
 
@@ -150,7 +150,10 @@ def _sections(
         cast = next((c for c in casts if _alike(c.mood, stretch.mood)), None)
         if cast is None:
             mode = form.mode_for(stretch.mood, style, settings, rnd)
-            cast = _Cast(stretch.mood, mode, letters)
+            home = key
+            if casts and settings.tonic == "auto" and rnd.random() < RELATIVE:
+                home = _relative_key(places[-1][3], mode)
+            cast = _Cast(stretch.mood, mode, home, letters)
             casts.append(cast)
         digits = form.form_of(len(starts) - intro, rnd)
         digits = "0" + digits if intro else digits
@@ -162,16 +165,16 @@ def _sections(
         ]
     order = list(dict.fromkeys(number for _, number, _, _ in places))
     names = dict(zip(order, form.letter_names(len(order)), strict=True))
-    keys = dict.fromkeys(order, key)
+    keys = {number: cast.key for _, number, _, cast in places}
     for number in sorted({number for _, number, contrast, _ in places if contrast}):
         if settings.tonic == "auto" and number != places[-1][1]:
             moves = rnd.random() < MODULATING.get(style, 0.6)
-            keys[number] = (key + moves * rnd.choice(NEIGHBOUR_KEYS)) % 12
+            keys[number] = (keys[number] + moves * rnd.choice(NEIGHBOUR_KEYS)) % 12
     sections = []
     for i, (start, number, contrast, cast) in enumerate(places):
         intro = has_intro and i == 0 and len(places) > 1
         energy = form.base_energy(cast.mood.arousal, settings)
-        energy = min(1.0, max(0.0, energy + form.arc(i, len(places), contrast, intro)))
+        energy = min(1.0, max(0.05, energy + form.arc(i, len(places), contrast, intro)))
         groups = form.orchestrated(style, energy, intro, settings)
         sections.append(
             Section(
@@ -187,6 +190,15 @@ def _sections(
             )
         )
     return form.with_leads(sections, style, has_intro, settings)
+
+
+def _relative_key(before: _Cast, mode: ModeName) -> int:
+    """Return the tonic of `mode` with the scale of the mood before, if their genders differ."""
+    if mode in MINOR_MODES and before.mode not in MINOR_MODES:
+        return (before.key - 3) % 12
+    if mode not in MINOR_MODES and before.mode in MINOR_MODES:
+        return (before.key + 3) % 12
+    return before.key
 
 
 def _alike(one: Mood, other: Mood) -> bool:
@@ -247,80 +259,6 @@ def _triad(degree: Degree, key: int) -> tuple[int, bool]:
     return (key + degree.root) % 12, 4 in QUALITIES[degree.quality]
 
 
-# --- where chords change -----------------------------------------------------------------------
-
-
-def _unit_of(grid: Grid, section: Section) -> int:
-    """Return the usual steps of a chord in a section: half a bar, a bar or two.
-
-    The quicker the more aroused (harmonic rhythm is one of the means of tension), and nearly the
-    same in seconds whatever the tempo.
-    """
-    metre = grid.metre
-    per_step = grid.seconds_per_step(section.step)
-    wanted = CALM_CHORD + (EXCITED_CHORD - CALM_CHORD) * (section.arousal + 1) / 2
-    choices = [metre.bar, 2 * metre.bar]
-    if metre.beats % 2 == 0:
-        choices.insert(0, metre.bar // 2)
-    return min(choices, key=lambda steps: max(steps * per_step / wanted, wanted / steps / per_step))
-
-
-def _changes(grid: Grid, sections: Sequence[Section], hits: Sequence[int], end: int) -> list[int]:
-    """Return the steps at which the chord changes, ascending from 0, all before `end`.
-
-    On every hit point; on section starts and the section's units where no hit point is near.
-    """
-    beat = grid.metre.beat
-    fixed = sorted({0} | {hit for hit in hits if hit < end})
-    changes = list(fixed)
-    for section, following in zip(sections, [*sections[1:], None], strict=True):
-        until = min(end, following.step if following else end)
-        unit = _unit_of(grid, section)
-        near = max(beat, round(NEAR * unit))
-        anchors = [*fixed, end]
-        if not _close(section.step, anchors, beat):
-            changes.append(section.step)
-            anchors = sorted({*anchors, section.step})
-        if following is not None:
-            anchors = sorted({*anchors, following.step})
-        line = -(-section.step // grid.metre.bar) * grid.metre.bar
-        while line < until:
-            if line > section.step and not _close(line, anchors, near):
-                changes.append(line)
-            line += unit
-    changes = sorted(set(changes))
-    return _filled(grid, changes, end)
-
-
-def _close(step: int, anchors: Sequence[int], near: int) -> bool:
-    """Return whether one of `anchors`, ascending, is less than `near` from `step`."""
-    i = bisect_left(anchors, step)
-    return any(abs(anchor - step) < near for anchor in anchors[max(0, i - 1) : i + 1])
-
-
-def _filled(grid: Grid, changes: Sequence[int], end: int) -> list[int]:
-    """Return the changes with more between them where a chord would last too long."""
-    out = []
-    for start, stop in pairwise([*changes, end]):
-        out.append(start)
-        lasting = (stop - start) * grid.seconds_per_step(start)
-        parts = int(-(-lasting // LONGEST_CHORD))
-        for part in range(1, parts):
-            out.append(_between(start, stop, start + (stop - start) * part / parts, grid))
-    return sorted(set(out))
-
-
-def _between(start: int, stop: int, wanted: float, grid: Grid) -> int:
-    """Return a step near `wanted` that is strong in its bar and leaves a beat on either side."""
-    bar, beat = grid.metre.bar, grid.metre.beat
-    strong = bar // 2 if grid.metre.beats % 2 == 0 else bar
-    for unit in (strong, beat, STEPS_PER_EIGHTH):
-        step = round(wanted / unit) * unit
-        if start + beat <= step <= stop - beat and abs(step - wanted) <= (stop - start) / 4:
-            return step
-    return round(wanted)
-
-
 # --- dealing out -------------------------------------------------------------------------------
 
 
@@ -333,7 +271,7 @@ def _chords(
 ) -> tuple[Chord, ...]:
     """Return the chords of the piece."""
     end = grid.steps if cadence is None else cadence
-    changes = _changes(grid, sections, hits, end) if end else []
+    changes = changes_of(grid, sections, hits, end) if end else []
     begun = set(changes)
     # A section whose bar line lies close to a hit point begins with the chord on the hit.
     borders = [s.step if s.step in begun else s.step - grid.metre.beat + 1 for s in sections]
@@ -551,12 +489,25 @@ def _moved_to_hits(
 def _in_key_of(
     chords: Sequence[Chord], sections: tuple[Section, ...], end: int, settings: MusicSettings
 ) -> tuple[Section, ...]:
-    """Return the sections in the key that the given chords are in."""
+    """Return the sections in the key that the given chords are in.
+
+    A section whose own scale holds most of its chord tones keeps it; the others get the key and
+    mode of the whole chart. What the settings name is kept in any case.
+    """
     ends = [*[chord.step for chord in chords[1:]], end]
-    lasting = [(chord, stop - chord.step) for chord, stop in zip(chords, ends, strict=True)]
-    key, mode = key_of(lasting)
+    key, mode = key_of([(c, stop - c.step) for c, stop in zip(chords, ends, strict=True)])
     if settings.tonic != "auto":
         key = PITCH_NAMES.index(settings.tonic)
     if settings.mode != "auto":
         mode = settings.mode
-    return tuple(replace(section, key=key, mode=mode) for section in sections)
+    steps = [chord.step for chord in chords]
+    out = []
+    for section, following in zip(sections, [*sections[1:], None], strict=True):
+        stop = end if following is None else following.step
+        first = max(0, bisect_right(steps, section.step) - 1)
+        inside = chords[first : bisect_left(steps, stop)]
+        scale = {(section.key + degree) % 12 for degree in SCALES[section.mode]}
+        tones = [tone for chord in inside for tone in chord.tones]
+        own = sum(tone in scale for tone in tones) >= OWN_SCALE * len(tones)
+        out.append(section if own else replace(section, key=key, mode=mode))
+    return tuple(out)
