@@ -1,0 +1,278 @@
+"""The plan of a piece of the corpus: sections, chords, energy and who plays."""
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from emsync.music import vocabulary as v
+from emsync.music.grid import STEPS_PER_QUARTER
+from emsync.music.harmony import Degree, degree_of
+from emsync.music.plan import Chord, ModeName, Plan, Section
+from emsync.training.craft.commission import Commission
+from emsync.training.craft.manners import Part
+from emsync.training.craft.progressions import (
+    BLUES,
+    JAZZ,
+    LOOPS,
+    coloured,
+    degrees,
+    functional,
+)
+
+TEMPLATES = ("AABA", "ABAB", "AABB", "ABAC", "ABCA", "AABC", "ABAA", "ABCB")
+CHANGES_A_MINUTE = 28.0
+"""Chord changes in real pieces, measured; planned ones are spread around it."""
+BRIGHTNESS: dict[ModeName, float] = {
+    "lydian": 0.6, "major": 0.6, "mixolydian": 0.25, "dorian": -0.2, "minor": -0.6,
+    "phrygian": -0.9,
+}  # fmt: skip
+"""Valence that suits each mode: the fewer flats, the brighter (Temperley & Tan 2013)."""
+COMMON: dict[ModeName, float] = {
+    "lydian": 0.15, "major": 1.0, "mixolydian": 0.3, "dorian": 0.35, "minor": 1.0, "phrygian": 0.15,
+}  # fmt: skip
+HIT_STEPS = 2 * STEPS_PER_QUARTER
+"""A strong chord lasts two beats, so no chord of the plan begins within them."""
+
+
+def mode_for(rng: random.Random, valence: float, among: Sequence[ModeName]) -> ModeName:
+    """Return a mode that suits the valence; the clearer the valence, the surer the choice."""
+    modes = list(among) or list(BRIGHTNESS)
+    weights = [
+        COMMON[mode] * math.exp(-(((BRIGHTNESS[mode] - valence) / 0.4) ** 2)) for mode in modes
+    ]
+    return rng.choices(modes, weights if sum(weights) > 1e-12 else None)[0]
+
+
+def parts_of(job: Commission, letter: str, energy: float) -> tuple[Part, ...]:
+    """Return the parts that accompany a section: those that its energy asks for."""
+    owned = [
+        part
+        for number, part in enumerate(job.manner.parts)
+        if number == 0 or job.draws("has", number).random() < part.share
+    ]
+    playing = [part for part in owned if part.energy[0] <= energy <= part.energy[1]] or owned[:1]
+    rng = job.draws("parts", letter)
+    if len(playing) > 2 and rng.random() < 0.5:
+        playing.pop(rng.randrange(1, len(playing)))
+    # The first part rests at times where others carry on: a change of colour between sections.
+    if len(playing) > 1 and letter != "A" and rng.random() < 0.25:
+        playing.pop(0)
+    return tuple(playing)
+
+
+def _starts(job: Commission, bars: int) -> list[tuple[int, str]]:
+    """Return the bars at which sections begin, with their letters; `I` is an introduction."""
+    rng = job.draws("form")
+    bar_seconds = job.grid.seconds_per_step(0) * job.grid.metre.bar
+    length = 8 if bar_seconds < 2.1 else 4
+    if job.manner.name == "blues" and bars >= 16:
+        length = 12
+    template = rng.choice(TEMPLATES)
+    changes = sorted(
+        {
+            round(bar)
+            for mood in job.moods[1:]
+            if 2 <= (bar := mood.second / bar_seconds) <= bars - 3
+        }
+    )
+    starts: list[tuple[int, str]] = []
+    at, place = 0, 0
+    if rng.random() < 0.55 and bars >= 12:
+        starts.append((0, "I"))
+        at = rng.choice((2, 4)) if length == 8 else 2
+    while at < bars - 1:
+        starts.append((at, template[place % len(template)]))
+        place += 1
+        inside = [change for change in changes if at + 1 < change < at + length]
+        at = inside[0] if inside else at + length
+    if len(starts) > 1 and bars - starts[-1][0] < 3:
+        starts.pop()
+    return starts
+
+
+def _energy(job: Commission, place: int, count: int, arousal: float, letter: str) -> float:
+    """Return how full a section is: a build-up to three quarters of the piece, by arousal."""
+    rng = job.draws("energy")
+    peak, climb = rng.uniform(0.6, 0.95), rng.uniform(0.15, 0.4)
+    where = (place + 0.5) / count
+    arc = climb * (1 - min(abs(where - peak) / peak, 1.0)) - climb / 2
+    base = 0.58 + 0.32 * arousal + arc
+    base += {"I": -0.22, "B": 0.05, "C": -0.08}.get(letter, 0.0)
+    return min(max(base + job.draws("energy", place).uniform(-0.04, 0.04), 0.05), 1.0)
+
+
+def _sections(job: Commission, bars: int) -> tuple[Section, ...]:
+    """Return the sections of the piece."""
+    bar = job.grid.metre.bar
+    key = job.draws("key").randrange(12)
+    starts = _starts(job, bars)
+    lift = job.draws("lift")
+    lifted = lift.choice((1, 2)) if lift.random() < 0.08 and len(starts) > 3 else 0
+    sections: list[Section] = []
+    modes: dict[tuple[float, str], ModeName] = {}
+    for place, (first, letter) in enumerate(starts):
+        mood = job.mood_at(first * bar)
+        mode = modes.setdefault(
+            (mood.valence, ""),
+            mode_for(job.draws("mode", mood.valence), mood.valence, job.manner.modes),
+        )
+        energy = _energy(job, place, len(starts), mood.arousal, letter)
+        name = letter if mood is job.moods[0] else letter.lower()
+        groups, lead = _who(job, name, energy)
+        last = place == len(starts) - 1
+        tonic = (key + lifted) % 12 if last else key
+        sections.append(
+            Section(
+                first * bar, name, tonic, mode, mood.valence, mood.arousal, energy, groups, lead
+            )
+        )
+    return tuple(sections)
+
+
+def _who(job: Commission, letter: str, energy: float) -> tuple[tuple[str, ...], str | None]:
+    """Return the groups that play in a section, and who has the melody."""
+    manner, whole = job.manner, job.draws("band")
+    playing = {part.group for part in parts_of(job, letter, energy)}
+    if whole.choice(manner.basses) != "none" and (energy > 0.28 or whole.random() < 0.5):
+        playing.add("bass")
+    drums_from = whole.uniform(0.15, 0.4)
+    if whole.choice(manner.drums) != "none" and energy > drums_from:
+        playing.add("drums")
+    rng = job.draws("lead", letter.upper())
+    melody = rng.random() < (0.15 if letter.upper() == "I" else 0.86)
+    lead = rng.choice(manner.leads) if melody else None
+    if lead:
+        playing.add(lead)
+    return tuple(group for group in v.GROUPS if group in playing), lead
+
+
+def _harmonic_rhythm(job: Commission) -> int:
+    """Return the steps of most chords: half a bar, a bar or two."""
+    bar = job.grid.metre.bar
+    seconds = job.grid.seconds_per_step(0)
+    choices = [bar, 2 * bar] + ([bar // 2] if job.metre != "3/4" else [])
+    weights = [
+        math.exp(-(math.log2(60 / (steps * seconds) / CHANGES_A_MINUTE) ** 2) / 0.5)
+        for steps in choices
+    ]
+    return job.draws("harmonic rhythm").choices(choices, weights)[0]
+
+
+def _progression(job: Commission, section: Section, chords: int) -> tuple[Degree, ...]:
+    """Return the chords of a letter in its mode, to go round as long as the section lasts."""
+    letter = "A" if section.letter.upper() == "I" else section.letter
+    rng = job.draws("progression", letter, section.mode)
+    manner, minor = job.manner, section.mode in ("minor", "dorian", "phrygian")
+    if manner.name == "blues" and section.mode in BLUES:
+        found = degrees(rng.choice(BLUES[section.mode]))
+    elif manner.style == "jazz" or (manner.name == "funk" and rng.random() < 0.6):
+        found = degrees(rng.choice(JAZZ[section.mode]))
+    elif section.mode in ("major", "minor") and rng.random() < manner.functional:
+        found = functional(rng, minor, rng.choice((4, 8, 8)) if chords >= 8 else 4)
+    else:
+        found = degrees(rng.choice(LOOPS[section.mode]))
+        if len(found) == 4 and rng.random() < 0.35:
+            other = degrees(rng.choice(LOOPS[section.mode]))
+            found = found + (other if len(other) == 4 else other[4:])
+    return tuple(coloured(rng, degree, section.mode, manner.colour) for degree in found)
+
+
+def _laid_out(job: Commission, sections: Sequence[Section], end: int) -> list[tuple[int, Degree]]:
+    """Return the chords of all sections one after the other, before hits and cadence."""
+    bar, unit = job.grid.metre.bar, _harmonic_rhythm(job)
+    laid: list[tuple[int, Degree]] = []
+    for place, section in enumerate(sections):
+        stop = sections[place + 1].step if place + 1 < len(sections) else end
+        chords = _progression(job, section, (stop - section.step) // unit)
+        rng = job.draws("harmonic rhythm", section.letter)
+        # Two chords in the last bar of a phrase: the harmony hurries towards the cadence.
+        hurries = unit == bar and job.metre != "3/4" and rng.random() < 0.35
+        at, number = section.step, 0
+        while at < stop:
+            laid.append((at, chords[number % len(chords)]))
+            bar_number = (at - section.step) // bar
+            at += bar // 2 if hurries and bar_number % 4 == 3 else unit
+            number += 1
+    return [laid[0]] + [b for a, b in pairwise(laid) if a[1] != b[1]]
+
+
+def _met(
+    job: Commission, laid: list[tuple[int, Degree]], hits: Sequence[int], end: int
+) -> list[tuple[int, Degree]]:
+    """Return the chords such that one begins at each hit and none in the two beats after."""
+    rng = job.draws("hits")
+    palette = sorted({degree for _, degree in laid}, key=lambda d: (d.root, d.quality, d.bass or 0))
+    for hit in hits:
+        steps = [step for step, _ in laid]
+        if hit in steps or hit <= 0:
+            continue
+        now = max(i for i, step in enumerate(steps) if step < hit)
+        free = now > 0 and steps[now] not in hits
+        if free and hit - steps[now] <= STEPS_PER_QUARTER:
+            laid[now] = (hit, laid[now][1])
+        elif (
+            now + 1 < len(laid)
+            and steps[now + 1] - hit < HIT_STEPS
+            and (steps[now + 1] not in hits)
+        ):
+            laid[now + 1] = (hit, laid[now + 1][1])
+        else:
+            around = {laid[now][1], laid[min(now + 1, len(laid) - 1)][1]}
+            other = [degree for degree in palette if degree not in around]
+            laid.insert(now + 1, (hit, rng.choice(other or palette)))
+    return [
+        (step, degree)
+        for step, degree in laid
+        if step in hits or not any(hit < step < hit + HIT_STEPS for hit in hits)
+    ]
+
+
+def _close(mode: ModeName, rng: random.Random) -> tuple[Degree, Degree, Degree]:
+    """Return what leads to the dominant, the dominant and the tonic of a cadence."""
+    minor = mode in ("minor", "dorian", "phrygian")
+    tonic = degree_of("i" if minor else "I")
+    if mode in ("dorian", "mixolydian") and rng.random() < 0.5:
+        return degree_of("IV"), degree_of("bVII"), tonic
+    if mode == "phrygian":
+        return degree_of("iv"), degree_of("bII"), tonic
+    before = rng.choice(("iv", "iv", "bVI", "iiø") if minor else ("IV", "ii", "ii7", "IV/6"))
+    return degree_of(before), degree_of(rng.choice(("V", "V7", "V7"))), tonic
+
+
+def write_form(job: Commission) -> Plan:
+    """Return the plan of a commission.
+
+    The last chord, the tonic, begins on the last bar line that leaves it three quarters of a bar.
+    """
+    grid, bar = job.grid, job.grid.metre.bar
+    end = grid.steps
+    cadence = max((end - bar * 3 // 4) // bar, 2) * bar
+    sections = _sections(job, cadence // bar)
+    hits = tuple(sorted({hit.step for hit in grid.hits if 0 <= hit.step < cadence - HIT_STEPS}))
+    laid = _laid_out(job, sections, cadence)
+    before, dominant, tonic = _close(sections[-1].mode, job.draws("cadence"))
+    laid = [(step, degree) for step, degree in laid if step < cadence - 2 * bar]
+    laid += [(cadence - 2 * bar, before), (cadence - bar, dominant), (cadence, tonic)]
+    laid = _met(job, sorted(laid, key=lambda item: item[0]), hits, end)
+    plan = Plan(grid.metre, (), sections, hits, cadence, end, job.manner.style)
+    chords = [degree.chord(step, plan.section_at(step).key) for step, degree in laid]
+    if chords[0].step > 0:
+        chords[0] = replace(chords[0], step=0)
+    return replace(plan, chords=tuple(_voiced_bass(job, chords)))
+
+
+def _voiced_bass(job: Commission, chords: list[Chord]) -> list[Chord]:
+    """Return the chords, some inverted where the bass then moves by step."""
+    rng, share = job.draws("inversions"), 0.1 + 0.4 * job.manner.functional
+    if job.manner.style in ("rock", "jazz"):
+        return chords
+    for i in range(1, len(chords) - 1):
+        before, chord, after = chords[i - 1 : i + 2]
+        third = chord.tones[1]
+        near = (third - before.lowest) % 12 in (1, 2, 10, 11)
+        onward = (after.lowest - third) % 12 in (1, 2, 10, 11)
+        if chord.bass is None and near and onward and rng.random() < share:
+            chords[i] = replace(chord, bass=third)
+    return chords
