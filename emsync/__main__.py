@@ -516,7 +516,10 @@ def _check_files(settings: Settings) -> None:
         _check_file(settings.music.primer)
         read_primer(settings.music.primer, 1, settings.music.primer_seconds)
     if settings.music.theme is not None:
+        from emsync.music.primer import read_theme_notes
+
         _check_file(settings.music.theme)
+        read_theme_notes(settings.music.theme)
     if settings.sound.soundfont is not None:
         head = _check_file(settings.sound.soundfont)
         if head[:4] != b"RIFF" or head[8:12] != b"sfbk":

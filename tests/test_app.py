@@ -29,6 +29,8 @@ from browsing import (
 )
 from conftest import Films
 
+from emsync.settings import Settings
+
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
@@ -297,6 +299,68 @@ def test_versions_sound_and_another_try(visit: Page, films: Films, tmp_path: Pat
     after = report_of(page, tmp_path)
     assert after["settings"]["sound"]["original_sound"] == "keep"
     assert after["music"]["boundaries"] == first["music"]["boundaries"]
+    assert visit.complaints == []
+
+
+def test_the_kind_of_music_is_asked_for(visit: Page, films: Films, tmp_path: Path) -> None:
+    page = visit.page
+    drop(page, two_scenes(films))
+    page.click("#em-settings button:has-text('Music')")
+    page.click("#em-plan input[aria-label='Style']")
+    page.click("[role=option]:has-text('Folk')")
+    page.fill("#em-tempo input, #em-tempo textarea", "fast")
+    page.click("#em-compose")
+    page.wait_for_selector(".em-problem >> text=such as 92 or 80–100")
+    page.fill("#em-tempo input, #em-tempo textarea", "90-110")
+    page.uncheck("#em-plan input[type=checkbox]")
+    page.fill("#em-chords textarea", "H | C")
+    page.click("#em-compose")
+    page.wait_for_selector(".em-problem >> text='H' is not known")
+    page.fill("#em-chords textarea", "")
+    composed(page)
+    first = report_of(page, tmp_path)
+    asked, plan = first["settings"]["music"], first["music"]["plan"]
+    assert (asked["style"], asked["slowest"], asked["fastest"]) == ("folk", 90, 110)
+    assert not asked["melody"] and plan["melody_notes"] == 0 and plan["style"] == "folk"
+    assert 89.9 <= first["music"]["beats_per_minute"] <= 110.1
+    # The chords of the piece stand on the stage, and can be taken over and changed.
+    shown = page.locator("#em-stage .symbol")
+    assert shown.count() and plan["chart"].startswith(plan["chords"][0]["symbol"])
+    field = page.locator("#em-chords textarea")
+    assert field.get_attribute("placeholder") == plan["chart"] and field.input_value() == ""
+    page.click("#em-take-chords")
+    wait_for(lambda: field.input_value() == plan["chart"], 5)
+    field.fill("C | C#dim7")
+    composed(page)
+    second = report_of(page, tmp_path)
+    assert second["settings"]["music"]["chords"] == "C | C#dim7"
+    assert second["settings"]["music"]["metre"] == plan["metre"]
+    assert {chord["symbol"] for chord in second["music"]["plan"]["chords"]} <= {"C", "Dbdim7"}
+    assert field.input_value() == "C | C#dim7"
+    assert visit.complaints == []
+
+
+def test_the_music_of_the_paper_is_a_switch(visit: Page, films: Films, tmp_path: Path) -> None:
+    page = visit.page
+    drop(page, two_scenes(films))
+    page.click("#em-settings button:has-text('Music')")
+    page.click("#em-advanced button >> nth=0")
+    assert page.is_visible("#em-plan")
+    page.check("#em-paper input")
+    page.wait_for_selector("#em-plan", state="hidden")
+    temperature = page.locator("#em-advanced input[aria-label*='Temperature']").first
+    wait_for(lambda: temperature.input_value() == "1.35", 10)
+    composed(page)
+    report = report_of(page, tmp_path)
+    asked = report["settings"]["music"]
+    assert (asked["method"], asked["temperature"], asked["openings"]) == ("free", 1.35, 1)
+    assert asked["late_tolerance"] is None and asked["repetition_coefficient"] == 0.4
+    assert report["music"]["plan"] is None
+    assert page.locator("#em-stage .symbol").count() == 0
+    assert not page.is_visible("#em-take-chords")
+    page.uncheck("#em-paper input")
+    page.wait_for_selector("#em-plan")
+    wait_for(lambda: temperature.input_value() == str(Settings().music.temperature), 10)
     assert visit.complaints == []
 
 

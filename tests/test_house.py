@@ -139,13 +139,13 @@ def test_the_readme_gives_the_options_as_they_are() -> None:
     text = documents()
     standard = vars(parser().parse_args(["film", "-o", "out"]))
     unset = {"mood": "the film's", "weights": DEFAULT, "mood-at": "none"}
-    unset |= dict.fromkeys(("primer", "keep"), "none")
+    unset |= dict.fromkeys(("primer", "keep", "slowest", "fastest", "chords", "theme"), "none")
     rows = re.findall(r"^\| `--([a-z-]+)[^`]*` \| ([^|]*) \|", text, re.MULTILINE)
     assert {"range", "sensitivity", "instruments", "seed"} <= {name for name, _ in rows}
     for name, default in rows:
         value = standard[name.replace("-", "_")]
         value = "all" if isinstance(value, tuple) else value
-        assert default.strip() == (unset[name] if value in (None, []) else str(value)), name
+        assert default.strip() == (unset[name] if value in (None, [], "") else str(value)), name
 
 
 def test_licences_are_stated() -> None:
