@@ -155,6 +155,8 @@ def _musicianship(on: Measurement, advance: Advance) -> Any:
         keep=keep,
         advance=advance,
     )
+    if keep is not None:
+        keep.draw()
     return asdict(found)
 
 

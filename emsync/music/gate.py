@@ -47,8 +47,9 @@ class GateLimits:
 
     Ours. "Real" is what real music does: 472 windows of a minute, one a piece, with three groups
     or more and one tempo, from the test split of free game music and of pop and game music of the
-    research tier. At least 98 % of them keep each limit and 91 % keep all, where every four bars
-    count as a section of their own, in which the groups that begin a note there are to play.
+    research tier. At least 98 % of them keep each limit and 90 % keep all, and so do 372 windows
+    of the validation split, at which nobody looked before (97.8 % and 90 %). Every four bars of
+    them count as a section of its own, in which the groups that begin a note there are to play.
     """
 
     longest_pause: float = 12.0
@@ -71,8 +72,10 @@ class GateLimits:
     lowest_rate: float = 1.5
     """Pitched notes that begin a second. Real: 3.6 at the first percentile; slow music of held
     chords, which our films ask for and this corpus has little of, has two."""
-    pulse: float = 0.58
-    """Clarity of the beat, at least (`listening.pulse`). Real: 0.58 at the first percentile."""
+    pulse: float = 0.5
+    """Clarity of the beat, at least (`listening.pulse`). Real: 0.58 at the first percentile;
+    lower, for what is strictly on the grid cannot lose its beat by timing, only by what it
+    plays."""
     off_grid: float = 0.7
     """Share of the notes on neither a sixteenth nor a triplet eighth. Real: 0.69 at the 99th
     percentile, by quick triplets and 32nds."""

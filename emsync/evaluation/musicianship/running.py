@@ -15,7 +15,7 @@ from emsync.errors import EmsyncError
 from emsync.evaluation.musicianship import MeasuredPiece, measure, piece_of
 from emsync.evaluation.musicianship.comparing import Reference, Set, reference_of, set_of
 from emsync.evaluation.musicianship.requests import WAYS, Request, requests_for
-from emsync.evaluation.rolls import PER_SHEET, PIECES_FILE, Roll, described, draw_sheets, roll_of
+from emsync.evaluation.rolls import PIECES_FILE, Roll, described, draw_sheets, roll_of
 from emsync.evaluation.statistics import crops_of
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint
@@ -332,8 +332,9 @@ class Keeper:
         )
         (self.folder / PIECES_FILE).write_text(json.dumps(self.rows) + "\n")
         if self.sheets:
-            rolls = self.rolls.setdefault(way, [])
-            rolls.append(roll)
-            sheet, place = divmod(request.number, PER_SHEET)
-            path = self.folder / f"{way.replace(' ', '-')}-{sheet:02d}.png"
-            draw_sheets(rolls[-place - 1 :], path)
+            self.rolls.setdefault(way, []).append(roll)
+
+    def draw(self) -> None:
+        """Draw the sheets of all ways, if they are wanted."""
+        for way, rolls in self.rolls.items():
+            draw_sheets(rolls, self.folder / f"{way.replace(' ', '-')}.png")
