@@ -304,10 +304,10 @@ def test_a_new_mood_is_read_with_the_last_tokens_only(
     read: list[tuple[int, tuple[float, float]]] = []
     original = Stepper.read_in
 
-    def spy(self, row, tokens, offsets, mood):  # type: ignore[no-untyped-def]
+    def spy(self, row, tokens, offsets, mood, harmonies=None):  # type: ignore[no-untyped-def]
         assert len(tokens) == len(offsets)
         read.append((len(tokens), mood))
-        return original(self, row, tokens, offsets, mood)
+        return original(self, row, tokens, offsets, mood, harmonies)
 
     monkeypatch.setattr(Stepper, "read_in", spy)
     changes = (MoodChange(3.0, 0.5, 0.5), MoodChange(3.001, 0.1, NAN), MoodChange(6.0, 0.2, 0.2))
@@ -331,8 +331,8 @@ def test_guidance_is_the_difference_that_the_mood_makes(monkeypatch: pytest.Monk
     seen: list[torch.Tensor] = []
     original = CompiledStepper.step
 
-    def spy(self, rows, tokens, offsets):  # type: ignore[no-untyped-def]
-        seen.append(original(self, rows, tokens, offsets))
+    def spy(self, rows, tokens, offsets, harmonies=None):  # type: ignore[no-untyped-def]
+        seen.append(original(self, rows, tokens, offsets, harmonies))
         return seen[-1]
 
     monkeypatch.setattr(CompiledStepper, "step", spy)
