@@ -3,13 +3,16 @@
 import importlib.util
 import sys
 import time
+import tracemalloc
 import wave
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pretty_midi
+import pyloudnorm
 import pytest
 from conftest import Films
 from hypothesis import HealthCheck, given, settings
@@ -21,17 +24,26 @@ from emsync.music.midi import write_midi
 from emsync.music.tokens import Note
 from emsync.progress import CancelToken
 from emsync.settings import SoundSettings
+from emsync.sound.level import LevelMeter
 from emsync.sound.mix import (
     DUCK_SECONDS,
     amplitude,
     ducked,
-    loudness,
     master,
     mix_with_original,
     write_wav,
 )
 from emsync.sound.stems import render_music, stem_names, write_stems
-from emsync.sound.synth import Sound, SoundFont, find_soundfont, play, render
+from emsync.sound.synth import (
+    BLOCK_FRAMES,
+    Sound,
+    SoundFont,
+    find_soundfont,
+    play,
+    read_score,
+    render,
+    stream,
+)
 
 RATE = 44_100
 SLOW_PROPERTY = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -247,7 +259,7 @@ def test_master_sets_peak_and_fade() -> None:
     sound = sine(10, 0.05)
     finished = master(sound, SoundSettings())
     assert decibels(peak(finished)) == pytest.approx(-3, abs=0.001)
-    assert np.array_equal(sound.samples, sine(10, 0.05).samples), "the input is left alone"
+    assert finished is sound, "of half an hour there is no room for a second one"
     envelope = np.abs(finished.samples[:, 0]).reshape(-1, RATE // 10).max(axis=1) / peak(finished)
     assert envelope[:70] == pytest.approx(np.ones(70), abs=0.01)
     halfway = envelope[84:86].mean()
@@ -280,12 +292,13 @@ def test_original_sound_goes_under_the_music(
 ) -> None:
     film = probe(films.beep("beep-0-0.5.mkv", sound_delay=0.5))  # 1000 Hz, 0.5, at 1.5…1.7 s
     music = master(sine(3, 1.0, 440), SoundSettings(fade_seconds=0))
+    shape, loudest = music.samples.shape, peak(music)
     mixed = mix_with_original(music, film, KEEP, cancel)
-    assert mixed.samples.shape == music.samples.shape
-    assert peak(mixed) == pytest.approx(peak(music), rel=1e-5)
+    assert mixed.samples.shape == shape
+    assert peak(mixed) == pytest.approx(loudest, rel=1e-5)
     tune = part(mixed, 440, 1.55, 1.65)
     beep = part(mixed, 1000, 1.55, 1.65)
-    assert beep / tune == pytest.approx(0.5 * amplitude(-6) / peak(music), rel=0.02)
+    assert beep / tune == pytest.approx(0.5 * amplitude(-6) / loudest, rel=0.02)
     assert part(mixed, 1000, 1.0, 1.4) < 0.001, "the original is not lined up"
 
 
@@ -295,11 +308,14 @@ def test_stereo_stays_stereo_and_mono_stays_as_loud(films: Films, cancel: Cancel
         "-i", "aevalsrc='0.5*sin(6283*t)|0.2*sin(3142*t)':s=44100:d=3",
         "-c:v", "copy", "-c:a", "pcm_s16le",
     )  # fmt: skip
-    nothing = Sound(np.zeros((3 * RATE, 2), np.float32), RATE)
-    mixed = mix_with_original(nothing, probe(path), KEEP, cancel)
+
+    def nothing() -> Sound:
+        return Sound(np.zeros((3 * RATE, 2), np.float32), RATE)
+
+    mixed = mix_with_original(nothing(), probe(path), KEEP, cancel)
     sides = np.abs(mixed.samples).max(axis=0) / amplitude(-6)
     assert sides == pytest.approx([0.5, 0.2], rel=0.02)
-    mono = mix_with_original(nothing, probe(films.beep("beep-0-0.mkv")), KEEP, cancel)
+    mono = mix_with_original(nothing(), probe(films.beep("beep-0-0.mkv")), KEEP, cancel)
     assert np.abs(mono.samples).max(axis=0) == pytest.approx(amplitude(-6) * 0.5, rel=0.02)
 
 
@@ -366,39 +382,43 @@ def test_stems_add_up_to_the_music(tmp_path: Path, small_font: Path, cancel: Can
     assert np.abs(total - whole.samples).max() < len(written) / 32767
 
 
-def test_every_stem_is_played_once_and_nothing_else_is_left(
+def test_every_stem_is_played_once_for_the_level_and_once_to_be_kept(
     tmp_path: Path, small_font: Path, cancel: CancelToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from emsync.sound import stems
 
     played = []
 
-    def count(*arguments: Any) -> Sound:
+    def count(*arguments: Any) -> Iterator[np.ndarray]:
         played.append(arguments[-1])
-        return play(*arguments)
+        return stream(*arguments)
 
-    monkeypatch.setattr(stems, "play", count)
+    monkeypatch.setattr(stems, "stream", count)
     song, folder = band(tmp_path / "band.mid"), tmp_path / "stems"
     folder.mkdir()
     shares: list[float] = []
     written = write_stems(
         song, Fraction(4), SoundSettings(), small_font, folder, cancel, shares.append
     )
-    assert sorted(played) == sorted(written) and len(played) == 5
+    assert sorted(played) == sorted([*written, *written]) and len(played) == 10
     assert sorted(folder.iterdir()) == sorted(written.values())
-    assert shares == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert shares == sorted(shares) and shares[-1] == 1
+    assert shares[-5:] == pytest.approx([0.6, 0.7, 0.8, 0.9, 1.0])
 
 
+@pytest.mark.parametrize("until", [0.0, 0.7])
 def test_stems_that_are_cancelled_leave_nothing(
-    tmp_path: Path, small_font: Path, cancel: CancelToken
+    tmp_path: Path, small_font: Path, cancel: CancelToken, until: float
 ) -> None:
     song, folder = band(tmp_path / "band.mid"), tmp_path / "stems"
     folder.mkdir()
+
+    def tell(share: float) -> None:
+        if share >= until:
+            cancel.cancel()
+
     with pytest.raises(Cancelled):
-        write_stems(
-            song, Fraction(4), SoundSettings(), small_font, folder, cancel,
-            lambda share: cancel.cancel(),
-        )  # fmt: skip
+        write_stems(song, Fraction(4), SoundSettings(), small_font, folder, cancel, tell)
     assert not list(folder.iterdir())
 
 
@@ -423,15 +443,97 @@ def test_a_group_can_have_another_sound(tmp_path: Path, small_font: Path) -> Non
 
 def test_music_is_brought_to_the_loudness_asked_for() -> None:
     rng = np.random.default_rng(0)
-    quiet = Sound((0.02 * rng.standard_normal((6 * RATE, 2))).astype(np.float32), RATE)
-    loud = master(quiet, SoundSettings(loudness="lufs", fade_seconds=0))
-    measured = loudness(loud)
-    assert measured is not None
+    quiet = (0.02 * rng.standard_normal((6 * RATE, 2))).astype(np.float32)
+    asked = SoundSettings(loudness="lufs", fade_seconds=0)
+    loud = master(Sound(quiet.copy(), RATE), asked)
+    measured = pyloudnorm.Meter(RATE).integrated_loudness(loud.samples.astype(np.float64))
     assert measured == pytest.approx(-14, abs=0.1)
-    peaky = quiet.samples.copy()
+    peaky = quiet.copy()
     peaky[RATE] = 1.0
-    kept = master(Sound(peaky, RATE), SoundSettings(loudness="lufs", fade_seconds=0))
+    kept = master(Sound(peaky, RATE), asked)
     assert np.abs(kept.samples).max() == pytest.approx(amplitude(-1), abs=1e-4)
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    cuts=st.lists(st.integers(1, 6 * RATE - 1), max_size=6),
+    tenths=st.integers(4, 60),
+    seed=st.integers(0, 99),
+)
+def test_loudness_is_that_of_the_standard_however_the_sound_is_divided(
+    cuts: list[int], tenths: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    swell = np.repeat(rng.uniform(0, 0.3, 60), RATE // 10)[:, None]
+    sound = (swell * rng.standard_normal((6 * RATE, 2)))[: tenths * RATE // 10]
+    meter = LevelMeter(RATE)
+    for piece in np.split(sound, sorted(cuts)):
+        meter.take(piece)
+    assert meter.peak == np.abs(sound).max()
+    expected = pyloudnorm.Meter(RATE).integrated_loudness(sound)
+    assert meter.loudness == pytest.approx(expected, abs=0.01)
+
+
+def test_too_little_sound_and_silence_have_no_loudness() -> None:
+    for samples in (np.ones((RATE // 4, 2)), np.zeros((2 * RATE, 2)), np.zeros((0, 2))):
+        meter = LevelMeter(RATE)
+        meter.take(samples)
+        assert meter.loudness is None
+
+
+def test_a_stream_is_the_sound_in_blocks(tmp_path: Path, small_font: Path) -> None:
+    song = band(tmp_path / "band.mid", 8)
+    score = read_score(song, RATE)
+    for seconds in (Fraction(8), Fraction(13, 3), Fraction(1, 50), Fraction(12)):
+        wanted = (score, seconds, SoundSettings(), small_font, CancelToken())
+        blocks = [block.copy() for block in stream(*wanted)]
+        assert {len(block) for block in blocks[:-1]} <= {BLOCK_FRAMES}
+        assert sum(map(len, blocks)) == round(seconds * RATE)
+        assert np.array_equal(np.concatenate(blocks), play(*wanted).samples)
+
+
+def most_memory(work: Callable[[], object]) -> int:
+    """Bytes that Python and NumPy held at once while `work` was done, at the most."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_made_of_sound_on_the_way_does_not_grow_with_it(
+    films: Films, tmp_path: Path, cancel: CancelToken
+) -> None:
+    film = probe(films.beep("beep-0-0.mkv"))
+    asked = SoundSettings(loudness="lufs", original_sound="duck")
+
+    def finish(minutes: int) -> int:
+        sound = Sound(np.full((minutes * 60 * RATE, 2), 0.1, np.float32), RATE)
+
+        def work() -> None:
+            mixed = mix_with_original(master(sound, asked), film, asked, cancel, [(1.0, 1.2)])
+            write_wav(mixed, tmp_path / "song.wav")
+
+        return most_memory(work)
+
+    finish(1)  # imports
+    assert finish(2) < 1.1 * finish(1) < 20e6
+
+
+def test_stems_take_no_more_memory_for_a_longer_film(
+    tmp_path: Path, small_font: Path, cancel: CancelToken
+) -> None:
+    def memory(seconds: int) -> int:
+        song = band(tmp_path / "band.mid", 4)
+        return most_memory(
+            lambda: write_stems(
+                song, Fraction(seconds), SoundSettings(), small_font, tmp_path, cancel
+            )
+        )
+
+    memory(4)  # imports
+    assert memory(32) < 1.1 * memory(8)
 
 
 @given(
@@ -444,6 +546,8 @@ def test_music_steps_back_exactly_while_somebody_speaks(
     rate = 1000
     speech = [(start, start + length) for start, length in starts]
     gains = ducked(10 * rate, rate, speech, decibels)[:, 0]
+    halves = [ducked(5 * rate, rate, speech, decibels, begin) for begin in (0, 5 * rate)]
+    assert np.array_equal(np.concatenate(halves)[:, 0], gains)
     assert gains.min() >= amplitude(decibels) * 0.999 and gains.max() <= 1.0
     at = np.arange(len(gains)) / rate
     far = np.ones(len(gains), bool)

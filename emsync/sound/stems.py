@@ -4,18 +4,17 @@ Each is rendered by a synthesizer of its own: within one, FluidSynth's chorus de
 notes sound, and stems taken out of it would not add up.
 """
 
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from emsync.errors import SoundError
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import SoundSettings
-from emsync.sound.mix import envelope, write_wav
-from emsync.sound.synth import Sound, find_soundfont, play, read_score
+from emsync.sound.mix import envelope_of, write_blocks
+from emsync.sound.synth import BLOCK_FRAMES, Score, Sound, find_soundfont, read_score, stream
 
 
 def stem_names(midi: Path) -> tuple[str, ...]:
@@ -36,9 +35,12 @@ def render_music(
     tell: Callable[[float], None] = silent_share,
 ) -> Sound:
     """The sum of all stems; arguments and errors as for `emsync.sound.synth.render`."""
-    samples = _silence(duration, settings)
-    for _, stem in _stems(midi, duration, settings, soundfont, cancel, tell):
-        samples += stem
+    samples = np.empty((_frames(duration, settings), 2), np.float32)
+    done = 0
+    for block in _mixed(_score(midi, settings), duration, settings, soundfont, cancel):
+        samples[done : done + len(block)] = block
+        done += len(block)
+        tell(done / len(samples))
     return Sound(samples, settings.sample_rate)
 
 
@@ -65,44 +67,73 @@ def write_stems(
         SoundError: as for `render_music`; or a file cannot be written.
         Cancelled: the owner of the request asked to stop.
     """
-    samples = _silence(duration, settings)
-    written = {}
-    # The level follows from the sum of all, and all of a long film are too much for the memory.
+    score, frames = _score(midi, settings), _frames(duration, settings)
+    names = score.stems
+
+    # The level follows from the sum of all. Of a long film that is too much to keep, with every
+    # stem beside it, in memory or on disk; so it is played twice.
+    def mixed() -> Iterator[np.ndarray]:
+        done = 0
+        for block in _mixed(score, duration, settings, soundfont, cancel):
+            yield block
+            done += len(block)
+            tell(done / frames / 2)
+
+    envelope = envelope_of(mixed(), frames, settings.sample_rate, settings)
+    written: dict[str, Path] = {}
+
+    def levelled(name: str) -> Generator[np.ndarray, None, None]:
+        done = 0
+        for block in stream(score, duration, settings, _font(soundfont), cancel, name):
+            yield block * envelope.gains(done, done + len(block))
+            done += len(block)
+
     try:
-        with tempfile.TemporaryDirectory(prefix=".stems-", dir=folder) as raw:
-            kept: dict[str, Path] = {}
-            for name, stem in _stems(midi, duration, settings, soundfont, cancel, tell):
-                samples += stem
-                kept[name] = Path(raw) / str(len(kept))
-                kept[name].write_bytes(stem.data)
-            gains = envelope(Sound(samples, settings.sample_rate), settings)
-            del samples
-            for name, place in kept.items():
-                cancel.check()
-                written[name] = folder / f"{name}.wav"
-                stem = np.fromfile(place, np.float32).reshape(-1, 2)
-                write_wav(Sound(stem * gains, settings.sample_rate), written[name])
-                place.unlink()
-    except OSError as error:
-        raise SoundError(f"The stems cannot be written: {error.strerror or error}.") from error
+        for name in names:
+            written[name] = folder / f"{name}.wav"
+            with closing(levelled(name)) as blocks:
+                write_blocks(blocks, settings.sample_rate, written[name])
+            tell((len(names) + len(written)) / (2 * len(names)))
+    except BaseException:
+        for path in written.values():
+            path.unlink(missing_ok=True)
+        raise
     return written
 
 
-def _stems(
-    midi: Path,
+def _mixed(
+    score: Score,
     duration: Fraction,
     settings: SoundSettings,
     soundfont: Path | None,
     cancel: CancelToken,
-    tell: Callable[[float], None],
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Name and samples of each track that plays; the file is read once."""
-    score = read_score(midi, settings.sample_rate)
-    path = soundfont if soundfont is not None else find_soundfont().path
-    for number, name in enumerate(score.stems):
-        yield name, play(score, duration, settings, path, cancel, name).samples
-        tell((number + 1) / len(score.stems))
+) -> Iterator[np.ndarray]:
+    """Yield the sum of all stems, block by block; they are played side by side."""
+    total = np.zeros((BLOCK_FRAMES, 2), np.float32)
+    left = _frames(duration, settings)
+    with ExitStack() as stack:
+        streams = [
+            stack.enter_context(
+                closing(stream(score, duration, settings, _font(soundfont), cancel, name))
+            )
+            for name in score.stems
+        ]
+        while left > 0:
+            block = total[:left]
+            block[:] = 0
+            for one in streams:
+                block += next(one)
+            left -= len(block)
+            yield block
 
 
-def _silence(duration: Fraction, settings: SoundSettings) -> np.ndarray:
-    return np.zeros((round(duration * settings.sample_rate), 2), np.float32)
+def _score(midi: Path, settings: SoundSettings) -> Score:
+    return read_score(midi, settings.sample_rate)
+
+
+def _font(soundfont: Path | None) -> Path:
+    return soundfont if soundfont is not None else find_soundfont().path
+
+
+def _frames(duration: Fraction, settings: SoundSettings) -> int:
+    return round(duration * settings.sample_rate)

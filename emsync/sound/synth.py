@@ -5,7 +5,7 @@ import ctypes
 import importlib.util
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +21,9 @@ from emsync.wording import quoted
 _BLOCK = 64
 """FluidSynth starts and ends notes only at multiples of so many samples (FLUID_BUFSIZE)."""
 _LOOK_SAMPLES = 256 * _BLOCK
+BLOCK_FRAMES = 4 * _LOOK_SAMPLES
+"""Frames that are worked on at a time, 1.5 s: so that what is made on the way to half an hour of
+music does not grow with it."""
 _RANK = {"note_off": 1, "note_on": 2}
 """At one instant: programs and controllers, then the ends of notes, then their starts."""
 _FLUIDR3_PLACES = (
@@ -176,27 +179,60 @@ def play(
     only: str | None = None,
 ) -> Sound:
     """`render` of a file that was read for the sample rate of `settings`."""
+    samples = np.empty((round(duration * settings.sample_rate), 2), np.float32)
+    done = 0
+    for block in stream(score, duration, settings, soundfont, cancel, only):
+        samples[done : done + len(block)] = block
+        done += len(block)
+    return Sound(samples, settings.sample_rate)
+
+
+def stream(
+    score: Score,
+    duration: Fraction,
+    settings: SoundSettings,
+    soundfont: Path | None,
+    cancel: CancelToken,
+    only: str | None = None,
+) -> Generator[np.ndarray, None, None]:
+    """Yield what `play` returns in blocks of `BLOCK_FRAMES`, the last one shorter.
+
+    Whoever stops before the end closes the iterator, and with it the synthesizer. A block is valid
+    until the next one is asked for; its memory is used again.
+    """
     frames = round(duration * settings.sample_rate)
-    blocks = -(-frames // _BLOCK)
-    events, end = score.events_of(only), score.end
-    samples = np.zeros((blocks * _BLOCK, 2), np.float32)
+    total = -(-frames // _BLOCK) * _BLOCK
+    samples = np.zeros((BLOCK_FRAMES, 2), np.float32)
     path = soundfont if soundfont is not None else find_soundfont().path
     with synthesizer(path, settings.sample_rate) as (synth, write):
-        done = 0
-        for at, message in events:
-            target = min(round(at / _BLOCK), blocks) * _BLOCK
-            done = sound_on(synth, write, samples, done, target, cancel)
-            if done == len(samples):
-                break
-            _send(synth, message)
-        # A file that forgets the end of a note must not make it sound for ever.
-        end = max(end, events[-1][0] + settings.sample_rate) if events else end
-        done = sound_on(synth, write, samples, done, min(end // _BLOCK, blocks) * _BLOCK, cancel)
-        for channel in range(16):
-            synth.cc(channel, 64, 0)
-            synth.all_notes_off(channel)
-        sound_on(synth, write, samples, done, len(samples), cancel)
-    return Sound(samples[:frames], settings.sample_rate)
+        begun = done = 0
+        for at, message in _moments(score, only, settings.sample_rate, total):
+            while done < at:
+                stop = min(at, begun + BLOCK_FRAMES)
+                sound_on(synth, write, samples, done - begun, stop - begun, cancel)
+                done = stop
+                if done in (begun + BLOCK_FRAMES, total):
+                    yield samples[: min(done, frames) - begun]
+                    begun = done
+            if message is not None:
+                _send(synth, message)
+            else:
+                for channel in range(16):
+                    synth.cc(channel, 64, 0)
+                    synth.all_notes_off(channel)
+
+
+def _moments(
+    score: Score, only: str | None, sample_rate: int, total: int
+) -> Iterator[tuple[int, Any]]:
+    """Yield (frame, message) up to `total`, a multiple of `_BLOCK`; None ends all notes."""
+    events = score.events_of(only)
+    for at, message in events:
+        yield min(round(at / _BLOCK) * _BLOCK, total), message
+    # A file that forgets the end of a note must not make it sound for ever.
+    end = max(score.end, events[-1][0] + sample_rate) if events else score.end
+    yield min(end // _BLOCK * _BLOCK, total), None
+    yield total, None
 
 
 def read_score(path: Path, sample_rate: int) -> Score:
