@@ -258,9 +258,6 @@ def small(harmony: bool = True, halves: bool = False) -> MusicTransformer:
         torch.nn.init.normal_(parameter, std=0.1)
         if halves:
             parameter.data = parameter.data.half().float()
-    if harmony:
-        for part in (model.harmony.now, model.harmony.coming):
-            part.weight.data[NOT_GIVEN] = 0
     return model
 
 

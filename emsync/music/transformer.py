@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emsync.music import vocabulary as v
-from emsync.music.harmony_labels import LABELS, NOT_GIVEN
+from emsync.music.harmony_labels import LABELS, tones_of
 
 Positions = Literal["relative", "rotary"]
 Conditioning = Literal["none", "discrete-token", "continuous-token", "continuous-concatenated"]
@@ -195,26 +195,34 @@ class _MoodPart(nn.Module):
 class _HarmonyVectors(nn.Module):
     """The chord of the moment and the next one as one vector, zero where they are not given.
 
-    The next chord has a vector for each of `CHANGE_SCALES`, which grows as it comes near. All are
-    zero at first: weights that were trained without chords go on as they were.
+    A chord is the sum of vectors for its tones and one for its root, so that each chord teaches the
+    others and rare ones are understood too. The next chord has such vectors for each of
+    `CHANGE_SCALES`, which grow as it comes near. All are zero at first: weights that were trained
+    without chords go on as they were.
     """
 
+    parts: Tensor
     scales: Tensor
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.now = nn.Embedding(LABELS, width, padding_idx=NOT_GIVEN)
-        self.coming = nn.Embedding(LABELS, len(CHANGE_SCALES) * width, padding_idx=NOT_GIVEN)
+        parts = torch.zeros(LABELS, 24)
+        for label in range(1, LABELS):
+            root, *others = tones_of(label)
+            parts[label, [root, *others, 12 + root]] = 1.0
+        self.register_buffer("parts", parts, persistent=False)
+        self.register_buffer("scales", torch.tensor(CHANGE_SCALES), persistent=False)
+        self.now = nn.Linear(parts.shape[1], width, bias=False)
+        self.coming = nn.Linear(parts.shape[1], len(CHANGE_SCALES) * width, bias=False)
         nn.init.zeros_(self.now.weight)
         nn.init.zeros_(self.coming.weight)
-        self.register_buffer("scales", torch.tensor(CHANGE_SCALES), persistent=False)
 
     def forward(self, harmonies: Tensor) -> Tensor:
         """(..., 3): two labels and seconds, see `harmony_labels.Harmony` → (..., width)."""
-        labels = harmonies[..., :2].long()
+        now, coming = self.parts[harmonies[..., :2].long()].unbind(-2)
         near = (-harmonies[..., 2:] / self.scales).exp().unsqueeze(-1)
-        coming = self.coming(labels[..., 1]).unflatten(-1, (len(CHANGE_SCALES), -1))
-        out: Tensor = self.now(labels[..., 0]) + (near * coming).sum(-2)
+        vectors = self.coming(coming).unflatten(-1, (len(CHANGE_SCALES), -1))
+        out: Tensor = self.now(now) + (near * vectors).sum(-2)
         return out
 
 

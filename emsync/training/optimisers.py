@@ -10,7 +10,7 @@ from torch import nn
 from emsync.music.transformer import MusicTransformer
 from emsync.training.crops import TrainingSettings
 
-HARMONY_RATE = 10.0
+HARMONY_RATE = 20.0
 """Learning rate of the chords' vectors against AdamW's others: they begin as zero, often in a model
 that has learned all else, and each is needed in few positions. Ours."""
 
