@@ -1,7 +1,7 @@
 """Run the craft: `python -m emsync.training.craft -o SHARDS --pieces 20000 --seed 0`.
 
-Writes `SHARDS/craft.npz`, a shard in the form of `emsync.training.corpus`, and with `--midi` some of
-the pieces as MIDI files to listen to. The same seed writes the same pieces.
+Writes `SHARDS/craft.npz`, a shard in the form of `emsync.training.corpus`, and with `--midi` some
+of the pieces as MIDI files to listen to. The same seed writes the same pieces.
 """
 
 import argparse

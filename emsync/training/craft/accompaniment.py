@@ -9,7 +9,7 @@ from emsync.music import vocabulary as v
 from emsync.music.arranging.events import ChordSpan, Event
 from emsync.music.plan import Chord, Plan
 from emsync.training.craft.manners import Kind, Part
-from emsync.training.craft.patterns import TABLES, figure, parsed, rhythm, strokes
+from emsync.training.craft.patterns import STABS, TABLES, Level, figure, parsed, rhythm
 from emsync.training.craft.voicing import led, open_stack
 
 RESTRUCK_FROM = 6
@@ -24,7 +24,7 @@ class Accompanist:
         plan: Plan,
         spans: Sequence[ChordSpan],
         part: Part,
-        energy: float,
+        level: Level,
         choices: random.Random,
         memory: dict[Chord, tuple[int, ...]],
     ) -> None:
@@ -34,11 +34,12 @@ class Accompanist:
             plan: of the piece.
             spans: its chords.
             part: which group plays, and what it may play.
-            energy: of the section.
+            level: how lively the section is.
             choices: the same for all sections of a letter, so that they are accompanied alike.
             memory: voicings of the part so far; a chord that returns is voiced as before.
         """
-        self.plan, self.spans, self.part, self.energy = plan, spans, part, energy
+        self.plan, self.spans, self.part, self.level = plan, spans, part, level
+        self.energy = level.energy
         self.starts = [span.start for span in spans]
         self.group = v.GROUPS.index(part.group)
         self.kind: Kind = choices.choice(part.kinds)
@@ -65,7 +66,7 @@ class Accompanist:
         metre, kind = self.plan.metre.name, self.kind
         if kind in ("figure", "ostinato"):
             slow = self.plan.metre.name == "4/4" and rng.random() < 0.08
-            stroke = 0 if slow else rng.choices((1, 2), (max(self.energy - 0.25, 0.02), 0.6))[0]
+            stroke = 0 if slow else self.level.stroke(rng, self.plan.metre.bar)
             return figure(rng, metre, stroke, short=kind == "ostinato")
         if kind == "free":
             return rhythm(rng, metre, 0.35 + 0.5 * self.energy)
@@ -74,12 +75,9 @@ class Accompanist:
         if kind == "tremolo":
             return "a" * (16 if metre == "4/4" else 12)
         if kind == "stabs":
-            return rng.choice(("a-..............", "......a-........", "a-....a-........"))
+            return rng.choice(STABS[metre])
         table = TABLES[kind][metre]
-        bar = self.plan.metre.bar
-        ranked = sorted(table, key=lambda pattern: strokes(pattern, bar))
-        place = min(max(self.energy + rng.uniform(-0.45, 0.45), 0.0), 0.999)
-        return ranked[int(place * len(ranked))]
+        return self.level.choose(rng, table, self.plan.metre.bar)
 
     def _stack(self, span: ChordSpan) -> tuple[int, ...]:
         """Return the pitches from which strokes choose, ascending."""

@@ -10,7 +10,7 @@ import random
 from emsync.music.arranging.events import BASS, ChordSpan, Event
 from emsync.music.grid import STEPS_PER_QUARTER, MetreName
 from emsync.music.plan import Chord, Plan
-from emsync.training.craft.patterns import parsed, strokes
+from emsync.training.craft.patterns import Level, parsed
 
 LOWEST, HIGHEST = 28, 52
 """E1 to E3."""
@@ -100,7 +100,7 @@ def write_bassline(
     spans: list[ChordSpan],
     family: str,
     stretch: tuple[int, int],
-    energy: float,
+    level: Level,
     rng: random.Random,
 ) -> list[Event]:
     """Return a bass line for the steps from `stretch[0]` to `stretch[1]`.
@@ -110,17 +110,15 @@ def write_bassline(
         spans: its chords.
         family: key of `FAMILIES`, or `walking`.
         stretch: first step and end.
-        energy: of the section; the livelier, the busier.
+        level: of the section; the livelier, the busier.
         rng: chooses the pattern, and what a walking bass does.
     """
     inside = [s for s in spans if s.end > stretch[0] and s.start < stretch[1]]
     if family == "walking" and plan.metre.name != "6/8":
         return _walk(inside, stretch, rng)
     family = "fifths" if family == "walking" else family
-    bar_steps = plan.metre.bar
-    ranked = sorted(FAMILIES[family][plan.metre.name], key=lambda p: strokes(p, bar_steps))
-    place = min(max(energy + rng.uniform(-0.45, 0.45), 0.0), 0.999)
-    bars = parsed(ranked[int(place * len(ranked))], bar_steps)
+    table = FAMILIES[family][plan.metre.name]
+    bars = parsed(level.choose(rng, table, plan.metre.bar), plan.metre.bar)
     line: list[Event] = []
     before = 38
     for place, span in enumerate(inside):

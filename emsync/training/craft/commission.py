@@ -15,7 +15,7 @@ TEMPO_SPREAD = 11.0
 """Beats a minute: standard deviation around the tempo that the arousal suggests. Ours."""
 CHANGING = 0.35
 """Share of pieces whose mood changes on the way."""
-WITH_HITS = 0.8
+WITH_HITS = 0.78
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ def _suits(manner: Manner, mood: Mood) -> float:
     return manner.weight * (0.03 + math.exp(-away / 2))
 
 
-def _hits(rng: random.Random, seconds: float, beat: float) -> list[float]:
+def _hits(rng: random.Random, seconds: float, beat: float, bar: float) -> list[float]:
     """Return the cuts of a film: every four to eight seconds, some scenes longer."""
     if rng.random() > WITH_HITS:
         return []
     middle = rng.uniform(4.0, 8.0)
     # Some films are cut to the beat.
-    unit = rng.choice((0.0, 0.0, 0.0, beat, 2 * beat, 4 * beat))
+    unit = rng.choice((0.0, 0.0, 0.0, beat, 2 * beat, bar, bar))
     cuts, at = [], rng.uniform(2.0, middle)
     while at < seconds - 4 * beat:
         cuts.append(max(round(at / unit), 1) * unit if unit else at)
@@ -88,7 +88,7 @@ def commission(seed: int, number: int) -> Commission:
     bpm = min(max(bpm, SLOWEST_BPM), FASTEST_BPM + 10)
     sixteenth = round(15.0 / bpm / v.TICK_SECONDS)
     beat = 4 * sixteenth * v.TICK_SECONDS
-    cuts = _hits(rng, seconds, beat)
+    cuts = _hits(rng, seconds, beat, METRES[metre].bar / 12 * beat)
     moods = [first]
     if rng.random() < CHANGING:
         # Moods change at cuts, one scene in three or so; without cuts, once, half-way.

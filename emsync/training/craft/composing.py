@@ -16,13 +16,15 @@ from emsync.music.arranging.events import (
     section_spans,
 )
 from emsync.music.grid import STEPS_PER_QUARTER
-from emsync.music.plan import Chord, Plan
+from emsync.music.plan import Chord, Plan, Section
 from emsync.training.craft.accompaniment import Accompanist
 from emsync.training.craft.basslines import write_bassline
 from emsync.training.craft.commission import Commission
 from emsync.training.craft.drumming import write_drumming
 from emsync.training.craft.form import HIT_STEPS, parts_of, write_form
+from emsync.training.craft.manners import Part
 from emsync.training.craft.melody import RANGES, Motif, Singer, theme
+from emsync.training.craft.patterns import Level
 from emsync.training.craft.voicing import led, open_stack
 
 SWUNG = {3: 4, 6: 8, 9: 8}
@@ -40,25 +42,29 @@ def compose(job: Commission) -> tuple[Plan, list[Event]]:
     drums.choice(job.manner.basses)
     memories: dict[tuple[str, int], dict[Chord, tuple[int, ...]]] = {}
     energies: dict[str, float] = {}
+    bar_seconds = job.grid.seconds_per_step(0) * plan.metre.bar
     for section in section_spans(plan):
         here = section.section
         letter = here.letter.upper()
         energy = energies.setdefault(here.letter, here.energy)
+        level = Level(energy, bar_seconds)
         first, last = section.start, min(section.end, cadence)
         if first >= last:
             continue
         for number, part in enumerate(parts_of(job, here.letter, here.energy)):
             choices = job.draws("part", letter, number)
             memory = memories.setdefault((letter, number), {})
-            player = Accompanist(plan, spans, part, energy, choices, memory)
+            if here.lead and choices.random() < 0.75:
+                part = _under(part, _middle(here))
+            player = Accompanist(plan, spans, part, level, choices, memory)
             notes += player.play(first, last)
         if "bass" in here.groups and family != "none":
             rng = job.draws("bass", letter)
-            notes += write_bassline(plan, spans, family, (first, last), energy, rng)
+            notes += write_bassline(plan, spans, family, (first, last), level, rng)
         if "drums" in here.groups:
             rng = job.draws("drums", letter)
             kit = job.draws("kit").choice([d for d in job.manner.drums if d != "none"])
-            notes += write_drumming(kit, job.metre, plan.metre.bar, (first, last), energy, rng)
+            notes += write_drumming(kit, job.metre, plan.metre.bar, (first, last), level, rng)
     lead = _melody(job, plan, spans, cadence)
     notes = _cleared(notes, lead) + lead
     notes = _hits(job, plan, notes)
@@ -68,13 +74,27 @@ def compose(job: Commission) -> tuple[Plan, list[Event]]:
     return plan, one_at_a_time(notes)
 
 
+def _middle(section: Section) -> float:
+    """Return the pitch around which the melody of a section lies: brighter moods lie higher."""
+    low, high = RANGES[section.lead or "piano"]
+    raised = {"B": 3, "C": -2}.get(section.letter.upper(), 0)
+    share = 0.44 + 0.12 * section.valence + 0.14 * (section.energy - 0.5)
+    return low + (high - low) * share + raised
+
+
+def _under(part: Part, melody: float) -> Part:
+    """Return the part, kept below a melody that lies around this pitch, if its range allows."""
+    return replace(part, high=min(part.high, max(part.low + 18, round(melody) + 1)))
+
+
 def _melody(job: Commission, plan: Plan, spans: Sequence[ChordSpan], cadence: int) -> list[Event]:
     """Return the lead line of the whole piece."""
     singer = Singer(plan, spans)
     line: list[Event] = []
     rng = job.draws("theme")
+    bar_seconds = job.grid.seconds_per_step(0) * plan.metre.bar
     themes: dict[str, tuple[Motif, ...]] = {}
-    first = theme(rng, job.metre, job.moods[0].arousal)
+    first = theme(rng, job.metre, job.moods[0].arousal, bar_seconds)
     for section in section_spans(plan):
         here = section.section
         last = min(section.end, cadence)
@@ -82,15 +102,12 @@ def _melody(job: Commission, plan: Plan, spans: Sequence[ChordSpan], cadence: in
             continue
         letter = here.letter.upper()
         if letter not in themes:
-            other = theme(rng, job.metre, here.arousal)
+            other = theme(rng, job.metre, here.arousal, bar_seconds)
             # A contrasting section keeps the rhythm of the theme, or its contour, or neither.
             themes[letter] = first if letter in "AI" else other
             if letter not in "AI" and rng.random() < 0.4:
                 themes[letter] = tuple(motif.inverted() for motif in first)
-        low, high = RANGES[here.lead]
-        middle = low + (high - low) * (0.38 + 0.12 * here.valence + 0.14 * (here.energy - 0.5))
-        middle += {"B": 3, "C": -2}.get(letter, 0)
-        line += singer.sing(themes[letter], (section.start, last), here.lead, middle)
+        line += singer.sing(themes[letter], (section.start, last), here.lead, _middle(here))
     return line
 
 
@@ -119,14 +136,19 @@ def _cleared(notes: Iterable[Event], lead: Sequence[Event]) -> list[Event]:
 def _hits(job: Commission, plan: Plan, notes: list[Event]) -> list[Event]:
     """Return the notes with a strong chord of guitar or piano, two beats long, at each hit."""
     before: tuple[int, ...] = ()
+    lead = [note for note in notes if note.lead]
     for hit in plan.hits:
+        sung = [
+            note.pitch for note in lead if note.start < hit + STEPS_PER_QUARTER and note.end > hit
+        ]
         groups = plan.section_at(hit).groups
         both = [g for g, name in ((PIANO, "piano"), (GUITAR, "guitar")) if name in groups]
         rng = job.draws("hit", hit)
         group = rng.choice(both) if both else PIANO
         chord = plan.chord_at(hit)
-        low = 55 if group == PIANO else 50
-        before = led(chord.tones, before, low, low + 21, rng.choice((3, 3, 4)), False)
+        low = 53 if group == PIANO else 48
+        top = min(low + 21, max([low + 18, *(pitch - 1 for pitch in sung[:1])]))
+        before = led(chord.tones, before, low, top, rng.choice((3, 3, 4)), False)
         pitches = list(before)
         if group == PIANO and rng.random() < 0.4:
             pitches = [*open_stack(chord, 36, 2), *pitches]

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from emsync.music.arranging.events import DRUMS, Event
 from emsync.music.grid import MetreName
+from emsync.training.craft.patterns import Level
 
 KICK, RIM, SNARE, CLAP, HAT, PEDAL, OPEN = 36, 37, 38, 39, 42, 44, 46
 LOW_TOM, MIDDLE_TOM, HIGH_TOM = 43, 47, 50
@@ -49,7 +50,8 @@ KITS: dict[str, dict[MetreName, Kit]] = {
              "x.x.x.xxx.x.x.x."),
             ("", "", _SIXTEENTHS, _QUARTERS, "....x.......x..."),
         ),
-        "3/4": Kit(("x...........", "x.........x.", "x.....x....."), ("....x...x...", "........x..."),
+        "3/4": Kit(("x...........", "x.........x.", "x.....x....."),
+                   ("....x...x...", "........x..."),
                    ("x.x.x.x.x.x.", "x...x...x...")),
         "6/8": Kit(("x...........", "x.........x.", "x...x......."), ("......x.....",),
                    ("x.x.x.x.x.x.", "x...x.x...x.")),
@@ -162,7 +164,8 @@ KITS: dict[str, dict[MetreName, Kit]] = {
     },
     "waltz": {
         "4/4": Kit(("x.......x.......",), (_BACKBEAT,), (_EIGHTHS,)),
-        "3/4": Kit(("x...........", "x...........", "x.........x."), ("....x...x...", "........x..."),
+        "3/4": Kit(("x...........", "x...........", "x.........x."),
+                   ("....x...x...", "........x..."),
                    ("....x...x...", "x...x...x...", "x...x.x.x..."), back_drums=(SNARE, RIM),
                    top_drums=(HAT, RIDE, PEDAL)),
         "6/8": Kit(("x...........",), ("....x.....x.",), ("x...x.x...x.",)),
@@ -188,7 +191,8 @@ KITS: dict[str, dict[MetreName, Kit]] = {
         "3/4": Kit(("x...........", "x.....x....."), ("............", "....x...x.xx"),
                    ("............", "x.x.x.x.x.x."), low_drum=BASS_DRUM,
                    back_drums=(LOW_TOM, MIDDLE_TOM), top_drums=(SHAKER,)),
-        "6/8": Kit(("x.....x.....", "x..........."), ("............", "..x.x...x.xx", "......x..xxx"),
+        "6/8": Kit(("x.....x.....", "x..........."),
+                   ("............", "..x.x...x.xx", "......x..xxx"),
                    ("............", "x.x.x.x.x.x."), low_drum=BASS_DRUM,
                    back_drums=(LOW_TOM, MIDDLE_TOM), top_drums=(SHAKER,)),
     },
@@ -214,14 +218,12 @@ def _places(row: str, bar: int) -> tuple[tuple[int, ...], ...]:
     return tuple(out)
 
 
-def _groove(rng: random.Random, kit: Kit, energy: float) -> list[tuple[int, str]]:
+def _groove(rng: random.Random, kit: Kit, level: Level, bar: int) -> list[tuple[int, str]]:
     """Return (drum, row) of one groove; the livelier, the fuller."""
-    by_hits = sorted(kit.top, key=lambda row: row.count("x"))
-    rank = min(max(energy + rng.uniform(-0.35, 0.35), 0.0), 0.999)
     rows = [(kit.low_drum, rng.choice(kit.low)), (rng.choice(kit.back_drums), rng.choice(kit.back))]
-    rows.append((rng.choice(kit.top_drums), by_hits[int(rank * len(by_hits))]))
+    rows.append((rng.choice(kit.top_drums), level.choose(rng, kit.top, bar)))
     more = rng.choice(kit.more)
-    if more and energy > 0.45:
+    if more and level.energy > 0.45:
         rows.append((rng.choice(kit.more_drums), more))
     return rows
 
@@ -231,7 +233,7 @@ def write_drumming(
     metre: MetreName,
     bar: int,
     stretch: tuple[int, int],
-    energy: float,
+    level: Level,
     rng: random.Random,
 ) -> list[Event]:
     """Return drums for the steps from `stretch[0]`, a bar line, to `stretch[1]`.
@@ -239,13 +241,13 @@ def write_drumming(
     A fill leads into every fourth bar line or so and into the next section; a crash tells where a
     section begins, if it is lively.
     """
-    rows = _groove(rng, KITS[family][metre], energy)
+    rows = _groove(rng, KITS[family][metre], level, bar)
     first, last = stretch
     bars = range(first // bar, -(-last // bar))
     fill_share = rng.uniform(0.2, 0.9) * (0.4 if family in ("bossa", "house", "disco") else 1.0)
     fills = [rng.choice(FILLS) for _ in range(2)]
     long_fill = rng.random() < 0.25
-    crashes = energy > 0.4 and family not in ("bossa", "reggae", "jig", "ballad")
+    crashes = level.energy > 0.4 and family not in ("bossa", "reggae", "jig", "ballad")
     hits: set[tuple[int, int]] = set()
     for number, index in enumerate(bars):
         line = index * bar

@@ -2,9 +2,9 @@
 
 import math
 import random
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 from emsync.music import vocabulary as v
 from emsync.music.grid import STEPS_PER_QUARTER
@@ -179,54 +179,67 @@ def _progression(job: Commission, section: Section, chords: int) -> tuple[Degree
     return tuple(coloured(rng, degree, section.mode, manner.colour) for degree in found)
 
 
-def _laid_out(job: Commission, sections: Sequence[Section], end: int) -> list[tuple[int, Degree]]:
-    """Return the chords of all sections one after the other, before hits and cadence."""
+def _changes(job: Commission, sections: Sequence[Section], end: int) -> list[int]:
+    """Return the steps at which chords change, before hits and cadence are looked at."""
     bar, unit = job.grid.metre.bar, _harmonic_rhythm(job)
-    laid: list[tuple[int, Degree]] = []
+    steps: list[int] = []
     for place, section in enumerate(sections):
         stop = sections[place + 1].step if place + 1 < len(sections) else end
-        chords = _progression(job, section, (stop - section.step) // unit)
         rng = job.draws("harmonic rhythm", section.letter)
         # Two chords in the last bar of a phrase: the harmony hurries towards the cadence.
         hurries = unit == bar and job.metre != "3/4" and rng.random() < 0.35
-        at, number = section.step, 0
+        at = section.step
         while at < stop:
-            laid.append((at, chords[number % len(chords)]))
-            bar_number = (at - section.step) // bar
-            at += bar // 2 if hurries and bar_number % 4 == 3 else unit
-            number += 1
-    return [laid[0]] + [b for a, b in pairwise(laid) if a[1] != b[1]]
+            steps.append(at)
+            at += bar // 2 if hurries and (at - section.step) // bar % 4 == 3 else unit
+    return steps
 
 
-def _met(
-    job: Commission, laid: list[tuple[int, Degree]], hits: Sequence[int], end: int
-) -> list[tuple[int, Degree]]:
-    """Return the chords such that one begins at each hit and none in the two beats after."""
-    rng = job.draws("hits")
-    palette = sorted({degree for _, degree in laid}, key=lambda d: (d.root, d.quality, d.bass or 0))
+def _met(steps: Sequence[int], hits: Sequence[int]) -> list[int]:
+    """Return the changes such that there is one at each hit and none in the two beats after.
+
+    A change up to a beat before a hit waits for it; one that would follow it at once comes early.
+    """
+    met = list(steps)
     for hit in hits:
-        steps = [step for step, _ in laid]
-        if hit in steps or hit <= 0:
+        if hit in met:
             continue
-        now = max(i for i, step in enumerate(steps) if step < hit)
-        free = now > 0 and steps[now] not in hits
-        if free and hit - steps[now] <= STEPS_PER_QUARTER:
-            laid[now] = (hit, laid[now][1])
-        elif (
-            now + 1 < len(laid)
-            and steps[now + 1] - hit < HIT_STEPS
-            and (steps[now + 1] not in hits)
-        ):
-            laid[now + 1] = (hit, laid[now + 1][1])
+        now = bisect_right(met, hit) - 1
+        if now > 0 and met[now] not in hits and hit - met[now] <= STEPS_PER_QUARTER:
+            met[now] = hit
+        elif now + 1 < len(met) and met[now + 1] not in hits and met[now + 1] - hit < HIT_STEPS:
+            met[now + 1] = hit
         else:
-            around = {laid[now][1], laid[min(now + 1, len(laid) - 1)][1]}
-            other = [degree for degree in palette if degree not in around]
-            laid.insert(now + 1, (hit, rng.choice(other or palette)))
+            met.insert(now + 1, hit)
     return [
-        (step, degree)
-        for step, degree in laid
+        step
+        for step in met
         if step in hits or not any(hit < step < hit + HIT_STEPS for hit in hits)
     ]
+
+
+def _dealt(
+    job: Commission, sections: Sequence[Section], steps: Sequence[int], hits: Sequence[int]
+) -> list[tuple[int, Degree]]:
+    """Return the chords: each section's progression in its order, from its first chord on."""
+    starts = [section.step for section in sections]
+    progressions = [
+        _progression(job, section, sum(bisect_right(starts, s) - 1 == i for s in steps))
+        for i, section in enumerate(sections)
+    ]
+    dealt: list[tuple[int, Degree]] = []
+    place = [0] * len(sections)
+    for step in steps:
+        number = bisect_right(starts, step) - 1
+        chords = progressions[number]
+        for _ in chords:
+            degree = chords[place[number] % len(chords)]
+            place[number] += 1
+            if not dealt or step not in hits or degree != dealt[-1][1]:
+                break
+        if not dealt or degree != dealt[-1][1]:
+            dealt.append((step, degree))
+    return dealt
 
 
 def _close(mode: ModeName, rng: random.Random) -> tuple[Degree, Degree, Degree]:
@@ -241,6 +254,21 @@ def _close(mode: ModeName, rng: random.Random) -> tuple[Degree, Degree, Degree]:
     return degree_of(before), degree_of(rng.choice(("V", "V7", "V7"))), tonic
 
 
+def _cadential(
+    cadence: int, bar: int, hits: Sequence[int], chords: tuple[Degree, Degree, Degree]
+) -> list[tuple[int, Degree]]:
+    """Return the last three chords, the first two moved to hits where there are any."""
+    before, dominant, tonic = chords
+    first = [hit for hit in hits if hit < cadence - bar]
+    second = [hit for hit in hits if hit >= cadence - bar]
+    start = first[0] if first and first[0] - (cadence - 2 * bar) <= bar // 2 else cadence - 2 * bar
+    laid = [(start, before)]
+    laid += [(hit, dominant) for hit in [*first, *second] if hit > start]
+    if len(laid) == 1:
+        laid.append((cadence - bar, dominant))
+    return [*laid, (cadence, tonic)]
+
+
 def write_form(job: Commission) -> Plan:
     """Return the plan of a commission.
 
@@ -251,11 +279,11 @@ def write_form(job: Commission) -> Plan:
     cadence = max((end - bar * 3 // 4) // bar, 2) * bar
     sections = _sections(job, cadence // bar)
     hits = tuple(sorted({hit.step for hit in grid.hits if 0 <= hit.step < cadence - HIT_STEPS}))
-    laid = _laid_out(job, sections, cadence)
+    steps = _met([s for s in _changes(job, sections, cadence) if s < cadence - 2 * bar], hits)
     before, dominant, tonic = _close(sections[-1].mode, job.draws("cadence"))
-    laid = [(step, degree) for step, degree in laid if step < cadence - 2 * bar]
-    laid += [(cadence - 2 * bar, before), (cadence - bar, dominant), (cadence, tonic)]
-    laid = _met(job, sorted(laid, key=lambda item: item[0]), hits, end)
+    laid = [item for item in _dealt(job, sections, steps, hits) if item[0] < cadence - 2 * bar]
+    late = [hit for hit in hits if hit >= cadence - 2 * bar]
+    laid += _cadential(cadence, bar, late, (before, dominant, tonic))
     plan = Plan(grid.metre, (), sections, hits, cadence, end, job.manner.style)
     chords = [degree.chord(step, plan.section_at(step).key) for step, degree in laid]
     if chords[0].step > 0:

@@ -75,7 +75,8 @@ MANNERS: tuple[Manner, ...] = (
             Part("strings", ("ostinato", "pulse"), 55, 79, (2, 3), (0.6, 1.0), 0.6),
             Part("guitar", ("fingers", "figure"), 52, 74, (3, 4), (0.4, 1.0), 0.2),
         ),
-        ("strings", "strings", "piano"), ("none", "cinematic"), ("held", "pedal", "halves"),
+        ("strings", "strings", "piano"), ("none", "cinematic"),
+        ("held", "pedal", "halves", "roots", "pulse"),
     ),
     Manner(
         "ostinato", "cinematic", 1.2, (0.5, 0.5), (-0.3, 0.8),
@@ -85,7 +86,7 @@ MANNERS: tuple[Manner, ...] = (
             Part("guitar", ("power", "pulse"), 40, 64, (2, 3), (0.75, 1.0), 0.4),
         ),
         ("strings", "piano", "strings"), ("cinematic", "cinematic", "rock"),
-        ("pulse", "pedal", "octaves", "held"),
+        ("pulse", "pulse", "octaves", "pedal"),
     ),
     Manner(
         "chorale", "cinematic", 0.8, (-0.5, 0.6), (0.0, 0.9),
@@ -130,7 +131,7 @@ MANNERS: tuple[Manner, ...] = (
             Part("guitar", ("fingers", "strum"), 48, 69, (3, 4), (0.4, 1.0), 0.6),
             Part("strings", ("pad", "counter"), 55, 77, (2, 3), (0.5, 1.0), 0.7),
         ),
-        ("piano", "strings", "guitar"), ("pop", "pop", "ballad"), ("roots", "pop", "held"),
+        ("piano", "strings", "guitar"), ("pop", "pop", "ballad"), ("roots", "pop", "pop", "fifths"),
         (("4/4", 0.75), ("6/8", 0.2), ("3/4", 0.05)), colour=0.3,
     ),
     Manner(
@@ -245,7 +246,7 @@ MANNERS: tuple[Manner, ...] = (
             Part("strings", ("pad", "counter"), 55, 76, (2, 2), (0.5, 1.0), 0.5),
             Part("piano", ("broken", "block"), 57, 79, (3, 3), (0.65, 1.0), 0.3),
         ),
-        ("guitar", "strings", "piano"), ("none", "ballad"), ("halves", "fifths", "held"),
+        ("guitar", "strings", "piano"), ("none", "ballad"), ("halves", "fifths", "roots"),
         (("4/4", 0.6), ("3/4", 0.2), ("6/8", 0.2)), colour=0.25,
     ),
     Manner(

@@ -93,9 +93,18 @@ def _motif(rng: random.Random, rhythm: str) -> Motif:
     return Motif(rhythm, tuple(contour))
 
 
-def theme(rng: random.Random, metre: MetreName, arousal: float) -> tuple[Motif, ...]:
-    """Return eight bars: an antecedent of four and a consequent that begins alike."""
-    wanted = (2.2, 3.4, 5.0)[min(int((arousal + 1) * 1.5), 2)]
+def theme(
+    rng: random.Random, metre: MetreName, arousal: float, bar_seconds: float
+) -> tuple[Motif, ...]:
+    """Return eight bars: an antecedent of four and a consequent that begins alike.
+
+    Args:
+        rng: draws motifs and phrases.
+        metre: of the piece.
+        arousal: in [-1, 1]; the higher, the more notes a second.
+        bar_seconds: length of a bar.
+    """
+    wanted = min(max((1.9 + 0.8 * arousal) * bar_seconds, 2.5), 8.0)
     pool = sorted(RHYTHMS[metre], key=lambda r: abs(r.count("x") - wanted) + rng.random() * 2.5)
     rhythms = pool[:3]
     kinds = {kind: _motif(rng, rhythm) for kind, rhythm in zip("abc", rhythms, strict=True)}

@@ -11,7 +11,10 @@ The tables are common property of the styles (any method of guitar, piano or arr
 the selection is ours.
 """
 
+import math
 import random
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -57,6 +60,34 @@ def strokes(pattern: str, bar: int) -> float:
     """Return the number of strokes in a bar, on average."""
     bars = parsed(pattern, bar)
     return sum(map(len, bars)) / len(bars)
+
+
+@dataclass(frozen=True)
+class Level:
+    """How lively a section is, and how fast its bars go by."""
+
+    energy: float
+    """In [0, 1]."""
+    bar_seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Return strokes a second that suit it: two to six. Ours."""
+        return 2.0 + 4.2 * self.energy
+
+    def choose(self, rng: random.Random, table: Sequence[str], bar: int) -> str:
+        """Return one of the patterns near the rate; fewer choices for a clearer character."""
+        wanted = self.rate * self.bar_seconds
+
+        def away(pattern: str) -> float:
+            return abs(math.log((strokes(pattern, bar) + 0.5) / (wanted + 0.5)))
+
+        return min(table, key=lambda pattern: away(pattern) + 0.7 * rng.random())
+
+    def stroke(self, rng: random.Random, bar: int) -> int:
+        """Return the sixteenths from stroke to stroke of a broken chord: 1 or 2."""
+        sixteenths = bar / 3 / self.bar_seconds
+        return 1 if sixteenths < (self.rate + 2.5) * rng.uniform(0.7, 1.4) else 2
 
 
 TABLES: dict[str, dict[MetreName, tuple[str, ...]]] = {
@@ -268,6 +299,12 @@ TABLES: dict[str, dict[MetreName, tuple[str, ...]]] = {
 }
 """Rhythms and figures by kind and metre."""
 
+STABS: dict[MetreName, tuple[str, ...]] = {
+    "4/4": ("a-..............", "......a-........", "a-....a-........", "............a-a-"),
+    "3/4": ("a-..........", "......a-....", "a-....a-...."),
+    "6/8": ("a-..........", "......a-....", "a-........a-"),
+}
+"""Short chords now and then, whatever the energy."""
 SHAPES = (
     "0212",
     "0123",

@@ -6,12 +6,15 @@ and octaves. Of a seventh chord in three voices the fifth is left out.
 """
 
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from emsync.music.plan import Chord
 
 PARALLEL_COST = 6.0
 """Semitones of motion that one parallel fifth or octave counts as. Ours."""
+RUB_COST = 8.0
+"""Semitones of distance that two neighbours a semitone apart count as, as in a close major seventh
+on its seventh. Ours."""
 
 
 def _kept(tones: tuple[int, ...], voices: int) -> tuple[int, ...]:
@@ -78,6 +81,7 @@ def led(
 
     def cost(stack: tuple[int, ...]) -> float:
         away = abs(sum(stack) / len(stack) - middle)
+        away += RUB_COST * sum(b - a == 1 for a, b in pairwise(stack))
         if len(before) != len(stack):
             return away
         moved = sum(abs(a - b) for a, b in zip(before, stack, strict=True))
