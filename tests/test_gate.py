@@ -112,8 +112,8 @@ def test_a_group_that_plays_on_hit_points_alone_has_not_begun() -> None:
 
 
 def test_pile_ups_belong_on_hit_points() -> None:
-    pile = [("strings", pitch, 5 * BAR + 24, 12) for pitch in range(48, 96, 2)]
-    rows = [*music(plan()), *((group, *rest) for group, *rest in pile)]
+    rows = music(plan())
+    rows += [("strings", pitch, 5 * BAR + 24, 12) for pitch in range(48, 96, 2)]
     assert "notes begin at once" in wrong(rows)
     assert wrong(rows, plan(hits=(5 * BAR + 24,))) == ""
 
@@ -148,8 +148,9 @@ def test_the_mode_follows_a_clear_mood(valence: float) -> None:
 
 
 def test_too_many_voices_and_rubbing_ones() -> None:
-    wall = [("strings", 55 + pitch, bar * BAR, 48) for bar in range(BARS) for pitch in range(9)]
-    found = wrong([*music(plan()), *((group, *rest) for group, *rest in wall)])
+    rows = music(plan())
+    rows += [("strings", 55 + pitch, bar * BAR, 48) for bar in range(BARS) for pitch in range(9)]
+    found = wrong(rows)
     assert "8 voices or more for 100% of the time" in found
     assert "neighbouring notes rub" in found
 
@@ -173,5 +174,5 @@ def test_a_beginning_is_judged_by_what_it_has() -> None:
     assert wrong(stuck) != ""
     found = findings_of(table(rows), plan(), GRID, GateLimits(), third)
     assert found.seconds == pytest.approx(8 * SECONDS_A_BAR)
-    held = [("piano", 60 + tone, 0, third) for tone in (0, 4, 7)]
-    assert "a note is held for" in wrong([(group, *rest) for group, *rest in held], end=third)
+    held: list[Row] = [("piano", 60 + tone, 0, third) for tone in (0, 4, 7)]
+    assert "a note is held for" in wrong(held, end=third)
