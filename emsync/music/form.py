@@ -111,20 +111,31 @@ def _bar_line(start: int, length: int, bar: int, hits: Sequence[int]) -> int:
 
 # --- letters -----------------------------------------------------------------------------------
 
-_FORMS = {1: "0", 2: "01", 3: "010", 4: "0010", 5: "00100", 6: "001001", 7: "0010200"}
+_FORMS = {
+    1: (0,),
+    2: (0, 1),
+    3: (0, 1, 0),
+    4: (0, 0, 1, 0),
+    5: (0, 0, 1, 0, 0),
+    6: (0, 0, 1, 0, 0, 1),
+}
 """Song forms (ABA, AABA)."""
-_OTHER_FORMS = {2: "00", 4: "0101"}
-_RONDO = "00100200"
-"""What more sections go round in: the first returns after every new one."""
+_OTHER_FORMS = {2: (0, 0), 4: (0, 1, 0, 1)}
+CONTRASTS = 5
+"""Contrasting sections of one mood, at most, before the first of them returns. Ours."""
 
 
-def form_of(number: int, rnd: random.Random) -> str:
-    """Return the form of `number` sections of one mood: a digit for each, the same for the same."""
+def form_of(number: int, rnd: random.Random) -> tuple[int, ...]:
+    """Return the form of `number` sections of one mood: the same number for the same music.
+
+    More than six sections are a rondo: the first section returns, twice, after every other one.
+    """
     if number in _OTHER_FORMS and rnd.random() < 0.3:
         return _OTHER_FORMS[number]
     if number in _FORMS:
         return _FORMS[number]
-    return (_RONDO * (number // len(_RONDO) + 1))[: number - 1] + "0"
+    rondo = [1 + i // 3 % CONTRASTS if i % 3 == 2 else 0 for i in range(number - 1)]
+    return (*rondo, 0)
 
 
 def letter_names(number: int) -> list[str]:

@@ -35,26 +35,19 @@ def changes_of(grid: Grid, sections: Sequence[Section], hits: Sequence[int], end
 
     On every hit point; on section starts and the section's units where no hit point is near.
     """
-    beat = grid.metre.beat
-    fixed = sorted({0} | {hit for hit in hits if hit < end})
-    changes = list(fixed)
+    bar, beat = grid.metre.bar, grid.metre.beat
+    met = sorted({0, end} | {hit for hit in hits if hit < end})
+    begun = [s.step for s in sections if s.step < end and not _close(s.step, met, beat)]
+    anchors = sorted({*met, *begun})
+    changes = set(anchors) - {end}
     for section, following in zip(sections, [*sections[1:], None], strict=True):
         until = min(end, following.step if following else end)
         unit = unit_of(grid, section)
         near = max(beat, round(NEAR * unit))
-        anchors = [*fixed, end]
-        if not _close(section.step, anchors, beat):
-            changes.append(section.step)
-            anchors = sorted({*anchors, section.step})
-        if following is not None:
-            anchors = sorted({*anchors, following.step})
-        line = -(-section.step // grid.metre.bar) * grid.metre.bar
-        while line < until:
-            if line > section.step and not _close(line, anchors, near):
-                changes.append(line)
-            line += unit
-    changes = sorted(set(changes))
-    return _filled(grid, changes, end)
+        first = -(-section.step // bar) * bar
+        lines = range(first if first > section.step else first + unit, until, unit)
+        changes.update(line for line in lines if not _close(line, anchors, near))
+    return _filled(grid, sorted(changes), end)
 
 
 def _close(step: int, anchors: Sequence[int], near: int) -> bool:

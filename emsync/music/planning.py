@@ -14,7 +14,7 @@ from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
 from emsync.music import form
 from emsync.music.grid import Grid
-from emsync.music.harmonic_rhythm import changes_of
+from emsync.music.harmonic_rhythm import LONGEST_CHORD, changes_of
 from emsync.music.harmony import Degree, has_places, key_of, parse_chords
 from emsync.music.plan import PITCH_NAMES, QUALITIES, SCALES, Chord, ModeName, Plan, Section
 from emsync.music.progressions import Cadence, Progression, cadence_of, dressed, progressions
@@ -74,6 +74,16 @@ class _Cast:
     key: int
     first: int
     """Number of its first letter."""
+
+
+class _Place(NamedTuple):
+    """A section before it has a letter."""
+
+    start: int
+    number: int
+    """The same for the same music; the cast's first number is its main section."""
+    mood: Mood
+    cast: _Cast
 
 
 def write_plan(
@@ -142,51 +152,50 @@ def _sections(
         float(grid.seconds_of(stretches[0].end)) >= 2 * form.USUAL_SECTION
     )
     casts: list[_Cast] = []
-    places: list[tuple[int, int, bool, _Cast]] = []
-    letters = 0
+    places: list[_Place] = []
     for i, stretch in enumerate(stretches):
-        intro = has_intro and i == 0
-        starts = form.section_starts(grid, stretch, hits, intro)
         cast = next((c for c in casts if _alike(c.mood, stretch.mood)), None)
         if cast is None:
             mode = form.mode_for(stretch.mood, style, settings, rnd)
             home = key
             if casts and settings.tonic == "auto" and rnd.random() < RELATIVE:
-                home = _relative_key(places[-1][3], mode)
-            cast = _Cast(stretch.mood, mode, home, letters)
+                home = _relative_key(places[-1].cast, mode)
+            cast = _Cast(stretch.mood, mode, home, len(casts) * (form.CONTRASTS + 1))
             casts.append(cast)
-        digits = form.form_of(len(starts) - intro, rnd)
-        digits = "0" + digits if intro else digits
-        numbers = [cast.first + int(digit) for digit in digits]
-        letters = max(letters, max(numbers) + 1, cast.first + 3)
+        intro = has_intro and i == 0
+        starts = form.section_starts(grid, stretch, hits, intro)
+        numbers = form.form_of(len(starts) - intro, rnd)
+        if intro:
+            numbers = (0, *numbers)
         places += [
-            (start, number, number > cast.first, cast)
+            _Place(start, cast.first + number, stretch.mood, cast)
             for start, number in zip(starts, numbers, strict=True)
         ]
-    order = list(dict.fromkeys(number for _, number, _, _ in places))
+    order = list(dict.fromkeys(place.number for place in places))
     names = dict(zip(order, form.letter_names(len(order)), strict=True))
-    keys = {number: cast.key for _, number, _, cast in places}
-    for number in sorted({number for _, number, contrast, _ in places if contrast}):
-        if settings.tonic == "auto" and number != places[-1][1]:
+    keys = {place.number: place.cast.key for place in places}
+    contrasts = {place.number for place in places if place.number > place.cast.first}
+    if settings.tonic == "auto":
+        for number in sorted(contrasts - {places[-1].number}):
             moves = rnd.random() < MODULATING.get(style, 0.6)
             keys[number] = (keys[number] + moves * rnd.choice(NEIGHBOUR_KEYS)) % 12
     sections = []
-    for i, (start, number, contrast, cast) in enumerate(places):
-        intro = has_intro and i == 0 and len(places) > 1
-        energy = form.base_energy(cast.mood.arousal, settings)
-        energy = min(1.0, max(0.05, energy + form.arc(i, len(places), contrast, intro)))
-        groups = form.orchestrated(style, energy, intro, settings)
+    for i, place in enumerate(places):
+        intro = has_intro and i == 0
+        energy = form.base_energy(place.mood.arousal, settings)
+        energy += form.arc(i, len(places), place.number in contrasts, intro)
+        energy = min(1.0, max(0.05, energy))
         sections.append(
             Section(
-                start,
-                names[number],
-                keys[number],
-                cast.mode,
-                cast.mood.valence,
-                cast.mood.arousal,
-                energy,
-                groups,
-                None,
+                step=place.start,
+                letter=names[place.number],
+                key=keys[place.number],
+                mode=place.cast.mode,
+                valence=place.mood.valence,
+                arousal=place.mood.arousal,
+                energy=energy,
+                groups=form.orchestrated(style, energy, intro, settings),
+                lead=None,
             )
         )
     return form.with_leads(sections, style, has_intro, settings)
@@ -202,6 +211,7 @@ def _relative_key(before: _Cast, mode: ModeName) -> int:
 
 
 def _alike(one: Mood, other: Mood) -> bool:
+    """Return whether two moods share their music."""
     return (
         abs(one.valence - other.valence) < form.SAME_VALENCE
         and abs(one.arousal - other.arousal) < form.SAME_AROUSAL
@@ -292,7 +302,7 @@ def _chords(
     if cadence is not None:
         home = themes[sections[-1].letter]
         chords.append(home.cadence.tonic.chord(cadence, home.key))
-    return _merged(chords, hits, themes, sections)
+    return _merged(chords, hits, themes, sections, grid)
 
 
 def _dealt(
@@ -381,14 +391,21 @@ def _merged(
     hits: Sequence[int],
     themes: Mapping[str, _Theme],
     sections: Sequence[Section],
+    grid: Grid,
 ) -> tuple[Chord, ...]:
-    """Return the chords without equal neighbours; on a hit point a relative takes its place."""
+    """Return the chords without equal neighbours.
+
+    Two are one, except on a hit point and where one would last too long: there a relative takes
+    the second one's place.
+    """
     met = set(hits)
     steps = [section.step for section in sections]
     out: list[Chord] = []
     for i, chord in enumerate(chords):
         if out and _same(chord, out[-1]):
-            if chord.step not in met:
+            stop = chords[i + 1].step if i + 1 < len(chords) else grid.steps
+            lasting = (stop - out[-1].step) * grid.seconds_per_step(out[-1].step)
+            if chord.step not in met and lasting <= LONGEST_CHORD:
                 continue
             following = chords[i + 1] if i + 1 < len(chords) else None
             theme = themes[sections[max(0, bisect_right(steps, chord.step) - 1)].letter]
@@ -465,25 +482,29 @@ def _moved_to_hits(
     out = list(chords)
     met = set(hits)
     for hit in hits:
-        steps = [chord.step for chord in out]
-        i = bisect_left(steps, hit)
-        if i < len(out) and steps[i] == hit:
+        i = bisect_left(out, hit, key=_step)
+        if i < len(out) and out[i].step == hit:
             continue
         near = [
             j
             for j in (i - 1, i)
-            if 0 < j < len(out) and abs(steps[j] - hit) <= reach and steps[j] not in met
+            if 0 < j < len(out) and abs(out[j].step - hit) <= reach and out[j].step not in met
         ]
         if near:
-            j = min(near, key=lambda j: abs(steps[j] - hit))
+            j = min(near, key=lambda j: abs(out[j].step - hit))
             out[j] = replace(out[j], step=hit)
             continue
-        section = sections[max(0, bisect_right([s.step for s in sections], hit) - 1)]
+        section = sections[max(0, bisect_right(sections, hit, key=_step) - 1)]
         following = out[i] if i < len(out) else None
         before = replace(out[i - 1], step=hit)
         cadence = cadence_of(section.mode, style)
         out.insert(i, _relative(before, cadence, section.key, before, following))
     return out
+
+
+def _step(placed: Chord | Section) -> int:
+    """Return the step at which a chord or a section begins."""
+    return placed.step
 
 
 def _in_key_of(
