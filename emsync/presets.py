@@ -90,6 +90,7 @@ RANGES = {
     "music.maximum_offset": Range(1, 60),
     "music.late_tolerance": Range(0, 1),
     "music.openings": Range(1, 32),
+    "music.opening": Range(1, 32),
     "music.candidates": Range(1, 4),
     "music.redraws": Range(0, 4),
     "music.keep": Range(1, 20),
@@ -135,6 +136,7 @@ IN_THE_PAPER: dict[str, Any] = {
     "music.repetition_coefficient": 0.4,
     "music.late_tolerance": None,
     "music.openings": 1,
+    "music.opening": None,
     "music.redraws": 0,
     "music.end_on_chord": False,
 }

@@ -28,13 +28,15 @@ Density = Literal["sparse", "auto", "full"]
 class FilmLimits:
     """What is accepted from a stranger. Ours: chosen so that a two-core host stays responsive."""
 
-    seconds: float = 600.0
+    seconds: float = 1800.0
+    """Half an hour. Memory and time grow in proportion to it and no faster: 635 MB of sound are the
+    only thing as long as the film that is held. `EMSYNC_MINUTES` gives strangers less."""
     pixels: int = 4096 * 2304
     bytes: int = 500_000_000
     side: int = 8192
     """Pixels of the longer side; H.264 knows no longer ones before its level 6."""
-    frames: int = 150_000
-    """Ten minutes at 240 a second, and some."""
+    frames: int = 450_000
+    """Half an hour at 240 a second, and some."""
     look_seconds: float = 60.0
     """That it may take to find out what film it is (`emsync.film.probing`)."""
     look_memory: int = 2_000_000_000
@@ -53,7 +55,8 @@ class ToolLimits:
     """Of each decoder, encoder and filter graph: memory grows with them."""
     scored_bytes: int = 2_000_000_000
     """Of a scored film. One that plays in every browser is as large as it was; encoded, 1080p at
-    its busiest has 1.5 GB in ten minutes. Ours."""
+    its busiest has 1.5 GB in ten minutes. Longer films are encoded with so many bits a second at
+    most that they stay below (`emsync.sound.mux`): 8 million in half an hour. Ours."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,9 @@ class StageLimits:
     `make bench` measures for films as people have them; 30 frames of 4K HEVC a second, the most
     that is to be expected, take two cores 3 s to look at and 6 s to encode per second of film.
     The experts' time is their own (`ExpertSettings.patience`), that of the first look at a file
-    `FilmLimits.look_seconds`.
+    `FilmLimits.look_seconds`. A film of half an hour may therefore keep one stage busy for hours
+    where it is made for that; nobody else's request is stopped by it, and `EMSYNC_MINUTES` shortens
+    all of them.
     """
 
     probe: tuple[float, float] = (60.0, 0.1)
@@ -88,13 +93,16 @@ class HostLimits:
 
     waiting: int = 20
     """Requests at work and waiting. Ours: a minute of film takes two cores about half a minute, so
-    the last of 20 waits some ten minutes, which is as long as people do. `EMSYNC_QUEUE`."""
+    the last of 20 waits some ten minutes, which is as long as people do. Twenty films of half an
+    hour are another matter: five hours. `EMSYNC_QUEUE`; `EMSYNC_MINUTES` for the films."""
     disk: int = 20_000_000_000
-    """Bytes of all requests together: films, what is made on the way, results. Ours: forty of the
-    largest films with one version each; a free Space has 50 GB. `EMSYNC_DISK`, in GB."""
-    disk_per_request: int = 5_000_000_000
-    """Bytes of one request. Ours: the largest film with one version takes 1.2 GB, and 2.7 GB more
-    while its stems and ZIP are made. `EMSYNC_DISK_PER_REQUEST`, in GB."""
+    """Bytes of all requests together: films, what is made on the way, results. Ours: the largest
+    film of half an hour lies there with 1.3 GB (0.5 itself, 0.5 scored, 0.3 as WAV), so fifteen of
+    them, or three while all make their ZIPs; a free Space has 50 GB. `EMSYNC_DISK`, in GB."""
+    disk_per_request: int = 6_000_000_000
+    """Bytes of one request. Ours: `emsync.interface.room.version_bytes` of the largest film are
+    1.3 GB, so that it may have its four versions (0.5 + 4 x 1.3 = 5.9); with one, its stems and ZIP
+    (4.5 GB, `bundle_bytes`) make it 5.8. `EMSYNC_DISK_PER_REQUEST`, in GB."""
     disk_free: int = 1_000_000_000
     """Bytes of the volume that stay free for the rest of the machine. Ours. `EMSYNC_DISK_FREE`, in
     GB."""
@@ -251,6 +259,9 @@ class MusicSettings:
     openings: int = 8
     """Beginnings of ten seconds that are drawn, of which those nearest to the mood are continued;
     with no more than `candidates` there is nothing to choose. Ours; the thesis draws one piece."""
+    opening: int | None = None
+    """Which of the openings goes on, counted from 1; None: the most promising. With other chords
+    and the same opening a planned piece keeps its tempo, its form and its rhythms. Ours."""
     candidates: int = 1
     """Pieces composed side by side, of which the best is kept. Ours; the thesis draws one."""
     keep: int | None = None

@@ -22,7 +22,6 @@ from emsync.music.candidates import (
     AGAIN,
     OPENING_SECONDS,
     OPENINGS,
-    SEED_STEP,
     WRITING,
     ending_of,
 )
@@ -30,6 +29,7 @@ from emsync.music.checkpoint import Checkpoint, load, save
 from emsync.music.compose import compose, compose_all
 from emsync.music.composition import (
     CHORD_VELOCITY,
+    SEED_STEP,
     VELOCITY,
     BoundaryScore,
     Composition,

@@ -9,7 +9,7 @@ from emsync.emotion.mapping import Mood
 from emsync.errors import EmsyncError
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint
-from emsync.music.composition import BoundaryHit, BoundaryScore, Candidate
+from emsync.music.composition import SEED_STEP, BoundaryHit, BoundaryScore, Candidate
 from emsync.music.decoding import Drawing, Sketch
 from emsync.music.emotion_regressor import EmotionRegressor
 from emsync.music.grid import Grid
@@ -19,9 +19,6 @@ from emsync.music.tokens import DecodedTokens, Note
 from emsync.progress import CancelToken
 from emsync.settings import MusicSettings
 from emsync.wording import listed
-
-SEED_STEP = 1_000_003
-"""Between the seeds of candidates, so that neighbouring seeds share none."""
 
 ENDING_SECONDS = 3.0
 """The last chord is asked for this long before the end: it dies away with the fade-out."""
@@ -125,14 +122,31 @@ class Job:
     def seeds(self) -> list[int]:
         """Return as many seeds as all rounds and all openings may need."""
         count = self.settings.candidates * (self.settings.redraws + 1)
-        if self.chooses:
+        if chooses(self.settings, self.seconds):
             count = max(count, self.settings.openings)
         return [self.seed + SEED_STEP * number for number in range(count)]
 
     @property
     def chooses(self) -> bool:
         """Return whether openings are drawn: not where there is nothing to choose."""
-        return chooses(self.settings, self.seconds)
+        return self.settings.opening is None and chooses(self.settings, self.seconds)
+
+    @property
+    def order(self) -> list[int]:
+        """Return the numbers of the pieces that may be drawn, an opening asked for first.
+
+        Raises:
+            EmsyncError: there is no such opening.
+        """
+        numbers = list(range(len(self.seeds)))
+        if self.settings.opening is not None:
+            if self.settings.opening > len(numbers):
+                raise EmsyncError(
+                    f"Opening {self.settings.opening} is asked for, but there are only "
+                    f"{len(numbers)}. Ask for another, or leave the choice to the program."
+                )
+            numbers.insert(0, numbers.pop(self.settings.opening - 1))
+        return numbers
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from emsync.music.quality import PieceQuality
 from emsync.music.rows import tick_off
 from emsync.music.tokens import DecodedTokens, Note
 
+SEED_STEP = 1_000_003
+"""Between the seeds of candidates, so that neighbouring seeds share none."""
 VELOCITY = 80
 CHORD_VELOCITY = 120
 
@@ -126,6 +128,11 @@ class Composition:
     """Tokens drawn, over all pieces, per second."""
     remarks: tuple[str, ...]
     """What the user should know: re-draws, rules that had to step in."""
+
+    @property
+    def opening(self) -> int:
+        """Return the number of the opening that this piece goes on from, counted from 1."""
+        return (self.candidates[self.kept].seed - self.seed) // SEED_STEP + 1
 
     @property
     def warp(self) -> float:

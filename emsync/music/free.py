@@ -19,7 +19,6 @@ from emsync.music.candidates import (
     LONGEST_ENDING,
     OPENING_SECONDS,
     OPENINGS,
-    SEED_STEP,
     SHORTEST_ENDED_FILM,
     Drawn,
     Job,
@@ -32,6 +31,7 @@ from emsync.music.candidates import (
     mood_distance,
 )
 from emsync.music.composition import (
+    SEED_STEP,
     BoundaryHit,
     BoundaryScore,
     Candidate,
@@ -69,7 +69,7 @@ def draw_free(
     meter = Meter(advance, sketch, job.seconds * (settings.candidates + twin) + opening)
     briefs = seeded(brief, settings)
     drawing = Drawing(job.checkpoint.model, briefs, settings)
-    order = list(range(len(briefs)))
+    order = job.order
     if job.chooses:
         told, shown = meter.part(opening), meter.sketch(OPENINGS)
         order = promising(drawing, briefs, settings, job.regressor, job.cancel, told, shown)

@@ -11,7 +11,6 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 
@@ -43,6 +42,7 @@ from emsync.music.composition import (
     ticked_off,
 )
 from emsync.music.decoding import Drawing, generate
+from emsync.music.gate import GateLimits, faults
 from emsync.music.grid import (
     FASTEST_SIXTEENTH,
     METRES,
@@ -59,7 +59,7 @@ from emsync.music.on_grid import GridRow
 from emsync.music.plan import PITCH_NAMES, Plan
 from emsync.music.planning import write_plan
 from emsync.music.primer import read_primer, read_theme_notes
-from emsync.music.quality import faults, quality_of
+from emsync.music.quality import quality_of
 from emsync.music.rows import Brief, MoodChange
 from emsync.music.tokens import DecodedTokens, Note, NoteTable, decode
 from emsync.settings import MusicSettings
@@ -71,6 +71,8 @@ TEMPO_OF_AROUSAL = ((-0.8, 0.0, 0.8), (60.0, 98.0, 130.0))
 generator writes double time."""
 TEMPO_FACTORS = (1.0, 0.92, 1.08, 0.86, 1.16, 0.97, 1.03, 1.25)
 """Tempi that are tried, as multiples of that. Ours."""
+UNHEARD = 4.0
+"""Distance of a mood that cannot be heard: as far as can be."""
 COST_WEIGHT = 2.0
 """Of a nat that the grid costs a time shift, against a distance of 1 of the mood heard. Ours."""
 
@@ -124,18 +126,22 @@ def draw_planned(
     opening = settings.openings * OPENING_SECONDS if job.chooses else 0.0
     meter = Meter(advance, sketch, job.seconds * (settings.candidates + twin) + opening)
     drawing = Drawing(job.checkpoint.model, [draft.brief for draft in drafts], _steady(settings))
-    order = list(range(len(drafts)))
+    order = job.order
     if job.chooses:
         told, shown = meter.part(opening), meter.sketch(OPENINGS)
         drawing.draw(range(settings.openings), job.cancel, told, shown, OPENING_SECONDS)
-        rank = cache(lambda number: _opening_rank(drafts[number], drawing, number, job))
-        order = sorted(range(len(drafts)), key=lambda number: (*rank(number), number))
+        order.sort(key=lambda number: _opening_rank(drafts[number], drawing, number, job))
+
+    def is_doubtful(number: int, until: float) -> bool:
+        arrangement, _ = arranged(drafts[number], drawing.piece(number).tokens, settings)
+        return bool(_faults_so_far(drafts[number], arrangement, until))
+
     rounds = draw_rounds(
         drawing,
         order,
         job.seconds,
         settings,
-        lambda number, until: bool(_faults_so_far(drafts[number], drawing, number, job, until)),
+        is_doubtful,
         lambda number: _judged(drafts[number], drawing, number, job),
         job.cancel,
         meter,
@@ -331,9 +337,9 @@ def _opening_rank(draft: Draft, drawing: Drawing, number: int, job: Job) -> tupl
     bars = _film_bars(draft.grid, OPENING_SECONDS)
     heard = job.regressor.hear(notes.take(notes.start < until), bars)
     distance = abs(heard.valence - asked.valence) + abs(heard.arousal - asked.arousal)
-    found = _faults_so_far(draft, drawing, number, job, OPENING_SECONDS)
     if math.isnan(distance):
-        distance = 4.0
+        distance = UNHEARD
+    found = _faults_so_far(draft, arrangement, row.seconds)
     return len(found), COST_WEIGHT * row.cost + distance
 
 
@@ -343,15 +349,12 @@ def _film_bars(grid: Grid, seconds: float) -> list[int]:
     return np.round(at[at < seconds] / v.TICK_SECONDS).astype(np.int64).tolist()
 
 
-def _faults_so_far(
-    draft: Draft, drawing: Drawing, number: int, job: Job, until: float
-) -> tuple[str, ...]:
-    """Return what is wrong with a piece that is drawn `until` so many seconds."""
-    arrangement, _ = arranged(draft, drawing.piece(number).tokens, job.settings)
-    notes = in_film_ticks(arrangement.notes, draft.grid)
-    length = max(1, round(min(until, job.seconds) / v.TICK_SECONDS))
-    quality = quality_of(notes, _film_bars(draft.grid, until), length)
-    return faults(quality, job.settings.quality)
+def _faults_so_far(draft: Draft, arrangement: Arrangement, drawn: float) -> tuple[str, ...]:
+    """Return what is wrong with a piece of which so many seconds of the model's clock are drawn."""
+    end = int(draft.grid.steps_of([round(drawn / v.TICK_SECONDS)])[0])
+    end = min(end, draft.grid.steps)
+    notes = arrangement.notes.take(arrangement.notes.start < end)
+    return faults(notes, draft.plan, draft.grid, GateLimits(), end)
 
 
 def _judged(draft: Draft, drawing: Drawing, number: int, job: Job) -> Drawn:
@@ -363,7 +366,7 @@ def _judged(draft: Draft, drawing: Drawing, number: int, job: Job) -> Drawn:
     length = max(1, round(job.seconds / v.TICK_SECONDS))
     bars = _film_bars(grid, job.seconds)
     quality = quality_of(table, bars, length)
-    wrong = faults(quality, settings.quality)
+    wrong = faults(steps, draft.plan, grid, GateLimits())
     found = DecodedTokens(table, tuple(bars), (), length)
     heard = heard_moods(found, job.curve, job.seconds, job.regressor)
     distance = mood_distance(heard, job.curve, job.seconds)
