@@ -92,7 +92,9 @@ def _melody(job: Commission, plan: Plan, spans: Sequence[ChordSpan], cadence: in
     singer = Singer(plan, spans)
     line: list[Event] = []
     rng = job.draws("theme")
-    bar_seconds = job.grid.seconds_per_step(0) * plan.metre.bar
+    # In 6/8 a melody moves in eighths where it moves in quarters elsewhere.
+    lively = 1.5 if job.metre == "6/8" else 1.0
+    bar_seconds = job.grid.seconds_per_step(0) * plan.metre.bar * lively
     themes: dict[str, tuple[Motif, ...]] = {}
     first = theme(rng, job.metre, job.moods[0].arousal, bar_seconds)
     for section in section_spans(plan):

@@ -7,11 +7,10 @@ few dozen of them make thousands of grooves.
 
 import random
 from dataclasses import dataclass
-from functools import lru_cache
 
 from emsync.music.arranging.events import DRUMS, Event
 from emsync.music.grid import MetreName
-from emsync.training.craft.patterns import Level
+from emsync.training.craft.patterns import Level, parsed
 
 KICK, RIM, SNARE, CLAP, HAT, PEDAL, OPEN = 36, 37, 38, 39, 42, 44, 46
 LOW_TOM, MIDDLE_TOM, HIGH_TOM = 43, 47, 50
@@ -42,9 +41,9 @@ KITS: dict[str, dict[MetreName, Kit]] = {
     "pop": {
         "4/4": Kit(
             ("x.......x.......", "x.....x.x.......", "x..x....x.......", "x.......x.x.....",
-             "x.....x...x.....", "x..x..x.x.......", "x.......x.......x/x.....x.x.x.....",
+             "x.....x...x.....", "x..x..x.x.......", "x.......x......./x.....x.x.x.....",
              "x...x...x...x...", "x.x.....x.x.....", "x......xx.......", "x.....xx..x....."),
-            (_BACKBEAT, _BACKBEAT, _BACKBEAT, "....x.......x..x", "........x.......",
+            (*[_BACKBEAT] * 5, "....x.......x..x", "........x.......",
              "....x..x....x...", "....x.......x.../....x.......x.x."),
             (_EIGHTHS, _EIGHTHS, _SIXTEENTHS, _QUARTERS, "x.xxx.xxx.xxx.xx", "..x...x...x...x.",
              "x.x.x.xxx.x.x.x."),
@@ -70,7 +69,7 @@ KITS: dict[str, dict[MetreName, Kit]] = {
             ("x.......x.......", "x.....x.x.......", "x.x.....x.x.....", "x..x..x.x..x....",
              "x.......x.x.....", "x.x...x.x.x.....", "x.....x...x...x.", "x.xx....x.xx....",
              "x.x.x.x.x.x.x.x."),
-            (_BACKBEAT, _BACKBEAT, "....x.......x.x.", "........x.......", "....x..x.x..x..."),
+            (*[_BACKBEAT] * 4, "....x.......x.x.", "........x.......", "....x..x.x..x..."),
             (_EIGHTHS, _EIGHTHS, _QUARTERS), top_drums=(HAT, OPEN, RIDE, CRASH, HAT),
         ),
         "3/4": Kit(("x.......x...", "x.....x....."), ("....x...x...", "....x......."),
@@ -208,16 +207,6 @@ PHRASE = 4
 """Bars between fills."""
 
 
-@lru_cache(maxsize=5000)
-def _places(row: str, bar: int) -> tuple[tuple[int, ...], ...]:
-    """Return the steps of the hits in each bar of a row."""
-    out = []
-    for text in row.split("/"):
-        unit = bar // len(text) if text else bar
-        out.append(tuple(place * unit for place, sign in enumerate(text) if sign == "x"))
-    return tuple(out)
-
-
 def _groove(rng: random.Random, kit: Kit, level: Level, bar: int) -> list[tuple[int, str]]:
     """Return (drum, row) of one groove; the livelier, the fuller."""
     rows = [(kit.low_drum, rng.choice(kit.low)), (rng.choice(kit.back_drums), rng.choice(kit.back))]
@@ -257,10 +246,10 @@ def write_drumming(
         )
         length = (48 if long_fill and bar == 48 and final else 24) if fills_here else 0
         for drum, row in rows:
-            places = _places(row, bar)
-            for offset in places[number % len(places)]:
-                if offset < bar - length:
-                    hits.add((line + offset, drum))
+            strokes = parsed(row, bar)
+            for stroke in strokes[number % len(strokes)]:
+                if stroke.offset < bar - length:
+                    hits.add((line + stroke.offset, drum))
         if fills_here:
             text = fills[final] if length == 24 else fills[0] + fills[1]
             for place, sign in enumerate(text):

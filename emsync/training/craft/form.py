@@ -30,7 +30,7 @@ BRIGHTNESS: dict[ModeName, float] = {
 }  # fmt: skip
 """Valence that suits each mode: the fewer flats, the brighter (Temperley & Tan 2013)."""
 COMMON: dict[ModeName, float] = {
-    "lydian": 0.15, "major": 1.0, "mixolydian": 0.3, "dorian": 0.35, "minor": 1.0, "phrygian": 0.15,
+    "lydian": 0.12, "major": 1.0, "mixolydian": 0.3, "dorian": 0.35, "minor": 1.0, "phrygian": 0.08,
 }  # fmt: skip
 HIT_STEPS = 2 * STEPS_PER_QUARTER
 """A strong chord lasts two beats, so no chord of the plan begins within them."""
@@ -57,7 +57,7 @@ def parts_of(job: Commission, letter: str, energy: float) -> tuple[Part, ...]:
     if len(playing) > 2 and rng.random() < 0.5:
         playing.pop(rng.randrange(1, len(playing)))
     # The first part rests at times where others carry on: a change of colour between sections.
-    if len(playing) > 1 and letter != "A" and rng.random() < 0.25:
+    if len(playing) > 2 and letter.upper() != "A" and rng.random() < 0.4:
         playing.pop(0)
     return tuple(playing)
 
@@ -259,13 +259,13 @@ def _cadential(
 ) -> list[tuple[int, Degree]]:
     """Return the last three chords, the first two moved to hits where there are any."""
     before, dominant, tonic = chords
-    first = [hit for hit in hits if hit < cadence - bar]
-    second = [hit for hit in hits if hit >= cadence - bar]
-    start = first[0] if first and first[0] - (cadence - 2 * bar) <= bar // 2 else cadence - 2 * bar
-    laid = [(start, before)]
-    laid += [(hit, dominant) for hit in [*first, *second] if hit > start]
-    if len(laid) == 1:
-        laid.append((cadence - bar, dominant))
+    start = cadence - 2 * bar
+    near = [hit for hit in hits if start - HIT_STEPS < hit <= start + bar // 2]
+    start = near[0] if near else start
+    met = [hit for hit in hits if hit > start]
+    laid = [(start, before), *((hit, dominant) for hit in met)]
+    if not met:
+        laid.append((max(cadence - bar, start + HIT_STEPS), dominant))
     return [*laid, (cadence, tonic)]
 
 
@@ -279,15 +279,12 @@ def write_form(job: Commission) -> Plan:
     cadence = max((end - bar * 3 // 4) // bar, 2) * bar
     sections = _sections(job, cadence // bar)
     hits = tuple(sorted({hit.step for hit in grid.hits if 0 <= hit.step < cadence - HIT_STEPS}))
-    steps = _met([s for s in _changes(job, sections, cadence) if s < cadence - 2 * bar], hits)
-    before, dominant, tonic = _close(sections[-1].mode, job.draws("cadence"))
-    laid = [item for item in _dealt(job, sections, steps, hits) if item[0] < cadence - 2 * bar]
-    late = [hit for hit in hits if hit >= cadence - 2 * bar]
-    laid += _cadential(cadence, bar, late, (before, dominant, tonic))
+    closing = _close(sections[-1].mode, job.draws("cadence"))
+    end_of_it = _cadential(cadence, bar, hits, closing)
+    steps = _met([s for s in _changes(job, sections, cadence) if s < end_of_it[0][0]], hits)
+    laid = _dealt(job, sections, [s for s in steps if s < end_of_it[0][0]], hits) + end_of_it
     plan = Plan(grid.metre, (), sections, hits, cadence, end, job.manner.style)
     chords = [degree.chord(step, plan.section_at(step).key) for step, degree in laid]
-    if chords[0].step > 0:
-        chords[0] = replace(chords[0], step=0)
     return replace(plan, chords=tuple(_voiced_bass(job, chords)))
 
 

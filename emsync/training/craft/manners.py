@@ -214,7 +214,7 @@ MANNERS: tuple[Manner, ...] = (
         "synth", "electronic", 0.7, (0.1, 0.5), (-0.2, 0.8),
         (
             Part("piano", ("figure",), 52, 82, (3, 4)),
-            Part("strings", ("pad", "pad", "tremolo"), 50, 74, (3, 3), (0.0, 1.0), 0.8),
+            Part("strings", ("pad", "pad", "pad", "tremolo"), 50, 74, (3, 3), (0.0, 1.0), 0.8),
             Part("guitar", ("pulse", "power", "figure"), 45, 69, (2, 3), (0.6, 1.0), 0.4),
         ),
         ("strings", "piano"), ("pop", "house", "none"), ("pulse", "pedal", "octaves"), _FOUR,

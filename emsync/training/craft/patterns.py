@@ -62,6 +62,15 @@ def strokes(pattern: str, bar: int) -> float:
     return sum(map(len, bars)) / len(bars)
 
 
+@lru_cache(maxsize=2000)
+def double_time(pattern: str) -> str | None:
+    """Return the pattern twice as fast, twice a bar; None if it is too fast for that already."""
+    bars = pattern.split("/")
+    if any(len(bar) % 2 or set(bar[1::2]) - set("-.") for bar in bars):
+        return None
+    return "/".join(bar[::2] * 2 for bar in bars)
+
+
 @dataclass(frozen=True)
 class Level:
     """How lively a section is, and how fast its bars go by."""
@@ -73,11 +82,13 @@ class Level:
     @property
     def rate(self) -> float:
         """Return strokes a second that suit it: two to six. Ours."""
-        return 2.0 + 4.2 * self.energy
+        return 2.3 + 4.0 * self.energy
 
     def choose(self, rng: random.Random, table: Sequence[str], bar: int) -> str:
         """Return one of the patterns near the rate; fewer choices for a clearer character."""
         wanted = self.rate * self.bar_seconds
+        if self.bar_seconds > SLOW_BAR:
+            table = [*table, *(twice for p in table if (twice := double_time(p)) is not None)]
 
         def away(pattern: str) -> float:
             return abs(math.log((strokes(pattern, bar) + 0.5) / (wanted + 0.5)))
@@ -299,6 +310,8 @@ TABLES: dict[str, dict[MetreName, tuple[str, ...]]] = {
 }
 """Rhythms and figures by kind and metre."""
 
+SLOW_BAR = 2.7
+"""Seconds: in bars longer than this, patterns may be played in double time."""
 STABS: dict[MetreName, tuple[str, ...]] = {
     "4/4": ("a-..............", "......a-........", "a-....a-........", "............a-a-"),
     "3/4": ("a-..........", "......a-....", "a-....a-...."),

@@ -125,7 +125,7 @@ _RICHER = {"": ("add9", "maj7", "6", "sus2"), "m": ("m7", "m7", "m7")}
 
 def coloured(rng: random.Random, degree: Degree, mode: ModeName, share: float) -> Degree:
     """Return `degree`, in a `share` of cases with a further tone of the scale of `mode`."""
-    if rng.random() >= share or degree.quality not in _RICHER:
+    if rng.random() >= share + 0.08 or degree.quality not in _RICHER:
         return degree
     if degree.root == 7 and degree.quality == "" and mode in ("major", "minor"):
         return Degree(7, rng.choice(("7", "7", "sus4")), degree.bass)
