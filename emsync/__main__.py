@@ -70,6 +70,7 @@ KNOBS = {
     "groups": "music.groups",
     "seed": "seed",
     "openings": "music.openings",
+    "opening": "music.opening",
     "candidates": "music.candidates",
     "keep": "music.keep",
     "temperature": "music.temperature",
@@ -248,6 +249,13 @@ def _add_knobs(made: argparse.ArgumentParser, standard: Settings) -> None:
         music,
         "--openings",
         "beginnings to choose from, by their mood, 1 to 32 (default: %(default)s)",
+        metavar="N",
+    )
+    knob(
+        music,
+        "--opening",
+        "go on from this one of them, counted from 1, as an earlier report says; 'none' for the "
+        "most promising (default: %(default)s)",
         metavar="N",
     )
     knob(

@@ -146,6 +146,7 @@ def report_of(result: Result) -> dict[str, Any]:
             "faults": list(piece.faults),
             "candidates": [asdict(candidate) for candidate in piece.candidates],
             "kept_candidate": piece.kept,
+            "opening": piece.opening,
             "compose_seconds": piece.compose_seconds,
             "tokens_per_second": piece.tokens_per_second,
             "remarks": list(piece.remarks),

@@ -334,7 +334,13 @@ def test_the_kind_of_music_is_asked_for(visit: Page, films: Films, tmp_path: Pat
     composed(page)
     second = report_of(page, tmp_path)
     assert second["settings"]["music"]["chords"] == "C | C#dim7"
-    assert second["settings"]["music"]["metre"] == plan["metre"]
+    # All else is as it was: beat, form, and which opening goes on.
+    assert second["settings"]["music"]["opening"] == first["music"]["opening"]
+    for same in ("metre", "tempi", "style"):
+        assert second["music"]["plan"][same] == plan[same]
+    assert [one["letter"] for one in second["music"]["plan"]["sections"]] == [
+        one["letter"] for one in plan["sections"]
+    ]
     assert {chord["symbol"] for chord in second["music"]["plan"]["chords"]} <= {"C", "Dbdim7"}
     assert field.input_value() == "C | C#dim7"
     assert visit.complaints == []

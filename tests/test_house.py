@@ -139,7 +139,9 @@ def test_the_readme_gives_the_options_as_they_are() -> None:
     text = documents()
     standard = vars(parser().parse_args(["film", "-o", "out"]))
     unset = {"mood": "the film's", "weights": DEFAULT, "mood-at": "none"}
-    unset |= dict.fromkeys(("primer", "keep", "slowest", "fastest", "chords", "theme"), "none")
+    unset |= dict.fromkeys(
+        ("primer", "keep", "opening", "slowest", "fastest", "chords", "theme"), "none"
+    )
     rows = re.findall(r"^\| `--([a-z-]+)[^`]*` \| ([^|]*) \|", text, re.MULTILINE)
     assert {"range", "sensitivity", "instruments", "seed"} <= {name for name, _ in rows}
     for name, default in rows:

@@ -32,8 +32,10 @@ def leaves(part: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 STANDARD = dict(leaves(Settings()))
-WHOLE = {"music.keep"} | {name for name, value in STANDARD.items() if type(value) is int}
-NUMBERS_OR_NONE = {"music.keep", "music.slowest", "music.fastest"}
+WHOLE = {"music.keep", "music.opening"} | {
+    name for name, value in STANDARD.items() if type(value) is int
+}
+NUMBERS_OR_NONE = {"music.keep", "music.opening", "music.slowest", "music.fastest"}
 """Numbers that are none by default, so that their values do not show what they are."""
 OPTIONAL = NUMBERS_OR_NONE | {"music.late_tolerance"}
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio
@@ -734,6 +735,21 @@ def asked_of_tempo(text: str, paper: bool = False) -> Settings:
     at = len(board.named)
     values[at : at + 2] = [text, paper]
     return board.settings(Settings(), values)
+
+
+def test_a_piece_whose_chords_are_edited_stays_the_same_otherwise() -> None:
+    board, plain = controls(Settings()), [one.value for one in controls(Settings()).components]
+    piece = SimpleNamespace(opening=5, chart="Am | F", seed=7)
+    base, shown = board.edited(Settings(), piece, "3/4")  # type: ignore[arg-type]
+    values = [
+        shown.get(control, value) for control, value in zip(board.components, plain, strict=True)
+    ]
+    made = board.settings(base, values).music
+    assert (made.opening, made.chords, made.metre) == (5, "Am | F", "3/4")
+    for name, other in (("seed", 8), ("music.chords", "")):
+        values_then = values.copy()
+        values_then[list(board.named).index(name)] = other
+        assert board.settings(base, values_then).music.opening is None
 
 
 def test_the_switch_of_the_paper_is_the_method() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -16,6 +16,9 @@ from emsync.settings import MusicSettings, Settings, SoundSettings
 from emsync.sound.programs import SOUNDS
 from emsync.sound.soundfonts import installed
 from emsync.wording import one_line
+
+if TYPE_CHECKING:
+    from emsync.music.composition import Composition
 
 LARGEST_SEED = int(RANGES["seed"].high)
 GROUPS = MusicSettings.groups
@@ -102,6 +105,8 @@ class Controls:
             group: program for group, program in chosen if program != _standard(group)
         }
         made = from_plain(plain, base)
+        # Of a piece whose chords are edited all else stays (`edited`); of another seed's, nothing.
+        is_edited = bool(made.music.chords) and made.seed == base.seed
         known = {str(one.path): one.path for one in installed()}
         font = Path(own_soundfont) if own_soundfont else known.get(soundfont or _STANDARD)
         return replace(
@@ -111,9 +116,30 @@ class Controls:
                 primer=Path(primer) if primer else None,
                 theme=Path(theme) if theme else None,
                 keep=None,
+                opening=made.music.opening if is_edited else None,
             ),
             sound=replace(made.sound, soundfont=font),
         )
+
+    def edited(
+        self, base: Settings, piece: "Composition", metre: str
+    ) -> tuple[Settings, dict[Any, Any]]:
+        """A piece's chords are to be changed, and all else is to stay as it is.
+
+        Args:
+            base: all that has no control.
+            piece: that was planned.
+            metre: its time signature: its bars are that long, whatever is asked for.
+
+        Returns:
+            The new base, and what the controls have to show.
+        """
+        music = replace(base.music, opening=piece.opening)
+        return replace(base, music=music, seed=piece.seed), {
+            self.named["music.chords"]: piece.chart,
+            self.named["music.metre"]: metre,
+            self.named["seed"]: piece.seed,
+        }
 
     def show(self, settings: Settings) -> dict[Any, Any]:
         """What each control has to show for these settings; files are left as they are."""

@@ -727,7 +727,7 @@ class Studio:
         analysis = take.versions[0].piece.analysis
         settings = replace(
             take.settings,
-            music=replace(take.settings.music, candidates=1, keep=None),
+            music=replace(take.settings.music, candidates=1, keep=None, opening=None),
             seed=take.next_seed,
         )
         job.past |= analysis.seconds

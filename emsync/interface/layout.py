@@ -669,13 +669,13 @@ def build(studio: Studio) -> gr.Blocks:
 
         def edit_chords(request: gr.Request) -> dict[Any, Any]:
             """The chords of the piece that is shown, to be changed for the next one."""
-            shown = studio.session(page_of(request)).shown
-            result = None if shown is None else shown.result
+            session = studio.session(page_of(request))
+            result = None if session.shown is None else session.shown.result
             piece = None if result is None else result.composition
             if piece is None or piece.plan is None:
                 return {chords: gr.skip()}
-            # Its bars are that long, whatever is asked for beside them.
-            return {chords: piece.chart, named["music.metre"]: piece.plan.metre.name}
+            session.base, shown = board.edited(session.base, piece, piece.plan.metre.name)
+            return shown
 
         def followed(base: Settings, mood: dict[str, Any]) -> dict[Any, Any]:
             """The editor follows the scenes where the settings do."""
@@ -797,9 +797,9 @@ def build(studio: Studio) -> gr.Blocks:
         paper.change(
             lambda is_paper: gr.Column(visible=not is_paper), paper, plan, queue=False, **quietly
         )
-        take_over.click(edit_chords, None, [chords, named["music.metre"]], **quietly).then(
-            None, js=_TO_CHORDS, **quietly
-        )
+        take_over.click(
+            edit_chords, None, [chords, named["music.metre"], named["seed"]], **quietly
+        ).then(None, js=_TO_CHORDS, **quietly)
         share.click(make_link, [editor, *board.components], [query, preset, status], **work).then(
             None, query, query, js=_WHOLE_ADDRESS, **quietly
         )
