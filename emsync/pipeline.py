@@ -265,17 +265,21 @@ def analyse(
                 advance(min(float(frame.time / film.duration), 1.0))
     with clock.stage("emotion") as advance:
         token = bounded(cancel, "emotion", seconds, stages)
-        sound = []
+        # The experts want it in one piece; the cues look at it as it goes by.
+        heard = 0 if panel is None or not film.has_audio else round(film.duration * SOUND_RATE)
+        sound, done = np.zeros(heard, np.float32), 0
         for block in iter_audio(film, SOUND_RATE, token):
             cues.add_audio(block, SOUND_RATE)
-            sound.append(block)
+            if len(sound):
+                sound[done : done + len(block)] = block
+                done += len(block)
         reading = cues.reading(detector.cuts, film.duration)
         if panel is not None:
             footage = Footage(
                 seconds=seconds,
                 scenes=tuple((float(scene.start), float(scene.end)) for scene in reading.scenes),
                 stills=stills.stills,
-                sound=np.concatenate(sound) if sound else np.zeros(0, np.float32),
+                sound=sound,
             )
             reports = panel.consult(
                 footage, settings.experts, lambda title, share: advance(share, title), cancel
@@ -471,13 +475,13 @@ def perform(
             write_midi(
                 composition.notes, midi, film.duration, composition.beats_per_minute, sound.programs
             )
-        music = render_music(
-            midi, film.duration, sound, soundfont.path, token, lambda share: advance(0.8 * share)
-        )
         if sound.original_sound == "duck" and film.has_audio and speech is None:
             heard = VoiceDetector().speech(read_audio(film, SOUND_RATE, token), token)
             speech = tuple(heard)
-        # One after the other: of ten minutes each of them has 200 MB.
+        # The only thing that is as long as the film: of half an hour it has 635 MB.
+        music = render_music(
+            midi, film.duration, sound, soundfont.path, token, lambda share: advance(0.8 * share)
+        )
         music = master(music, sound)
         music = mix_with_original(music, film, sound, token, speech or ())
         write_wav(music, wav)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -51,6 +52,21 @@ def test_a_short_scene_joins_the_neighbour_that_is_like_it() -> None:
     expected = mood_of(mixed, MoodSettings())
     for mood in (before.moods[1], after.moods[0]):
         assert (mood.valence, mood.arousal) == pytest.approx((expected.valence, expected.arousal))
+
+
+def test_every_scene_is_mapped_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """450 scenes, as half an hour may have: two maps each and one a stretch, not 450 each."""
+    mapped = []
+
+    def counting(probabilities: tuple[float, ...], *arguments: Any) -> Mood:
+        mapped.append(probabilities)
+        return mood_of(probabilities, *arguments)
+
+    monkeypatch.setattr("emsync.emotion.curve.mood_of", counting)
+    told = scenes(*[(EMOTIONS[i % len(EMOTIONS)], 4) for i in range(450)])
+    curve = scene_curve(told, MoodSettings())
+    assert len(mapped) <= 3 * len(told)
+    assert len(curve.starts) > 50
 
 
 def test_scenes_that_are_alike_are_one() -> None:

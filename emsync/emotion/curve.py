@@ -74,8 +74,8 @@ def scene_curve(
         raise ValueError("a film has one scene at least")
     means = replace(settings, mode="mean")
     stretches = list(scenes)
+    moods = [mood_of(stretch.probabilities, means) for stretch in stretches]
     while len(stretches) > 1:
-        moods = [mood_of(stretch.probabilities, means) for stretch in stretches]
         steps = [_distance(a, b) for a, b in pairwise(moods)]
         short = min(range(len(stretches)), key=lambda i: stretches[i].end - stretches[i].start)
         if stretches[short].end - stretches[short].start < SHORTEST_STRETCH:
@@ -86,7 +86,9 @@ def scene_curve(
             first = min(range(len(steps)), key=steps.__getitem__)
             if steps[first] >= LEAST_CHANGE:
                 break
-        stretches[first : first + 2] = [_joined(stretches[first], stretches[first + 1])]
+        joined = _joined(stretches[first], stretches[first + 1])
+        stretches[first : first + 2] = [joined]
+        moods[first : first + 2] = [mood_of(joined.probabilities, means)]
     return MoodCurve(
         tuple(float(stretch.start) for stretch in stretches),
         tuple(mood_of(stretch.probabilities, settings, generator) for stretch in stretches),

@@ -220,8 +220,15 @@ def read_audio(film: Film, sample_rate: int, cancel: CancelToken) -> np.ndarray:
 
     As `iter_audio`, for those who need it in one piece.
     """
-    blocks = list(iter_audio(film, sample_rate, cancel))
-    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+    if film.audio_stream is None:
+        return np.zeros(0, np.float32)
+    # Filled as it comes: of half an hour every copy has 115 MB, at 16 kHz.
+    sound = np.empty(round(film.duration * sample_rate), np.float32)
+    done = 0
+    for block in iter_audio(film, sample_rate, cancel):
+        sound[done : done + len(block)] = block
+        done += len(block)
+    return sound
 
 
 def iter_audio(
