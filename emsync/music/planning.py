@@ -375,8 +375,7 @@ def _half(start: int, stop: int, grid: Grid) -> int | None:
     """Return the beat in the middle of a slot, if it is long enough for two chords."""
     beat = grid.metre.beat
     middle = round((start + stop) / 2 / beat) * beat
-    fits = start + beat <= middle <= stop - beat
-    return middle if fits and (stop - start) * grid.seconds_per_step(start) >= 1.6 else None
+    return middle if start + beat <= middle <= stop - beat else None
 
 
 def _same(one: Chord, other: Chord | None) -> bool:

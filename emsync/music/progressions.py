@@ -179,8 +179,8 @@ _BANK: dict[ModeName, tuple[tuple[str, str, str], ...]] = {
     "lydian": (
         ("I II I V", "", _MODAL),
         ("I II/1 I iii", "", "tonic pedal, modal practice"),
-        ("I II vi V", "cinematic pop electronic piano", _SONG),
-        ("I V II vi", "cinematic electronic pop", _MODAL),
+        ("I II vi V", "", _SONG),
+        ("I V II vi", "", _MODAL),
         ("I II iii V", "cinematic electronic piano rock", _MODAL),
         ("I vii II vi", "cinematic piano folk", _MODAL),
         ("I iii II/b5 V I II vi V", "cinematic piano waltz folk", _MODAL),
@@ -191,9 +191,9 @@ _BANK: dict[ModeName, tuple[tuple[str, str, str], ...]] = {
     "phrygian": (
         ("i bII i bvii", "", _MODAL),
         ("i bII bIII bII", "", "flamenco"),
-        ("i bvii bII bIII", "cinematic electronic rock", _MODAL),
-        ("i bVI bII bIII", "cinematic rock electronic", _MODAL),
-        ("i iv bII bVI", "cinematic rock folk piano", _MODAL),
+        ("i bvii bII bIII", "", _MODAL),
+        ("i bVI bII bIII", "", _MODAL),
+        ("i iv bII bVI", "", _MODAL),
         ("i bII/1 i bvii/1", "cinematic electronic", "tonic pedal, common in film music"),
         ("i bII bvii iv i bVI bII bvii", "cinematic rock piano waltz", _MODAL),
         ("i7 bIImaj7 i7 bvii7", "jazz", _MODAL),
