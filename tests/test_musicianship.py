@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from emsync.evaluation.musicianship.comparing import markdown_of, reference_of, 
 from emsync.evaluation.musicianship.harmony import Harmony
 from emsync.evaluation.musicianship.requests import WAYS, requests_for, spread_moods
 from emsync.evaluation.musicianship.rhythm import Rhythm
+from emsync.evaluation.musicianship.structure import structureness
 from emsync.music import vocabulary as v
 from emsync.music.checkpoint import Checkpoint
 from emsync.music.midi import write_midi
@@ -71,7 +73,7 @@ def test_a_steady_song_has_the_virtues_of_one() -> None:
     assert found["different_chords"] * found["chord_changes"] > 0
     assert found["progressions_returning"] == found["bass_in_chord"] == 1
     assert found["key_clarity"] > 0.7 and found["lead_windows"] == 1
-    assert found["motifs_returning"] > 0.95 and found["si_long"] > 0.8
+    assert found["motifs_returning"] > 0.95
     assert found["voices"] == pytest.approx(5, abs=0.2) and found["groups"] == 4
 
 
@@ -93,11 +95,36 @@ def test_each_fault_shows_in_its_measure() -> None:
     assert measured(replace(wandering, pitch=pitches))["motifs_returning"] < 0.2
 
 
+def test_structure_is_told_from_chance() -> None:
+    """Ten seconds of A and ten of B in turn: the fittest stretch is both, of twenty."""
+
+    def chance(seed: int, seconds: int) -> list[tuple[int, int]]:
+        draws = np.random.default_rng(seed)
+        return [(48 + int(draws.integers(36)), second) for second in range(seconds)
+                for _ in range(4)]  # fmt: skip
+
+    def structure(rows: list[tuple[int, int]]) -> dict[str, float]:
+        notes = [Note("piano", pitch, at, at + 0.8) for pitch, at in rows]
+        return structureness(piece_of(table_of(notes), np.zeros(1, np.int64), 7500))
+
+    ab = [(pitch, at + 10 * part) for part in (0, 1) for pitch, at in chance(part, 10)]
+    form = structure([(pitch, at + 20 * turn) for turn in range(3) for pitch, at in ab])
+    assert form["si_long"] > form["si_medium"] > form["si_short"] > 0.25
+    assert form["si_long"] == pytest.approx(2 / 3, abs=0.01), "two of three turns are covered anew"
+    none = structure(chance(7, 60))
+    assert none["si_long"] < 0.1 and none["si_medium"] < 0.3
+    still = structure([(pitch, at) for at in range(60) for pitch in (60, 64, 67)])
+    assert still["si_long"] < 0.1, "standing still is no form"
+
+
 def test_bars_that_change_their_length_are_told() -> None:
     lengths = np.where(np.arange(BARS - 1) % 3 == 0, BAR + 30, BAR)
     bars = np.concatenate([[0], np.cumsum(lengths)])
     found = measure(piece_of(song(), bars, int(bars[-1]) + BAR))
-    assert found["bars_off_length"] == pytest.approx(10 / 29)
+    assert found["bars_off_length"] == pytest.approx(10 / 29) == found["bars_off_stretch"]
+    two_tempi = np.concatenate([np.arange(15) * BAR, 15 * BAR + np.arange(15) * (BAR + 60)])
+    found = measure(piece_of(song(), two_tempi, int(two_tempi[-1]) + BAR))
+    assert found["bars_off_length"] > 0.4 > 0.2 > found["bars_off_stretch"]
 
 
 def test_minor_sounds_less_major() -> None:
@@ -121,7 +148,7 @@ def test_entropy_of_pitch_classes_is_that_of_its_definition() -> None:
 
 
 @given(st.integers(-12, 12), st.integers(0, 11))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_harmony_is_the_same_in_every_key_and_order(semitones: int, seed: int) -> None:
     notes = song()
     pitched = notes.group != v.GROUPS.index("drums")
@@ -136,14 +163,14 @@ def test_harmony_is_the_same_in_every_key_and_order(semitones: int, seed: int) -
             assert there[field.name] == pytest.approx(here[field.name]), field.name
 
 
-@given(st.lists(st.tuples(st.sampled_from(v.GROUPS), st.integers(21, 108), st.integers(0, 400),
+@given(st.lists(st.tuples(st.sampled_from(v.GROUPS), st.integers(21, 108), st.integers(0, 199),
                           st.integers(1, 300)), min_size=1, max_size=60),
-       st.lists(st.integers(0, 399), max_size=8))  # fmt: skip
-@settings(max_examples=60, deadline=None)
+       st.lists(st.integers(0, 400), max_size=8))  # fmt: skip
+@settings(max_examples=25, deadline=None)
 def test_anything_can_be_measured(rows: list[tuple[str, int, int, int]], bars: list[int]) -> None:
     """Short, empty, drums alone, bars anywhere: never an error, and shares stay shares."""
     notes = [Note(g, p, at / 10, (at + ticks) / 10) for g, p, at, ticks in rows]
-    piece = piece_of(table_of(notes), np.array(bars, dtype=np.int64) * 13, 6000)
+    piece = piece_of(table_of(notes), np.array(bars, dtype=np.int64) * 6, 2500)
     found = measure(piece)
     assert tuple(found) == NAMES
     for name, value in found.items():
@@ -189,6 +216,7 @@ def test_the_ways_are_those_that_are_named() -> None:
 # Beside each other ----------------------------------------------------------------------------
 
 
+@cache
 def variants(count: int) -> list[dict[str, float]]:
     """Songs that differ in tune and order of chords."""
     made = []
@@ -202,7 +230,7 @@ def variants(count: int) -> list[dict[str, float]]:
 
 
 def test_distance_is_in_deviations_of_the_real_pieces() -> None:
-    real = variants(12)
+    real = variants(6)
     same = set_of(real, real)
     assert same.composite == 0 and same.composite_deviation > 0
     moved = [one | {"tempo": one["tempo"] + 20.0} for one in real]
@@ -211,7 +239,7 @@ def test_distance_is_in_deviations_of_the_real_pieces() -> None:
     unknown = [one | {"gps": math.nan} for one in real]
     assert math.isnan(set_of(unknown, real).mean["gps"])
     assert not math.isnan(set_of(unknown, real).composite)
-    reference = reference_of(real, {"s": 12})
+    reference = reference_of(real, {"s": 6})
     assert 0 < reference.composite_of_halves < 1.5
     assert reference.standing_still == 0
 
@@ -334,7 +362,7 @@ def test_every_way_is_composed_measured_and_kept(
             "0",
         ),
         pieces,
-        count=5,
+        count=4,
         seed=1,
         ways=["ours", "as in the paper"],
         seconds=50.0,
@@ -342,20 +370,20 @@ def test_every_way_is_composed_measured_and_kept(
         advance=shares.append,
     )
     assert shares == sorted(shares) and shares[-1] == 1
-    assert composer.asked == [WAYS["ours"]] * 5 + [WAYS["as in the paper"]] * 5
+    assert composer.asked == [WAYS["ours"]] * 4 + [WAYS["as in the paper"]] * 4
     assert list(found.sets) == ["ours", "as in the paper", "mma"] and found.real.pieces == 3
     ours, paper = found.obeyed["ours"], found.obeyed["as in the paper"]
-    assert ours.valence_with_majorness > 0.6 and ours.arousal_with_tempo == pytest.approx(1)
+    assert ours.valence_with_majorness > 0.5 and ours.arousal_with_tempo == pytest.approx(1)
     assert ours.strong_chords == 1 > paper.strong_chords
     assert (ours.largest_warp, ours.mean_warp) == pytest.approx((0.03, 0.02))
     assert math.isnan(paper.largest_warp) and (ours.faulty, paper.faulty) == (0, 1)
     text = markdown_of(asdict(found))
     assert "nan" not in text and "warp, largest |  | 3.00% | – |  |" in text
-    names = [f"{way}-{i:02d}.mid" for way in ("as-in-the-paper", "ours") for i in range(5)]
+    names = [f"{way}-{i:02d}.mid" for way in ("as-in-the-paper", "ours") for i in range(4)]
     assert [path.name for path in sorted(tmp_path.glob("*.mid"))] == names
     keeper.draw()
     assert {path.name for path in tmp_path.glob("*.png")} == {"ours.png", "as-in-the-paper.png"}
-    assert len(rolls.read_rolls(sorted(tmp_path.glob("*.mid")))) == 10
+    assert len(rolls.read_rolls(sorted(tmp_path.glob("*.mid")))) == 8
     with pytest.raises(EmsyncError, match="test split"):
         running.musicianship(None, pieces[1::2], 1, 1, [])  # type: ignore[arg-type]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from emsync.evaluation.musicianship.piece import MeasuredPiece
-from emsync.evaluation.statistics import LONG, MEDIUM, SHORT, repetition
+from emsync.evaluation.musicianship.structure import structureness
 from emsync.music import vocabulary as v
 from emsync.music.listening import BASS, pitched_of
-from emsync.music.tokens import DecodedTokens, NoteTable
+from emsync.music.tokens import NoteTable
 
 NAN = float("nan")
 LEAD_WINDOW, LEAD_STEP = 500, 250
@@ -56,26 +56,21 @@ class Melody:
     changes_of_players: float
     """Share of those stretches in which other groups play than in the one before. Ours."""
     si_short: float
-    """SI, structureness indicator (Wu & Yang 2020) at 3 to 8 s, by `statistics.repetition`, which
-    sees exact repetition alone."""
+    """SI, the structureness indicator (Wu & Yang 2020), of stretches of 3 to 8 s (`structure`)."""
     si_medium: float
-    """SI at 8 to 15 s."""
+    """SI of stretches of 8 to 15 s."""
     si_long: float
-    """SI at 15 s and more."""
+    """SI of stretches of 15 s and more."""
 
 
 def melody_of(piece: MeasuredPiece) -> Melody:
     """Return the measures of melody and form of a piece."""
     pitched = pitched_of(piece.notes)
-    bars = tuple(map(int, piece.bars))
-    spelled = DecodedTokens(piece.notes, bars, (), piece.length)
     return Melody(
         lead_windows=_lead_windows(pitched, piece.length),
         **_top_line(pitched),
         **_form(piece),
-        si_short=repetition(spelled, *SHORT),
-        si_medium=repetition(spelled, *MEDIUM),
-        si_long=repetition(spelled, *LONG),
+        **structureness(piece),
     )
 
 

@@ -14,6 +14,8 @@ LEAST_BARS = 4
 """Lengths of bars, fewer of which say nothing about them."""
 OFF_LENGTH = 0.03
 """Ours: about the change of tempo that is just noticed (Drake & Botte 1993)."""
+AROUND = 4
+"""Bars before and after one, whose usual length is its stretch's."""
 CLOSE_TICKS = 1.01
 """A note within a tick of its place on the grid is on it."""
 DRIFT_WINDOW, DRIFT_STEP, DRIFT = 1000, 500, 0.04
@@ -32,6 +34,9 @@ class Rhythm:
 
     bars_off_length: float
     """Share of bars more than 3 % off the median length. Ours."""
+    bars_off_stretch: float
+    """Share of bars more than 3 % off the median of the nine around them, which lets the tempo
+    change from one stretch to the next. Ours."""
     bar_variation: float
     """Standard deviation of the bars' length over its mean. Ours."""
     tempo: float
@@ -79,6 +84,7 @@ def _of_bars(piece: MeasuredPiece) -> dict[str, float]:
     usual = float(np.median(lengths))
     return {
         "bars_off_length": float((np.abs(lengths / usual - 1) > OFF_LENGTH).mean()),
+        "bars_off_stretch": _off_stretch(lengths),
         "bar_variation": float(lengths.std() / lengths.mean()),
         "tempo": 60 / (usual / 4 * v.TICK_SECONDS),
         **_places(piece, lengths),
@@ -87,6 +93,12 @@ def _of_bars(piece: MeasuredPiece) -> dict[str, float]:
         "pitched_bar_likeness": _earlier_likeness(bar_contents(piece, pitched_of(piece.notes))),
         "gps": _groove(piece),
     }
+
+
+def _off_stretch(lengths: np.ndarray) -> float:
+    padded = np.pad(lengths.astype(float), AROUND, constant_values=np.nan)
+    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * AROUND + 1)
+    return float((np.abs(lengths / np.nanmedian(around, axis=1) - 1) > OFF_LENGTH).mean())
 
 
 def _places(piece: MeasuredPiece, lengths: np.ndarray) -> dict[str, float]:

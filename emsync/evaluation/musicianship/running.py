@@ -38,8 +38,8 @@ NEAR = 0.1
 SYNTHETIC = "synthetic"
 """Tier of what programs wrote; each of its sources is a set of its own, not real music."""
 
-Keep = Callable[[str, Request, Composition], None]
-"""Told every composed piece: the way, what was asked, and the music."""
+Keep = Callable[[str, Request, Composition, dict[str, float]], None]
+"""Told every composed piece: the way, what was asked, the music and its measures."""
 
 
 @dataclass(frozen=True)
@@ -182,10 +182,10 @@ def musicianship(
                 silent_share,
             )[0]
             composing += time.monotonic() - began
-            if keep is not None:
-                keep(way, request, composition)
             piece = played(composition)
             measures.append(measure(piece))
+            if keep is not None:
+                keep(way, request, composition, measures[-1])
             answers.append(_answer(request, composition, piece, regressor))
             advance((number + (request.number + 1) / count) / len(ways))
         sets[way] = set_of(measures, reference)
@@ -303,7 +303,9 @@ class Keeper:
         self.rolls: dict[str, list[Roll]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
-    def __call__(self, way: str, request: Request, composition: Composition) -> None:
+    def __call__(
+        self, way: str, request: Request, composition: Composition, measures: dict[str, float]
+    ) -> None:
         name = f"{way.replace(' ', '-')}-{request.number:02d}.mid"
         write_midi(
             composition.notes,
@@ -325,8 +327,7 @@ class Keeper:
                 "roll": described(roll),
                 "faults": composition.faults,
                 "measures": {
-                    name: None if math.isnan(value) else value
-                    for name, value in measure(played(composition)).items()
+                    name: None if math.isnan(value) else value for name, value in measures.items()
                 },
             }
         )
