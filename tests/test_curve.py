@@ -63,7 +63,7 @@ def test_every_scene_is_mapped_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return mood_of(probabilities, *arguments)
 
     monkeypatch.setattr("emsync.emotion.curve.mood_of", counting)
-    told = scenes(*[(EMOTIONS[i % len(EMOTIONS)], 4) for i in range(450)])
+    told = scenes(*[(EMOTIONS[i // 5 % len(EMOTIONS)], 4) for i in range(450)])
     curve = scene_curve(told, MoodSettings())
     assert len(mapped) <= 3 * len(told)
     assert len(curve.starts) > 50

@@ -25,7 +25,16 @@ from emsync.interface import room as rooms
 from emsync.interface.handlers import Studio
 from emsync.interface.layout import build
 from emsync.interface.mood_editor import Wish
-from emsync.interface.room import FULL, REQUEST_FULL, Room, host_limits, in_words
+from emsync.interface.room import (
+    FULL,
+    REQUEST_FULL,
+    Room,
+    bundle_bytes,
+    film_limits,
+    host_limits,
+    in_words,
+    version_bytes,
+)
 from emsync.interface.states import States
 from emsync.interface.takes import Job, Version
 from emsync.leftovers import own_folder, remove_leftovers, remove_partials
@@ -350,10 +359,32 @@ def test_the_environment_sets_the_limits(monkeypatch: pytest.MonkeyPatch) -> Non
             host_limits()
 
 
+def test_the_owner_may_want_shorter_films(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert film_limits() == FilmLimits()
+    monkeypatch.setenv("EMSYNC_MINUTES", "7.5")
+    assert film_limits() == FilmLimits(seconds=450)
+    assert "at most 7.5 minutes" in in_words(film_limits(), ExpertSettings(), HostLimits())[0]
+    for text in ("long", "0", "31"):  # what longer ones take was not reckoned
+        monkeypatch.setenv("EMSYNC_MINUTES", text)
+        with pytest.raises(EmsyncError, match="EMSYNC_MINUTES is"):
+            film_limits()
+
+
+def test_the_largest_film_has_room_for_what_the_page_offers() -> None:
+    """Four versions, or one with its stems and its ZIP; and several such requests at a time."""
+    film, host = FilmLimits(), HostLimits()
+    version = version_bytes(film.bytes, film.seconds)
+    wav = round(film.seconds * 4 * 44_100)
+    assert film.bytes + 4 * version <= host.disk_per_request
+    one = 2 * film.bytes + wav
+    assert one + bundle_bytes(film.bytes, film.seconds) <= host.disk_per_request
+    assert 3 * host.disk_per_request <= host.disk
+
+
 def test_the_page_states_every_limit() -> None:
     said = " ".join(in_words(FilmLimits(), ExpertSettings(), HostLimits()))
     for number in (
-        "10 minutes", "500 MB", "9.4 million pixels", "150,000 frames", "20 films", "5 GB",
+        "30 minutes", "500 MB", "9.4 million pixels", "450,000 frames", "20 films", "6 GB",
         "20 GB", "1 GB", "2 GB", "4 GB", "cuts has 7 min", "each expert 3", "the film 10",
     ):  # fmt: skip
         assert number in said

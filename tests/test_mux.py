@@ -16,6 +16,7 @@ from emsync.errors import Cancelled, ToolError
 from emsync.film.frames import read_audio, stream_frames
 from emsync.film.probe import Film, probe
 from emsync.progress import CancelToken
+from emsync.settings import ToolLimits
 from emsync.sound.mix import write_wav
 from emsync.sound.mux import MuxReport, Scored, mux
 from emsync.sound.synth import Sound
@@ -232,6 +233,23 @@ def test_sound_that_is_too_short_is_filled_up(films: Films, tmp_path: Path) -> N
     film = probe(films.silent())
     _, out = joined(film, wav, tmp_path)
     assert_playable(out, film)
+
+
+def test_a_long_film_that_is_encoded_stays_below_the_bound(
+    films: Films, tone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Noise, which no encoder makes small, taken for a long film."""
+    path = films.render(
+        "noise.mkv", "-f", "lavfi", "-i", "color=gray:s=160x120:d=20:r=25,noise=alls=100:allf=t",
+        "-c:v", "ffv1",
+    )  # fmt: skip
+    film, most = probe(path), 2_000_000
+    monkeypatch.setattr("emsync.sound.mux.tool_limits", lambda: ToolLimits(scored_bytes=most))
+    assert joined(film, tone, tmp_path)[1].stat().st_size > 2 * most
+    monkeypatch.setattr("emsync.sound.mux._UNCAPPED_SECONDS", 7)
+    _, out = joined(film, tone, tmp_path)
+    assert_playable(out, film)
+    assert 0.5 * most < out.stat().st_size < most
 
 
 @pytest.mark.parametrize("name", ["plain.mp4", "vp9.webm", "broadcast.ts"])

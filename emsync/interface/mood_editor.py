@@ -31,8 +31,8 @@ from emsync.errors import EmsyncError
 from emsync.interface.plots import EMOTION_COLOURS
 from emsync.settings import MoodSettings
 
-MOST_SCENES = 300
-"""Scenes that can be edited. Films of ten minutes have half as many, cuts being 4 s apart."""
+MOST_SCENES = 500
+"""Scenes that can be edited. Films of half an hour have up to 450, cuts being 4 s apart."""
 
 Mode = Literal["film", "own", "scenes"]
 

@@ -27,8 +27,8 @@ _WAV_BYTES = 4 * 44_100
 """Of a second of stereo sound."""
 _SLACK = 20_000_000
 """Bytes of a version beside picture and sound: MIDI, report, pictures."""
-_STEMS = 6
-"""Sounds of the length of the film that are there at once while stems are made, in the end."""
+_STEMS = 5
+"""Sounds of the length of the film, one a group."""
 
 
 def host_limits() -> HostLimits:
@@ -46,6 +46,17 @@ def host_limits() -> HostLimits:
         disk_free=_gigabytes("EMSYNC_DISK_FREE", standard.disk_free),
         tools=tool_limits(),
     )
+
+
+def film_limits() -> FilmLimits:
+    """The limits on a film, as this machine's owner set them: `EMSYNC_MINUTES`, if he wants shorter
+    ones.
+
+    Raises:
+        EmsyncError: it is no number that makes sense.
+    """
+    longest = FilmLimits.seconds / 60
+    return FilmLimits(seconds=60 * _number("EMSYNC_MINUTES", longest, 0.1, longest))
 
 
 def _gigabytes(name: str, standard: int) -> int:
@@ -72,9 +83,9 @@ def version_bytes(film_bytes: int, seconds: float) -> int:
 
 def bundle_bytes(film_bytes: int, seconds: float) -> int:
     """About what its stems and its ZIP take, and what is written on the way to them."""
-    # Samples of four bytes lie there before they become WAV files of two.
     stems = _STEMS * round(seconds * _WAV_BYTES)
-    return 2 * stems + stems + version_bytes(film_bytes, seconds)
+    # As files and in the ZIP, which has the version as well.
+    return 2 * stems + version_bytes(film_bytes, seconds)
 
 
 class Room:

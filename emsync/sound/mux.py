@@ -8,7 +8,13 @@ from fractions import Fraction
 from pathlib import Path
 
 from emsync.errors import FilmError, ToolError
-from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments, threads
+from emsync.film.ffmpeg import (
+    FFmpegRun,
+    ffmpeg_executable,
+    input_arguments,
+    threads,
+    tool_limits,
+)
 from emsync.film.probe import Film, probe
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
@@ -22,6 +28,10 @@ _TRUSTED = FilmLimits(
     seconds=float("inf"), pixels=1 << 40, bytes=1 << 50, frames=1 << 40, side=1 << 20
 )
 """For our own output, whose size follows from a film that was within the limits."""
+_UNCAPPED_SECONDS = 600
+"""In films up to this length 1080p at its busiest stays below `ToolLimits.scored_bytes`. Ours."""
+_PICTURE_SHARE = 0.9
+"""Of those bytes, for the picture; the sound takes 24,000 a second."""
 
 
 @dataclass(frozen=True)
@@ -206,10 +216,18 @@ def _encoded(film: Film) -> list[str]:
     return [
         "-vf", ",".join(filters), "-fps_mode", "vfr",
         "-enc_time_base:v", f"1:{base}", "-video_track_timescale", str(base),
-        "-c:v", "libx264", "-preset", "veryfast", "-crf", "20",
+        "-c:v", "libx264", "-preset", "veryfast", "-crf", "20", *_cap(film.duration),
         *(["-bf", "0"] if film.variable_frame_rate else []),
         "-bsf:v", _last_duration(film),
     ]  # fmt: skip
+
+
+def _cap(seconds: Fraction) -> list[str]:
+    """Bound the rate of a long film's picture, so that it does not become larger than it may."""
+    if seconds <= _UNCAPPED_SECONDS:
+        return []
+    bits = int(8 * _PICTURE_SHARE * tool_limits().scored_bytes / seconds)
+    return ["-maxrate", str(bits), "-bufsize", str(2 * bits)]
 
 
 def _is_mixed(pixel_format: str) -> bool:
