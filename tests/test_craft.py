@@ -137,8 +137,8 @@ def test_themes_return() -> None:
             for place in range(3):
                 line = section.step + place * bar
                 inside = [chord for chord in plan.chords if line <= chord.step < line + bar]
-                key = (section.letter, place, section.valence, section.key)
-                key += tuple((c.step - line, c.root, c.quality) for c in inside)
+                chords = tuple((c.step - line, c.root, c.quality) for c in inside)
+                key = (section.letter, place, section.valence, section.key, chords)
                 melody = [
                     (n.start - line, n.pitch)
                     for n in notes
@@ -147,7 +147,7 @@ def test_themes_return() -> None:
                 if key in sung and plan.section_at(line + bar) is section:
                     before = sung[key]
                     compared += 1
-                    assert [start for start, _ in before] == [start for start, _ in melody]
+                    assert {start for start, _ in before} == {start for start, _ in melody}
                 sung[key] = melody
     assert compared > 10
 
@@ -231,10 +231,10 @@ def test_the_command_writes_a_shard_and_midi_files(tmp_path: Path) -> None:
     assert {piece.tier for piece in pieces} == {"synthetic"}
     job = commission(9, 2)
     assert (pieces[2].tokens == piece_of(job, *compose(job), "", 2).tokens).all()
-    import symusic
+    import pretty_midi
 
     (midi,) = (tmp_path / "midi").glob("*.mid")
-    assert symusic.Score(str(midi)).note_num() > 100
+    assert sum(len(one.notes) for one in pretty_midi.PrettyMIDI(str(midi)).instruments) > 100
 
 
 def test_splits_are_by_number() -> None:

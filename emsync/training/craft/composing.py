@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from emsync.music import vocabulary as v
 from emsync.music.arranging.events import (
     BASS,
     CHORDAL,
@@ -14,6 +15,7 @@ from emsync.music.arranging.events import (
     chord_spans,
     one_at_a_time,
     section_spans,
+    within,
 )
 from emsync.music.grid import STEPS_PER_QUARTER
 from emsync.music.plan import Chord, Plan, Section
@@ -66,7 +68,7 @@ def compose(job: Commission) -> tuple[Plan, list[Event]]:
             kit = job.draws("kit").choice([d for d in job.manner.drums if d != "none"])
             notes += write_drumming(kit, job.metre, plan.metre.bar, (first, last), level, rng)
     lead = _melody(job, plan, spans, cadence)
-    notes = _cleared(notes, lead) + lead
+    notes = _cleared(notes, lead) + lead + _doubled(job, plan, lead)
     notes = _hits(job, plan, notes)
     notes = _ending(job, plan, notes, cadence)
     if job.swung:
@@ -111,6 +113,24 @@ def _melody(job: Commission, plan: Plan, spans: Sequence[ChordSpan], cadence: in
                 themes[letter] = tuple(motif.inverted() for motif in first)
         line += singer.sing(themes[letter], (section.start, last), here.lead, _middle(here))
     return line
+
+
+def _doubled(job: Commission, plan: Plan, lead: Sequence[Event]) -> list[Event]:
+    """Return the melody of full sections once more, an octave away on another group, at times."""
+    out: list[Event] = []
+    for section in section_spans(plan):
+        here, rng = section.section, job.draws("doubled", section.section.letter.upper())
+        others = [v.GROUPS.index(name) for name in here.groups if name != here.lead]
+        others = [group for group in others if group in CHORDAL]
+        if here.energy < 0.65 or not others or rng.random() > 0.35:
+            continue
+        group, octave = rng.choice(others), rng.choice((-12, -12, 12, 0))
+        out += [
+            Event(group, note.pitch + octave, note.start, note.end, lead=True)
+            for note in within(lead, section)
+            if 48 <= note.pitch + octave <= 98
+        ]
+    return out
 
 
 def _cleared(notes: Iterable[Event], lead: Sequence[Event]) -> list[Event]:

@@ -141,7 +141,7 @@ def _who(job: Commission, letter: str, energy: float) -> tuple[tuple[str, ...], 
     if whole.choice(manner.drums) != "none" and energy > drums_from:
         playing.add("drums")
     rng = job.draws("lead", letter.upper())
-    melody = rng.random() < (0.15 if letter.upper() == "I" else 0.86)
+    melody = rng.random() < {"I": 0.2, "A": 0.97}.get(letter.upper(), 0.85)
     lead = rng.choice(manner.leads) if melody else None
     if lead:
         playing.add(lead)
