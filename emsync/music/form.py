@@ -117,9 +117,9 @@ _FORMS = {
     3: (0, 1, 0),
     4: (0, 0, 1, 0),
     5: (0, 0, 1, 0, 0),
-    6: (0, 0, 1, 0, 0, 1),
+    6: (0, 0, 1, 0, 2, 0),
 }
-"""Song forms (ABA, AABA)."""
+"""Song forms (ABA, AABA, AABACA)."""
 _OTHER_FORMS = {2: (0, 0), 4: (0, 1, 0, 1)}
 CONTRASTS = 5
 """Contrasting sections of one mood, at most, before the first of them returns. Ours."""

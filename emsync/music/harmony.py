@@ -4,6 +4,7 @@ Two ways of writing: *numerals* relative to a tonic, in which the planner's prog
 and *chord charts*, in which people read and change the chords of a piece.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -91,6 +92,7 @@ def pitch_weights(chords: Iterable[tuple[Degree, float]]) -> np.ndarray:
     return weights
 
 
+@functools.cache
 def _profiles() -> np.ndarray:
     """Return the profiles of the 24 keys, the major ones first, with mean 0 and norm 1."""
     rolled = [np.roll(p, shift) for p in (MAJOR_PROFILE, MINOR_PROFILE) for shift in range(12)]
