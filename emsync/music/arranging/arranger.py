@@ -13,8 +13,12 @@ from emsync.music.arranging.events import (
     BASS,
     CHORDAL,
     DRUMS,
+    GUITAR,
+    PIANO,
     Event,
     SectionSpan,
+    chord_spans,
+    chords_inside,
     events_of,
     in_order,
     one_at_a_time,
@@ -25,7 +29,7 @@ from emsync.music.arranging.events import (
 from emsync.music.arranging.harmonise import harmonise
 from emsync.music.arranging.hits import set_ending, set_hits
 from emsync.music.arranging.lead import Tune, come_home, sing, write_tune
-from emsync.music.arranging.parts import LEAD_RANGE, share_parts
+from emsync.music.arranging.parts import CALM_BELOW, LEAD_RANGE, share_parts
 from emsync.music.arranging.recall import material
 from emsync.music.arranging.texture import feel_of, settle, swung, without_pile_ups
 from emsync.music.arranging.theme import Theme, tune_of
@@ -111,6 +115,7 @@ def accompany(
 ) -> list[Event]:
     """Return bass and chords, below the melody while there is one."""
     turns = {letter: rng.randrange(64) for letter in sorted({s.section.letter for s in sections})}
+    chords = chord_spans(plan)
     out: list[Event] = []
     parted = []
     for span, made in zip(
@@ -123,18 +128,26 @@ def accompany(
         parts = share_parts(
             span, chordal, plan, settings, lead, ceiling, turns[span.section.letter]
         )
-        parted.append((span, parts, chordal))
-        out += obey_bass([e for e in made if e.group == BASS], plan, span)
+        inside = chords_inside(chords, span)
+        out += obey_bass([e for e in made if e.group == BASS], plan, inside)
+        parted.append((span, parts, chordal, inside))
     return out + harmonise(parted, plan)
 
 
 def _relieved(span: SectionSpan, allowed: Sequence[str], sung: Sequence[Event]) -> int | None:
-    """Return the group that plays only the melody; None if it has to accompany itself."""
+    """Return the group that plays only the melody; None if it has to accompany itself as well.
+
+    It has to where nobody else would move: strings alone hold their chords in calm music, so a
+    pianist or guitarist goes on with the other hand.
+    """
     if not sung:
         return None
     lead = sung[0].group
     playing = {v.GROUPS.index(name) for name in span.section.groups if name in allowed}
-    return lead if playing & set(CHORDAL) - {lead} else None
+    others = playing & set(CHORDAL) - {lead}
+    if others & {GUITAR, PIANO} or (others and span.section.arousal >= CALM_BELOW):
+        return lead
+    return None
 
 
 def drum(

@@ -1,6 +1,7 @@
 """Bass lines: the drawn ones made to obey the chords, and lines written from scratch."""
 
 import random
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -8,9 +9,10 @@ from emsync.music.arranging.events import (
     BASS,
     ChordSpan,
     Event,
-    SectionSpan,
+    Span,
     chord_spans,
     section_spans,
+    within,
 )
 from emsync.music.arranging.voicing import nearest
 from emsync.music.grid import STEPS_PER_EIGHTH, STEPS_PER_QUARTER
@@ -20,6 +22,7 @@ LOWEST, HIGHEST = 28, 50
 """E1, the lowest string of a bass guitar, to D3."""
 HOME = 38
 """Around which a written line begins."""
+FAR_FROM_HOME = 8
 WALKING = ("jazz",)
 APPROACHED = ("jazz", "pop", "rock", "folk", "waltz", "piano")
 """Styles in which the last note before a change may lead into the next root by a step."""
@@ -149,7 +152,9 @@ def _walk(
 ) -> list[tuple[int, int, int]]:
     """Return quarters that walk through one chord and step into the next root."""
     steps = list(range(chord.start, chord.end, STEPS_PER_QUARTER))
-    pitch = nearest((before + HOME) / 2, (chord.chord.lowest,), LOWEST, HIGHEST)
+    # A line that strayed to the end of its range is called back.
+    wish = before if abs(before - HOME) <= FAR_FROM_HOME else (before + HOME) / 2
+    pitch = nearest(wish, (chord.chord.lowest,), LOWEST, HIGHEST)
     pitches = [pitch]
     rising = pitch < HOME or (pitch < HOME + 6 and rng.random() < 0.5)
     for step in steps[1:]:
@@ -168,13 +173,15 @@ def _walk(
         approach = goal + side * rng.choice((1, 2))
         if approach % 12 not in plan.scale_at(steps[-1]):
             approach = goal + side * (1 if approach == goal + 2 * side else 2)
+        if approach == pitches[-2]:
+            approach = goal + side * (3 - abs(approach - goal))
         pitches[-1] = approach
     ends = [*steps[1:], chord.end]
     return [(a, b, p) for a, b, p in zip(steps, ends, pitches, strict=True) if a < b]
 
 
-def obey_bass(events: Sequence[Event], plan: Plan, section: SectionSpan) -> list[Event]:
-    """Return a drawn bass line with its rhythm, made to obey the chords of its section.
+def obey_bass(events: Sequence[Event], plan: Plan, chords: Sequence[ChordSpan]) -> list[Event]:
+    """Return a drawn bass line with its rhythm, made to obey the `chords` of its section.
 
     The lowest of notes struck together stays. The root, or the bass that the chord asks for, sounds
     where the chord or a bar begins; elsewhere root, fifth and octave, steps where the line was
@@ -190,10 +197,11 @@ def obey_bass(events: Sequence[Event], plan: Plan, section: SectionSpan) -> list
     ] + line[-1:]
     out: list[Event] = []
     drawn = played = None
-    for chord in chord_spans(plan):
-        a, b = max(chord.start, section.start), min(chord.end, section.end)
-        notes = [e for e in line if a <= e.start < b]
-        carried = next((e for e in line if e.start < a < e.end), None)
+    for chord in chords:
+        a, b = chord.start, chord.end
+        notes = list(within(line, Span(a, b)))
+        earlier = bisect_left(line, a, key=lambda e: e.start) - 1
+        carried = line[earlier] if earlier >= 0 and line[earlier].end > a else None
         if carried is not None and (not notes or notes[0].start - a >= STEPS_PER_EIGHTH):
             until = min(notes[0].start if notes else b, carried.end)
             notes = [carried.moved(a, until), *notes]
@@ -219,8 +227,7 @@ def _obey(
     while note.pitch > HIGHEST - 4:
         note = note.at_pitch(note.pitch - 12)
     if first or drawn is None or played is None:
-        wish = note.pitch if played is None else (note.pitch + played) / 2
-        return nearest(wish, (chord.chord.lowest,), LOWEST, HIGHEST)
+        return nearest(note.pitch, (chord.chord.lowest,), LOWEST, HIGHEST)
     goal = plan.chord_at(chord.end).lowest
     short = note.end - note.start <= STEPS_PER_QUARTER
     if leads and short and plan.style in APPROACHED and note.pitch != drawn:

@@ -17,6 +17,8 @@ QUIET = 0.3
 """Energy below which nothing but a soft time-keeper plays."""
 LOUD = 0.55
 """Energy from which sections begin with a crash."""
+ALIKE = 0.6
+"""Share of their hits that neighbouring bars have in common: .72 in real music, kick and snare."""
 FEWEST_HITS = 3
 """Hits of a bar that make a groove."""
 
@@ -190,7 +192,11 @@ def groove_of(
     full = {line: hits for line, hits in bars.items() if len(hits) >= FEWEST_HITS}
     if not full or 2 * len(full) < len(lines):
         return []
-    return [tuple(sorted(full[line])) for line in usual_pair(full, lines[0])]
+    first, second = (full[line] for line in usual_pair(full, lines[0]))
+    if len(first & second) < ALIKE * len(first | second):
+        # Two bars that have little in common are no groove.
+        second = first
+    return [tuple(sorted(first)), tuple(sorted(second))]
 
 
 def steady_drums(

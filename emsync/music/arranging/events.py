@@ -1,6 +1,7 @@
 """Notes while they are being arranged, and how a plan is cut into stretches."""
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -89,6 +90,16 @@ def chord_spans(plan: Plan) -> list[ChordSpan]:
     ]
 
 
+def chords_inside(spans: Sequence[ChordSpan], section: Span) -> list[ChordSpan]:
+    """Return the chords of a section, cut to its ends."""
+    first = max(0, bisect_right(spans, section.start, key=lambda s: s.start) - 1)
+    last = bisect_left(spans, section.end, key=lambda s: s.start)
+    return [
+        ChordSpan(max(s.start, section.start), min(s.end, section.end), s.chord)
+        for s in spans[first:last]
+    ]
+
+
 def section_spans(plan: Plan) -> list[SectionSpan]:
     """Return the sections with their ends, those after the end of the piece left out."""
     edges = [section.step for section in plan.sections] + [plan.end]
@@ -101,9 +112,10 @@ def section_spans(plan: Plan) -> list[SectionSpan]:
     ]
 
 
-def within(events: Iterable[Event], span: Span) -> list[Event]:
-    """Return the notes that begin in `span`."""
-    return [event for event in events if span.start <= event.start < span.end]
+def within(events: Sequence[Event], span: Span) -> Sequence[Event]:
+    """Return the notes that begin in `span`. Expects sorted `events`."""
+    first = bisect_left(events, span.start, key=lambda e: e.start)
+    return events[first : bisect_left(events, span.end, lo=first, key=lambda e: e.start)]
 
 
 def onsets(events: Iterable[Event]) -> Iterator[tuple[int, list[Event]]]:

@@ -1,13 +1,12 @@
 """Every pitched note obeys the planned chord, in good voices."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from emsync.music.arranging.events import (
     ChordSpan,
     Event,
     SectionSpan,
-    chord_spans,
     in_order,
     onsets,
     within,
@@ -22,8 +21,6 @@ LONGEST_PASSING = STEPS_PER_QUARTER
 WHOLE_STEP = 2
 MOST_REPEATS = 2
 """Notes that may be repeated before the line has to move on."""
-FARTHEST = 4.0
-"""Semitones that the middle of the voices may move at once."""
 LONGEST_LEGATO = 4 * STEPS_PER_QUARTER
 """Steps that a chord is held on where the next one is late."""
 
@@ -44,7 +41,8 @@ class _Hand:
 
 
 def harmonise(
-    sections: Sequence[tuple[SectionSpan, dict[int, Part], Sequence[Event]]], plan: Plan
+    sections: Sequence[tuple[SectionSpan, dict[int, Part], Sequence[Event], Sequence[ChordSpan]]],
+    plan: Plan,
 ) -> list[Event]:
     """Return the accompaniment of chords and lines, each note within the harmony of its time.
 
@@ -52,16 +50,16 @@ def harmonise(
     them, with the voices led the shortest way; short notes off the beat may pass.
 
     Args:
-        sections: each with its parts and its notes of the accompanying groups, sorted.
+        sections: each with its parts, its notes of the accompanying groups, sorted, and its
+            chords.
         plan: of the piece.
     """
     hands: dict[int, _Hand] = {}
-    known: dict[tuple[int, int, Chord], tuple[int, ...]] = {}
-    spans = chord_spans(plan)
+    known: dict[tuple[str, int, int, Chord], tuple[int, ...]] = {}
     out: list[Event] = []
-    for section, parts, events in sections:
+    for section, parts, events, chords in sections:
         by_group = {group: [e for e in events if e.group == group] for group in parts}
-        for chord in _inside(spans, section):
+        for chord in chords:
             sounding: tuple[int, ...] = ()
             for group, part in parts.items():
                 hand = hands.setdefault(group, _Hand())
@@ -70,36 +68,19 @@ def harmonise(
                     before = ()
                 if before and (before[-1] > part.high or before[0] < part.low):
                     before = ()
-                here = group, part.size, replace(chord.chord, step=0)
+                same = replace(chord.chord, step=0)
+                here = section.section.letter, group, part.size, same
                 voicing = known.get(here)
-                if voicing is None or _far(voicing, before, part):
-                    voicing = voice_chord(
-                        here[2], part.size, part.middle, part.low, part.high, before, sounding
-                    )
                 # A chord that comes back sounds as before, so that figures return note by note.
+                if voicing is None or voicing[0] < part.low or voicing[-1] > part.high:
+                    voicing = voice_chord(
+                        same, part.size, part.middle, part.low, part.high, before, sounding
+                    )
                 hand.voicing = known[here] = voicing
                 sounding += hand.voicing
                 notes = within(by_group[group], chord)
                 out.extend(_play(part, notes, chord, hand, plan))
     return in_order(out)
-
-
-def _far(voicing: tuple[int, ...], before: tuple[int, ...], part: Part) -> bool:
-    """Return whether a voicing lies out of range, or too far from the one before to be led to."""
-    if voicing[0] < part.low or voicing[-1] > part.high:
-        return True
-    if not before:
-        return abs(sum(voicing) / len(voicing) - part.middle) > FARTHEST
-    return abs(sum(voicing) / len(voicing) - sum(before) / len(before)) > FARTHEST
-
-
-def _inside(spans: Iterable[ChordSpan], section: SectionSpan) -> list[ChordSpan]:
-    """Return the chords of a section, cut to its ends."""
-    return [
-        ChordSpan(max(s.start, section.start), min(s.end, section.end), s.chord)
-        for s in spans
-        if s.start < section.end and s.end > section.start
-    ]
 
 
 def _play(
@@ -125,7 +106,7 @@ def _play(
         end = following if part.legato else max(note.end for note in together)
         end = min(end, chord.end, step + LONGEST_LEGATO if part.legato else chord.end)
         if len(together) == 1:
-            pitches: tuple[int, ...] = (_follow(part, together[0], hand, plan),)
+            pitches: tuple[int, ...] = (_follow(part, together[0].moved(step, end), hand, plan),)
         else:
             pitches = hand.voicing[-len(together) :]
         out.extend(Event(part.group, pitch, step, end) for pitch in pitches)
@@ -153,10 +134,13 @@ def _hold(part: Part, chord: ChordSpan, hand: _Hand, plan: Plan) -> list[Event]:
 def _break(part: Part, chord: ChordSpan, hand: _Hand, plan: Plan) -> list[Event]:
     """Return a chord broken as its figure says, the lowest voice first, each ringing on."""
     out = []
-    for step in range(chord.start, chord.end, part.unit):
-        place = (step % plan.metre.bar) // part.unit if step > chord.start else 0
+    unit = part.unit
+    # The figure stays on its grid, though a hit point between may strike the chord.
+    grid = range((chord.start // unit + 1) * unit, chord.end, unit)
+    for step in (chord.start, *(at for at in grid if at - chord.start > unit // 2)):
+        place = (step % plan.metre.bar) // unit if step > chord.start else 0
         voices = {min(at, len(hand.voicing) - 1) for at in part.figure[place % len(part.figure)]}
-        end = min(step + 2 * part.unit, chord.end)
+        end = min(step + 2 * unit, chord.end)
         out += [Event(part.group, hand.voicing[at], step, end) for at in sorted(voices)]
     return out
 

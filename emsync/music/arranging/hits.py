@@ -1,7 +1,8 @@
 """Strong chords at the hit points, and the last chord."""
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from emsync.music import vocabulary as v
 from emsync.music.arranging.events import BASS, CHORDAL, DRUMS, GUITAR, PIANO, STRINGS, Event
@@ -12,6 +13,10 @@ from emsync.music.plan import Plan, Section
 
 HIT_STEPS = 2 * STEPS_PER_QUARTER
 """Two beats, the length that makes a chord a strong one (thesis 4.2)."""
+SHORTEST_RING = 21
+"""Steps that the chord of a hit lasts though the next one comes sooner: the least that makes it
+strong (`emsync.music.chords.MINIMUM_BEATS`)."""
+DRUM_STEPS = 3
 FEWEST, MOST = 3, 5
 """Notes of a strong chord: three at least in guitar or piano (thesis 4.2); more than five sound
 like a fist on the keys."""
@@ -20,7 +25,12 @@ KICK, CRASH = 36, 49
 BASS_RANGE = (28, 48)
 
 
-def hit_group(section: Section, allowed: Sequence[str], played: Mapping[int, int]) -> int | None:
+def hit_group(
+    section: Section,
+    allowed: Sequence[str],
+    played: Mapping[int, int],
+    ringing: Set[int] = frozenset(),
+) -> int | None:
     """Return the group that strikes the chord of a hit in `section`.
 
     One that accompanies there comes first, then one with the melody, then one that plays elsewhere
@@ -30,6 +40,7 @@ def hit_group(section: Section, allowed: Sequence[str], played: Mapping[int, int
         section: in which the hit lies.
         allowed: names of the groups that may play at all.
         played: notes of each group in the piece.
+        ringing: groups in which the chord of another hit still sounds.
     """
     choice = [g for g in (PIANO, GUITAR) if v.GROUPS[g] in allowed]
     if not choice:
@@ -37,6 +48,7 @@ def hit_group(section: Section, allowed: Sequence[str], played: Mapping[int, int
     return min(
         choice,
         key=lambda g: (
+            g in ringing,
             v.GROUPS[g] not in section.groups,
             v.GROUPS[g] == section.lead,
             g not in played,
@@ -50,88 +62,123 @@ def hit_group(section: Section, allowed: Sequence[str], played: Mapping[int, int
 def set_hits(events: Sequence[Event], plan: Plan, allowed: Sequence[str]) -> list[Event]:
     """Return the piece with a strong chord at every hit point, and nothing in its way.
 
-    The striking group has the chord for two beats and no other notes, the bass its lowest tone, and
-    the drums kick and crash where there is energy.
+    The striking group has the chord for two beats and no other chords, the bass its lowest tone,
+    and the drums kick and crash where there is energy.
+
+    Args:
+        events: the piece, sorted by start.
+        plan: of the piece.
+        allowed: names of the groups that may play.
     """
-    out = list(events)
+    piece: list[Event | None] = list(events)
+    starts = [event.start for event in events]
+    longest = max((event.end - event.start for event in events), default=0)
     played = Counter(event.group for event in events if not event.lead)
+    struck: list[Event] = []
+    out: list[Event] = []
     for index, hit in enumerate(plan.hits):
         if hit >= plan.end:
             continue
-        until = min(hit + HIT_STEPS, *(plan.hits[index + 1 : index + 2] or [plan.end]), plan.end)
+        following = plan.hits[index + 1] if index + 1 < len(plan.hits) else plan.end
+        until = min(max(hit + SHORTEST_RING, min(following, hit + HIT_STEPS)), plan.end)
+        # Only what begins near the hit can sound there.
+        near = range(
+            bisect_left(starts, hit - max(longest, plan.metre.bar)), bisect_left(starts, until)
+        )
         section = plan.section_at(hit)
-        group = hit_group(section, allowed, played)
+        ringing = [event for event in struck if event.end > hit]
+        group = hit_group(section, allowed, played, {event.group for event in ringing})
         if group is not None:
-            out = _strike(out, plan, hit, until, group)
+            struck = _strike(piece, near, ringing, plan, hit, until, group)
+            out += struck
         if "bass" in section.groups and "bass" in allowed:
-            out = _sound_bass(out, plan, hit, until)
+            out.append(_sound_bass(piece, near, plan, hit, until))
         if "drums" in section.groups and "drums" in allowed and section.energy >= ENERGETIC:
-            out += [Event(DRUMS, pitch, hit, hit + 3) for pitch in (KICK, CRASH)]
-    return out
+            out += [Event(DRUMS, pitch, hit, hit + DRUM_STEPS) for pitch in (KICK, CRASH)]
+    return [event for event in piece if event is not None] + out
 
 
-def _strike(events: list[Event], plan: Plan, hit: int, until: int, group: int) -> list[Event]:
-    """Return the events with the chord of a hit struck by `group`.
+def _strike(
+    piece: list[Event | None],
+    near: range,
+    ringing: Sequence[Event],
+    plan: Plan,
+    hit: int,
+    until: int,
+    group: int,
+) -> list[Event]:
+    """Return the chord of a hit struck by `group`, and make room for it in `piece`.
 
-    A figure of single notes goes on around it; chords make room for it.
+    A figure of single notes goes on around it; chords are left out.
     """
-    inside = [e for e in events if e.group == group and not e.lead and hit <= e.start < until]
+    around = [event for at in near if (event := piece[at]) is not None]
+    inside = [e for e in around if e.group == group and not e.lead and hit <= e.start]
     figure = len(inside) > 2 and len(inside) == len({e.start for e in inside})
-    taken = frozenset(e.pitch for e in inside) if figure else frozenset()
-    pitches = _voicing_at(events, plan, hit, until, group, taken)
+    taken = frozenset(e.pitch for e in ringing if e.group == group)
+    own = frozenset(e.pitch for e in inside) if figure else frozenset()
+    pitches = _voicing_at(around, plan, hit, until, group, taken | own)
     if len(pitches) < FEWEST:
-        pitches = _voicing_at(events, plan, hit, until, group, frozenset())
-    out: list[Event] = []
-    for e in events:
-        if e.group != group or e.lead or e.end <= hit or e.start >= until:
-            out.append(e)
-        elif e.start < hit:
-            out.append(e.moved(e.start, hit))
-        elif figure and e.pitch not in pitches:
-            out.append(e)
-    return out + [Event(group, pitch, hit, until) for pitch in pitches]
+        pitches = _voicing_at(around, plan, hit, until, group, taken)
+    for at in near:
+        event = piece[at]
+        if event is None or event.group != group or event.lead or event.end <= hit:
+            continue
+        if event.start < hit:
+            piece[at] = event.moved(event.start, hit)
+        elif not figure or event.pitch in pitches:
+            piece[at] = None
+    return [Event(group, pitch, hit, until) for pitch in pitches]
 
 
 def _voicing_at(
-    events: Sequence[Event], plan: Plan, hit: int, until: int, group: int, taken: frozenset[int]
+    around: Sequence[Event], plan: Plan, hit: int, until: int, group: int, taken: frozenset[int]
 ) -> tuple[int, ...]:
     """Return the pitches of the chord of a hit: near what the group played, below the melody."""
     low, high = HOME[group]
-    melody = [e.pitch for e in events if e.lead and e.start < until and e.end > hit]
+    melody = [e.pitch for e in around if e.lead and e.start < until and e.end > hit]
     if melody:
         high = max(low + 12, min(high, min(melody) - 1))
     recent = [
         e.pitch
-        for e in events
+        for e in around
         if e.group == group and not e.lead and hit - plan.metre.bar <= e.start < hit
     ]
     middle = round(sum(recent) / len(recent)) if recent else (low + high) // 2
-    sounding = {
+    others = {
         e.pitch
-        for e in events
+        for e in around
         if e.group in CHORDAL and e.group != group and e.start <= hit < e.end
     }
-    size = min(MOST, FEWEST + round(1.4 * plan.section_at(hit).energy))
-    size = FEWEST if taken else size
+    size = FEWEST if taken else min(MOST, FEWEST + round(1.4 * plan.section_at(hit).energy))
     middle = min(max(middle, low + 5), high - 5)
     return voice_chord(
-        plan.chord_at(hit), size, middle, low, high, (), tuple(sorted(sounding)), taken
+        plan.chord_at(hit), size, middle, low, high, (), tuple(sorted(others)), taken
     )
 
 
-def _sound_bass(events: list[Event], plan: Plan, hit: int, until: int) -> list[Event]:
-    """Return the events with the lowest tone of the chord in the bass at a hit."""
-    bass = [e for e in events if e.group == BASS]
-    near = next((e.pitch for e in reversed(bass) if e.start <= hit), 38)
-    pitch = nearest(near, (plan.chord_at(hit).lowest,), *BASS_RANGE)
-    following = min((e.start for e in bass if e.start > hit), default=until)
-    out = []
-    for e in events:
-        if e.group == BASS and e.start == hit:
+def _sound_bass(piece: list[Event | None], near: range, plan: Plan, hit: int, until: int) -> Event:
+    """Return the lowest tone of a hit's chord for the bass, and make room for it in `piece`."""
+    last, end = 38, until
+    for at in near:
+        event = piece[at]
+        if event is None or event.group != BASS:
             continue
-        out.append(e.moved(e.start, hit) if e.group == BASS and e.start < hit < e.end else e)
-    out.append(Event(BASS, pitch, hit, max(hit + 3, min(following, until))))
-    return out
+        if event.start <= hit:
+            last = event.pitch
+        else:
+            end = min(end, event.start)
+        if event.start == hit:
+            piece[at] = None
+        elif event.start < hit < event.end:
+            piece[at] = event.moved(event.start, hit)
+    pitch = nearest(last, (plan.chord_at(hit).lowest,), *BASS_RANGE)
+    return Event(BASS, pitch, hit, max(end, hit + 1))
+
+
+def _last_of(event: Event, plan: Plan, cadence: int) -> int:
+    """Return where a note ends that the last chord cuts: a hit shortly before it rings on."""
+    strikes = event.start in plan.hits and not event.lead and event.group in (GUITAR, PIANO)
+    return max(cadence, event.start + SHORTEST_RING) if strikes else cadence
 
 
 def set_ending(events: Sequence[Event], plan: Plan, allowed: Sequence[str]) -> list[Event]:
@@ -142,7 +189,8 @@ def set_ending(events: Sequence[Event], plan: Plan, allowed: Sequence[str]) -> l
     if plan.cadence is None or plan.cadence >= plan.end:
         return [e.moved(e.start, min(e.end, plan.end)) for e in events if e.start < plan.end]
     at, chord = plan.cadence, plan.chord_at(plan.cadence)
-    out = [e.moved(e.start, min(e.end, at)) for e in events if e.start < at]
+    out = [e.moved(e.start, min(e.end, _last_of(e, plan, at))) for e in events if e.start < at]
+    ringing = [e for e in out if e.end > at]
     section = plan.section_at(at)
     recent = [e for e in out if e.end > at - 2 * plan.metre.bar]
     playing = {e.group for e in recent} & {v.GROUPS.index(g) for g in allowed}
@@ -155,8 +203,11 @@ def set_ending(events: Sequence[Event], plan: Plan, allowed: Sequence[str]) -> l
     if BASS in playing:
         near = next((e.pitch for e in reversed(out) if e.group == BASS), 36)
         out.append(Event(BASS, nearest(near, (chord.root,), *BASS_RANGE), at, plan.end))
-    striker = hit_group(section, allowed, Counter(e.group for e in recent))
+    counted = Counter(e.group for e in recent)
+    striker = hit_group(section, allowed, counted, {e.group for e in ringing})
     groups = [g for g in CHORDAL if g in playing or g == striker]
+    if melody and set(groups) - {melody[-1].group}:
+        groups = [g for g in groups if g != melody[-1].group or g == striker]
     sounding: tuple[int, ...] = ()
     for group in sorted(groups, key=lambda g: g != striker):
         low, high = HOME[group]
@@ -165,11 +216,12 @@ def set_ending(events: Sequence[Event], plan: Plan, allowed: Sequence[str]) -> l
         middle = round(sum(pitches) / len(pitches)) if pitches else (low + high) // 2
         middle = min(max(middle, low + 5), high - 5)
         size = FEWEST if group == striker else 2
-        voicing = voice_chord(chord, size, middle, low, high, (), sounding)
+        taken = frozenset(e.pitch for e in ringing if e.group == group)
+        voicing = voice_chord(chord, size, middle, low, high, (), sounding, taken)
         sounding += voicing
         out += [Event(group, pitch, at, plan.end) for pitch in voicing]
     if DRUMS in playing:
-        out.append(Event(DRUMS, KICK, at, at + 3))
+        out.append(Event(DRUMS, KICK, at, at + DRUM_STEPS))
         if section.energy >= ENERGETIC:
-            out.append(Event(DRUMS, CRASH, at, at + 3))
+            out.append(Event(DRUMS, CRASH, at, at + DRUM_STEPS))
     return out

@@ -10,6 +10,7 @@ tones on strong beats, cadences on dominant and tonic, a breath after each phras
 """
 
 import random
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -145,7 +146,7 @@ def _lay_out(plan: Plan, span: SectionSpan, count: int, rng: random.Random) -> l
         5: ("mnmny", "mmffy"),
         6: ("mnmxmy", "mnmnfy"),
         7: ("mnmxmfy", "mnmnffy"),
-        8: ("mnmxmnmy", "mnmnffmy", "mfmxmffy", "mmfxmmfy"),
+        8: ("mnmxmnmy", "mnmxffmy", "mfmxmffy", "mmfxmmfy"),
     }
     return [made[label] for label in rng.choice(forms[count])]
 
@@ -219,7 +220,7 @@ def _cost_of(
         if tone not in plan.chord_at(line + offset).tones:
             fits = tone in bearable(plan, line + offset, length)
             strong = is_strong(plan, line + offset, length)
-            cost += (0.5 if fits else 2.0) if strong else (0.0 if fits else 0.7)
+            cost += (1.2 if fits else 2.0) if strong else (0.0 if fits else 0.7)
     arch = 1.0 + ARCH * (1 - abs((index + 0.5) / len(bars) - PEAK) / PEAK)
     cost += 0.5 * abs(sum(places) / len(places) - arch)
     cost += 4.0 * sum(not -4 <= degree <= 10 for degree in places)
@@ -247,9 +248,10 @@ def _with_pickup(
     size = rng.choice((1, 2, 2))
     begin = line - size * STEPS_PER_EIGHTH
     last = notes[-1]
-    if begin - last.offset < STEPS_PER_QUARTER:
+    breath = begin - STEPS_PER_EIGHTH
+    if breath - last.offset < STEPS_PER_QUARTER:
         return notes
-    notes = [*notes[:-1], replace(last, length=min(last.length, begin - last.offset))]
+    notes = [*notes[:-1], replace(last, length=min(last.length, breath - last.offset))]
     side = -1 if last.degree <= degree else 1
     return notes + [
         TuneNote(begin + at * STEPS_PER_EIGHTH, STEPS_PER_EIGHTH, degree + side * (size - at))
@@ -310,7 +312,8 @@ def sing(
             before = tune.notes[index - 1] if index else None
             played = out[-1][2] if out else None
             pitch = _fit(note, before, following, played, plan, span, base, at, (low, high))
-            out = [*out[:-1], (out[-1][0], min(out[-1][1], at), out[-1][2])] if out else out
+            if out:
+                out[-1] = (out[-1][0], min(out[-1][1], at), out[-1][2])
             out += _over_changes(plan, at, min(at + note.length, end), pitch, low, high)
     return [(a, b, p) for a, b, p in out if b > a]
 
@@ -367,8 +370,9 @@ def _over_changes(
 ) -> list[tuple[int, int, int]]:
     """Return a note that moves to the next chord tone where a chord does not bear it."""
     out: list[tuple[int, int, int]] = []
-    changes = [c.step for c in plan.chords if start < c.step < end]
-    for step in changes:
+    first = bisect_right(plan.chords, start, key=lambda c: c.step)
+    for at in range(first, bisect_left(plan.chords, end, key=lambda c: c.step)):
+        step = plan.chords[at].step
         if pitch % 12 in bearable(plan, step, end - step):
             continue
         out.append((start, step, pitch))

@@ -34,6 +34,10 @@ SINGLE = 1.5
 """Notes struck together on average, below which a group plays a line rather than chords."""
 DENSE = 1.2
 """Chords a beat above which their re-strikes become a wall of tremolo where the mood is calm."""
+BREAKING = 0.15
+"""Arousal below which repeated chords are broken into figures."""
+CALM_BELOW = 0.3
+"""Arousal from which strings may drive the music by repeated chords."""
 EVEN = 0.6
 """Share of equal distances between onsets from which a line has a rhythm of its own. Where the mood
 is calm, one that has none is heard as hesitating."""
@@ -86,7 +90,7 @@ def voice_budget(energy: float, density: Density) -> int:
     Real music sounds 4.6 voices on average, eight or more a tenth of the time (MIDI windows of
     pop, game and orchestral music); bass and melody are two of them.
     """
-    return max(2, 3 + round(2 * energy) + {"sparse": -1, "auto": 0, "full": 1}[density])
+    return max(2, 3 + round(2.4 * energy) + {"sparse": -1, "auto": 0, "full": 1}[density])
 
 
 def share_parts(
@@ -128,7 +132,7 @@ def share_parts(
             middle,
             low,
             max(high, low + 14),
-            legato=section.arousal < 0.15 or wide,
+            legato=section.arousal < BREAKING or wide,
             restless=section.arousal < 0.4,
             unit=STEPS_PER_EIGHTH if section.energy >= FLOWING else plan.metre.beat,
             figure=_figure(plan, turn),
@@ -156,25 +160,25 @@ def _look_at(events: Sequence[Event], plan: Plan) -> _Drawn:
 def _roles(drawn: dict[int, _Drawn], arousal: float, style: str) -> dict[int, Role]:
     """Return the roles: where the mood is calm, one group moves and the others hold."""
     pulses = 2 if arousal > 0.4 else 1
-    order = (PIANO, GUITAR, STRINGS) if arousal < 0.3 or style == "piano" else CHORDAL
+    order = (PIANO, GUITAR, STRINGS) if arousal < CALM_BELOW or style == "piano" else CHORDAL
     roles: dict[int, Role] = {}
     for group in (g for g in order if g in drawn):
         look = drawn[group]
         if look.together < SINGLE:
-            strays = look.still or (arousal < 0.15 and look.even < EVEN)
+            strays = look.still or (arousal < BREAKING and look.even < EVEN)
             roles[group] = "broken" if strays else "line"
             pulses -= strays or look.rate > DENSE
-        elif look.rate <= DENSE and not (group == STRINGS and arousal < 0.3):
+        elif look.rate <= DENSE and not (group == STRINGS and arousal < CALM_BELOW):
             roles[group] = "chords"
-        elif (group == STRINGS and (arousal < 0.3 or pulses <= 0)) or pulses <= 0:
+        elif (group == STRINGS and (arousal < CALM_BELOW or pulses <= 0)) or pulses <= 0:
             roles[group] = "pad"
         else:
-            roles[group] = "broken" if arousal < 0.15 else "chords"
+            roles[group] = "broken" if arousal < BREAKING else "chords"
             pulses -= 1
     moving = "broken" in roles.values() or any(
         look.rate >= MOVING and roles[g] != "pad" for g, look in drawn.items()
     )
-    if not moving and arousal < 0.3:
+    if not moving and arousal < CALM_BELOW:
         # Held chords alone have no pulse: one of them is broken.
         for group in (PIANO, GUITAR):
             if roles.get(group) in ("chords", "pad"):
@@ -184,9 +188,9 @@ def _roles(drawn: dict[int, _Drawn], arousal: float, style: str) -> dict[int, Ro
 
 
 def _sizes(roles: dict[int, Role], budget: int) -> dict[int, int]:
-    """Return how many voices each group has; one line counts as one voice of the budget."""
+    """Return how many voices each group has; a broken chord counts as two of the budget."""
     sizes = dict.fromkeys(roles, 1)
-    left = budget - len(roles)
+    left = budget - len(roles) - list(roles.values()).count("broken")
     chordal = [g for g in (PIANO, GUITAR, STRINGS) if roles.get(g) in ("chords", "pad")]
     while left > 0 and any(sizes[group] < 4 for group in chordal):
         for group in chordal:
