@@ -12,6 +12,8 @@ from emsync.training.craft.manners import Kind, Part
 from emsync.training.craft.patterns import STABS, TABLES, Level, figure, parsed, rhythm
 from emsync.training.craft.voicing import led, open_stack
 
+REACH = 4
+"""Semitones by which a broken chord may rise above the part's range."""
 RESTRUCK_FROM = 6
 """Steps: a chord that changes under a stroke with this much still to come is struck again."""
 
@@ -105,7 +107,10 @@ class Accompanist:
             return stack[:2] if self.energy < 0.7 else stack[:3]
         place = 0 if code == "l" else int(code)
         octaves, voice = divmod(place, len(stack))
-        return (stack[voice] + 12 * octaves,)
+        pitch = stack[voice] + 12 * octaves
+        while octaves and pitch > self.part.high + REACH:
+            octaves, pitch = octaves - 1, pitch - 12
+        return (pitch,)
 
     def _strokes(self, first: int, last: int) -> list[Event]:
         """Return the pattern played over the chords."""

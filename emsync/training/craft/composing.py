@@ -97,6 +97,7 @@ def _melody(job: Commission, plan: Plan, spans: Sequence[ChordSpan], cadence: in
     # In 6/8 a melody moves in eighths where it moves in quarters elsewhere.
     lively = 1.5 if job.metre == "6/8" else 1.0
     bar_seconds = job.grid.seconds_per_step(0) * plan.metre.bar * lively
+    gate = rng.choice((1.0, 1.0, 1.0, 0.8, 0.6))  # how long short notes are held: legato or not
     themes: dict[str, tuple[Motif, ...]] = {}
     first = theme(rng, job.metre, job.moods[0].arousal, bar_seconds)
     for section in section_spans(plan):
@@ -112,7 +113,12 @@ def _melody(job: Commission, plan: Plan, spans: Sequence[ChordSpan], cadence: in
             if letter not in "AI" and rng.random() < 0.4:
                 themes[letter] = tuple(motif.inverted() for motif in first)
         line += singer.sing(themes[letter], (section.start, last), here.lead, _middle(here))
-    return line
+    return [
+        note.moved(note.start, note.start + max(2, round((note.end - note.start) * gate)))
+        if note.end - note.start <= STEPS_PER_QUARTER
+        else note
+        for note in line
+    ]
 
 
 def _doubled(job: Commission, plan: Plan, lead: Sequence[Event]) -> list[Event]:

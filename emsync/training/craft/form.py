@@ -40,7 +40,7 @@ def mode_for(rng: random.Random, valence: float, among: Sequence[ModeName]) -> M
     """Return a mode that suits the valence; the clearer the valence, the surer the choice."""
     modes = list(among) or list(BRIGHTNESS)
     weights = [
-        COMMON[mode] * math.exp(-(((BRIGHTNESS[mode] - valence) / 0.4) ** 2)) for mode in modes
+        COMMON[mode] * math.exp(-(((BRIGHTNESS[mode] - valence) / 0.35) ** 2)) for mode in modes
     ]
     return rng.choices(modes, weights if sum(weights) > 1e-12 else None)[0]
 
