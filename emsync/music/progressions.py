@@ -98,7 +98,7 @@ _BANK: dict[ModeName, tuple[tuple[str, str, str], ...]] = {
         ("i iv bVI V", "", _PRACTICE),
         ("i iv i V", "", _PRACTICE),
         ("i bVI V i/b3 iv iiø V bVI", "cinematic piano waltz", _PRACTICE),
-        ("i iv bVII bIII bVI iiø V VI7/b2", "cinematic piano waltz", "circle of fifths (Vivaldi)"),
+        ("i iv bVII bIII bVI iiø i/5 V", "cinematic piano waltz", "circle of fifths (Vivaldi)"),
         ("i v/b7 iv/b6 V", "cinematic piano waltz", "lament bass (Purcell)"),
         ("i V/7 v/b7 IV/6 iv/b6 i/5 iiø V", "cinematic piano", "chromatic lament bass"),
         ("i V i bVII bIII bVII i,V", "folk piano cinematic waltz", "La Folia (traditional)"),
@@ -122,7 +122,7 @@ _BANK: dict[ModeName, tuple[tuple[str, str, str], ...]] = {
         ("i bIII iv V", "folk rock pop", _SONG),
         ("i iv i bII V bVI iv V", "cinematic rock piano", "Neapolitan, common practice"),
         (
-            "i iv V VI7/b2 iv bVI iiø V",
+            "i iv V I7/3 iv bVI iiø V",
             "waltz piano cinematic",
             "applied dominant, common practice",
         ),
