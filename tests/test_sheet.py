@@ -80,8 +80,9 @@ def test_the_plan_is_on_the_sheet(result: Result) -> None:
 
 
 def test_the_sheet_of_a_piece_drawn_freely_has_no_plan(result: Result) -> None:
-    none = {"plan": None, "grid": None, "lead": (), "symbols": (), "sections": (), "chart": ""}
-    free = replace(result.composition, **none)
+    free = replace(
+        result.composition, plan=None, grid=None, lead=(), symbols=(), sections=(), chart=""
+    )
     sheet = sheet_of(replace(result, piece=replace(result.piece, composition=free)))
     assert sheet["bars"] == sheet["symbols"] == sheet["sections"] == [] and sheet["plan"] == ""
     assert {note[5] for note in sheet["notes"]} == {0}

@@ -200,8 +200,8 @@ def tempo_field(defaults: Settings) -> gr.Textbox:
     """The two bounds of the tempo, in one field; a `gr.Number` cannot be empty."""
     return gr.Textbox(
         value=_range_of(defaults.music),
-        label="Tempo (beats a minute)",
-        placeholder="by mood; or 92, or 80–100",
+        label="Beats a minute",
+        placeholder="by mood; 92; 80–100",
         max_length=40,
         max_lines=1,
         scale=2,
