@@ -120,7 +120,7 @@ def test_hardly_anything_rubs(pieces: list[Written]) -> None:
             if note.group != DRUMS:
                 sounding[note.start : note.end, note.pitch] = True
         shares.append((sounding[:, :-1] & sounding[:, 1:]).any(axis=1).mean())
-    assert np.mean(shares) < 0.06 and max(shares) < 0.35
+    assert np.mean(shares) < 0.016 and max(shares) < 0.12
 
 
 def test_themes_return() -> None:

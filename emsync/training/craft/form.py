@@ -110,6 +110,8 @@ def _sections(job: Commission, bars: int) -> tuple[Section, ...]:
     starts = _starts(job, bars)
     lift = job.draws("lift")
     lifted = lift.choice((1, 2)) if lift.random() < 0.08 and len(starts) > 3 else 0
+    # Middle sections may go to the dominant or the subdominant key, as songs and rondos do.
+    elsewhere = {"B": lift.choice((5, 7))} if lift.random() < 0.12 else {}
     sections: list[Section] = []
     modes: dict[tuple[float, str], ModeName] = {}
     for place, (first, letter) in enumerate(starts):
@@ -122,7 +124,7 @@ def _sections(job: Commission, bars: int) -> tuple[Section, ...]:
         name = letter if mood is job.moods[0] else letter.lower()
         groups, lead = _who(job, name, energy)
         last = place == len(starts) - 1
-        tonic = (key + lifted) % 12 if last else key
+        tonic = (key + (lifted if last else elsewhere.get(letter, 0))) % 12
         sections.append(
             Section(
                 first * bar, name, tonic, mode, mood.valence, mood.arousal, energy, groups, lead

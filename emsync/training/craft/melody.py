@@ -114,7 +114,7 @@ def theme(
     kinds["y"] = _motif(rng, rng.choice(CLOSES[metre]))
     kinds["z"] = _motif(rng, rng.choice(CLOSES[metre]))
     phrase = rng.choice(PHRASES)
-    second = phrase if rng.random() < 0.6 else rng.choice(PHRASES)
+    second = phrase if rng.random() < 0.8 else rng.choice(PHRASES)
     arc = rng.choice(ARCS)
     bars = []
     for place, sign in enumerate([*phrase, *second]):
