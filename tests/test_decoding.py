@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numba import njit
 
 from emsync.errors import Cancelled, EmsyncError
@@ -426,6 +428,68 @@ def test_the_music_is_shown_while_it_is_drawn(
             for end in range(2, lengths[2] + 1, DRAWS_PER_SKETCH)
         ]
     assert shown == expected
+
+
+def test_what_is_shown_of_a_long_piece_grows_with_its_length(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("emsync.music.decoding.DRAWS_PER_SKETCH", 2)
+    monkeypatch.setattr("emsync.music.decoding.GROWTH_PER_SKETCH", 1 / 8)
+    shown: dict[float, list[int]] = {}
+    for seconds in (6.0, 24.0):
+        brief = Brief(0.0, 0.0, (), seconds, 0)
+        sketches: list[tuple[int, ...]] = []
+        (piece,) = generate(
+            small(), [brief], PUBLISHED, CancelToken(), silent_share, sketches.append
+        )
+        shown[seconds] = [len(tokens) for tokens in (*sketches, piece.tokens)]
+    short, long = shown.values()
+    assert long[:5] == short[:5] == [2, 4, 6, 8, 10]
+    growth = long[-1] / short[-1]
+    assert growth > 2
+    assert sum(long) / sum(short) < 1.5 * growth, "the square of it if shown every two draws"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.floats(0.01, 30.0), max_size=12),
+    st.lists(st.one_of(st.just(v.CHORD), st.integers(1, 125).map(v.shift_token)), max_size=80),
+    st.sampled_from([None, 0.125, 0.5]),
+)
+def test_the_next_boundary_is_the_nearest_that_is_open_and_ahead(
+    boundaries: list[float], tokens: list[int], tolerance: float | None
+) -> None:
+    asked = replace(PUBLISHED, late_tolerance=tolerance)
+    row = Row(Brief(0.0, 0.0, tuple(sorted(boundaries)), 60.0, 0), asked, (v.BAR,))
+    for token in tokens:
+        ahead = [row.announced[number] - row.seconds for number in row.open_boundaries]
+        expected = min((offset for offset in ahead if offset >= 0), default=math.inf)
+        assert row.offset == pytest.approx(expected, abs=1e-7)
+        coming = [at for at in row.open_boundaries.values() if at > row.seconds]
+        landed = row.landing(token)
+        if tolerance is not None and (ticks := v.shift_ticks(landed)) and coming:
+            assert row.seconds + ticks * v.TICK_SECONDS < min(coming) + max(tolerance, 0.01)
+        row.take(landed, 9)
+
+
+def test_boundaries_that_are_past_are_not_looked_at_again() -> None:
+    """450 cuts in half an hour: what a token costs must not grow with those behind."""
+
+    class Counting(dict[int, float]):
+        looks = 0
+
+        def __getitem__(self, number: int) -> float:
+            Counting.looks += 1
+            return super().__getitem__(number)
+
+    row = Row(Brief(0.0, 0.0, tuple(4.0 * i for i in range(451)), 1800.0, 0), PUBLISHED, (v.BAR,))
+    row.announced = Counting(row.announced)
+    draws = 0
+    while not row.finished:
+        assert 0 <= row.offset <= 4
+        row.take(row.landing(v.shift_token(100)), 9)
+        draws += 1
+    assert draws > 2000 and Counting.looks < 6 * draws
 
 
 def test_the_oldest_of_several_stuck_notes_is_ended_first() -> None:

@@ -30,6 +30,9 @@ DRAWS_PER_SHARE = 16
 """Draws, one in each piece, after which the share done is told."""
 DRAWS_PER_SKETCH = 32
 """Draws after which the music so far is shown. Ours: a few times a second on one core."""
+GROWTH_PER_SKETCH = 1 / 100
+"""Share by which a piece has grown, at least, when it is shown again: so all that is shown while
+half an hour is drawn grows with its length, not with the square of it. Ours: a pixel or two."""
 
 Sketch = Callable[[tuple[int, ...]], None]
 """Shown the tokens so far of a piece that is being drawn; must return quickly."""
@@ -235,7 +238,8 @@ class Drawing:
             cancel: looked at before every token.
             advance: told the share that is done, in [0, 1].
             sketch: shown the first of them that is not finished, after the first draw and every
-                `DRAWS_PER_SKETCH` from there on. It begins as the piece will.
+                `DRAWS_PER_SKETCH` from there on, less often in a long piece
+                (`GROWTH_PER_SKETCH`). It begins as the piece will.
             until: seconds from the beginning of the pieces.
             beside: pieces that are drawn along for as long as that takes.
 
@@ -269,7 +273,7 @@ class Drawing:
     ) -> None:
         """As `draw`, for pieces of one stepper."""
         ends = [min(one.row.brief.seconds, until) for one in leading]
-        drawn_in_all = 0
+        drawn_in_all, due = 0, 1
         with one_thread() if self._model.head.weight.device.type == "cpu" else nullcontext():
             if part not in self._steppers:
                 rows = min(self._at_once, len(self._readings) - part)
@@ -290,8 +294,10 @@ class Drawing:
                         for one, end in zip(leading, ends, strict=True)
                     ]
                     advance(sum(shares) / len(shares))
-                if sketch is not None and drawn_in_all % DRAWS_PER_SKETCH == 1:
-                    sketch(tuple(lead[0].row.tokens))
+                if sketch is not None and drawn_in_all >= due:
+                    shown = tuple(lead[0].row.tokens)
+                    sketch(shown)
+                    due += max(DRAWS_PER_SKETCH, round(GROWTH_PER_SKETCH * len(shown)))
 
 
 def _draw_once(stepper: Stepper, active: Sequence[_Reading], settings: MusicSettings) -> None:

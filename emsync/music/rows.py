@@ -5,7 +5,9 @@ notes and standing still; `emsync.music.on_grid` adds the beat and the chords of
 """
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -77,7 +79,7 @@ class Brief:
 
     def changes_by(self, seconds: float) -> int:
         """How many changes of mood lie behind."""
-        return sum(change.seconds <= seconds for change in self.changes)
+        return bisect_right(self.changes, seconds, key=lambda change: change.seconds)
 
     def mood_after(self, changes: int) -> tuple[float, float]:
         """Valence and arousal after so many changes."""
@@ -145,7 +147,9 @@ class Row:
         """Which of BAR and CHORD this time step has."""
         self.open_boundaries = dict(enumerate(brief.boundaries))
         self.announced = dict(self.open_boundaries)
-        """When the model expects each boundary; moved by `landing`."""
+        """When the model expects each boundary; moved by `landing`, to later."""
+        self._ahead = deque(self.open_boundaries)
+        """Numbers of the boundaries, without the first ones that are past or ticked off."""
         self.reach = settings.sensitivity
         """Seconds from a boundary within which a chord ticks it off."""
         self.hits: list[Hit] = []
@@ -163,9 +167,23 @@ class Row:
     @property
     def offset(self) -> float:
         """Seconds to the next boundary that is neither past nor ticked off."""
-        now = self.seconds
-        announced = (self.announced[number] for number in self.open_boundaries)
-        return min((at - now for at in announced if at >= now), default=math.inf)
+        nearest = math.inf
+        for number in self._coming():
+            if self.brief.boundaries[number] - self.seconds >= nearest:
+                break
+            if self.announced[number] >= self.seconds:
+                nearest = min(nearest, self.announced[number] - self.seconds)
+        return nearest
+
+    def _coming(self) -> Iterator[int]:
+        """Yield the boundaries that are neither past nor ticked off, in their order."""
+        while self._ahead and (
+            self._ahead[0] not in self.open_boundaries
+            or max(self.announced[self._ahead[0]], self.brief.boundaries[self._ahead[0]])
+            < self.seconds
+        ):
+            self._ahead.popleft()
+        return (number for number in self._ahead if number in self.open_boundaries)
 
     @property
     def harmony(self) -> Harmony:
@@ -241,10 +259,12 @@ class Row:
         """
         tolerance = self.settings.late_tolerance
         ticks = v.shift_ticks(token)
-        coming = [(at, n) for n, at in self.open_boundaries.items() if at > self.seconds]
-        if tolerance is None or not ticks or not coming:
+        if tolerance is None or not ticks:
             return token
-        at, number = min(coming)
+        ahead = ((self.open_boundaries[number], number) for number in self._coming())
+        at, number = next((one for one in ahead if one[0] > self.seconds), (math.inf, -1))
+        if number < 0:
+            return token
         needed = math.ceil((at - self.seconds) / v.TICK_SECONDS - 1e-6)
         if ticks < needed:
             return token
