@@ -23,6 +23,8 @@ LOWEST, HIGHEST = 28, 50
 HOME = 38
 """Around which a written line begins."""
 FAR_FROM_HOME = 8
+LARGEST_LEAP = 7
+"""Semitones from one drawn note to the next; wider ones but the octave are folded."""
 WALKING = ("jazz",)
 APPROACHED = ("jazz", "pop", "rock", "folk", "waltz", "piano")
 """Styles in which the last note before a change may lead into the next root by a step."""
@@ -226,6 +228,9 @@ def _obey(
     """Return the pitch that a drawn bass note gets."""
     while note.pitch > HIGHEST - 4:
         note = note.at_pitch(note.pitch - 12)
+    if drawn is not None and LARGEST_LEAP < abs(note.pitch - drawn) != 12:
+        # A bass that jumps about has no line; octaves are a figure of their own.
+        note = note.at_pitch(note.pitch + (12 if note.pitch < drawn else -12))
     if first or drawn is None or played is None:
         return nearest(note.pitch, (chord.chord.lowest,), LOWEST, HIGHEST)
     goal = plan.chord_at(chord.end).lowest

@@ -36,6 +36,8 @@ ARCH = 4.0
 """Degrees of the scale that the arch rises."""
 BEAM = 24
 """Continuations that are kept while a tune is laid over its chords."""
+STEPS_ABOVE = 2
+"""Semitones that the last note may lie above the range, rather than fall an octave."""
 TRIES = 16
 """Contours of which the best is taken."""
 PICKUP_SHARE = 0.5
@@ -311,10 +313,13 @@ def sing(
             following = tune.notes[index + 1] if index + 1 < len(tune.notes) else None
             before = tune.notes[index - 1] if index else None
             played = out[-1][2] if out else None
-            pitch = _fit(note, before, following, played, plan, span, base, at, (low, high))
+            heard = _heard_from(plan, at, min(at + note.length, end))
+            pitch = _fit(note, before, following, played, plan, span, base, heard, (low, high))
             if out:
                 out[-1] = (out[-1][0], min(out[-1][1], at), out[-1][2])
-            out += _over_changes(plan, at, min(at + note.length, end), pitch, low, high)
+            until = min(at + note.length, end)
+            changed = _over_changes(plan, heard, until, pitch, low, high)
+            out += [(at, *changed[0][1:]), *changed[1:]]
     return [(a, b, p) for a, b, p in out if b > a]
 
 
@@ -365,6 +370,17 @@ def _fit(
     return pitch
 
 
+def _heard_from(plan: Plan, start: int, end: int) -> int:
+    """Return the step from which a note is heard with its chord.
+
+    A note less than an eighth before a change anticipates the new chord.
+    """
+    at = bisect_right(plan.chords, start, key=lambda c: c.step)
+    if at < len(plan.chords) and plan.chords[at].step < min(start + STEPS_PER_EIGHTH, end):
+        return plan.chords[at].step
+    return start
+
+
 def _over_changes(
     plan: Plan, start: int, end: int, pitch: int, low: int, high: int
 ) -> list[tuple[int, int, int]]:
@@ -391,13 +407,17 @@ def come_home(
     whichever the chord before the cadence bears and lies nearer.
     """
     line = list(notes)
-    if plan.cadence is None or not line:
+    if plan.cadence is None:
+        return line
+    while line and line[-1][0] > plan.cadence - STEPS_PER_EIGHTH:
+        line.pop()
+    if not line:
         return line
     start, end, pitch = line[-1]
     if end < plan.cadence - plan.metre.beat:
         return line
     root = plan.chord_at(plan.cadence).root
-    goal = nearest(pitch, (root,), low, high)
+    goal = nearest(pitch, (root,), low, high + STEPS_ABOVE)
     tones = plan.chord_at(plan.cadence - 1).tones
     near = [goal + step for step in (2, -1, 1, -2) if (goal + step) % 12 in tones]
     if near:
