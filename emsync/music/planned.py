@@ -286,9 +286,10 @@ def _brief(grid: Grid, plan: Plan, curve: MoodCurve, seconds: float, seed: int) 
         return float(grid.ticks_of(step)) * v.TICK_SECONDS
 
     (_, _, mood), *later = curve.stretches(seconds)
+    sounding = grid.seconds_of(np.arange(grid.steps))
     changes: dict[int, MoodChange] = {}
     for start, _, then in later:
-        step = int(np.searchsorted(grid.seconds_of(np.arange(grid.steps)), start - 1e-6))
+        step = int(np.searchsorted(sounding, start - 1e-6))
         changes[step] = MoodChange(clock(step), then.valence, then.arousal)
     return Brief(
         mood.valence,
