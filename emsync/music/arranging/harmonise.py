@@ -88,7 +88,7 @@ def _play(
 ) -> list[Event]:
     """Return what a group plays while one chord lasts."""
     if part.role == "pad":
-        return _hold(part, chord, hand, plan)
+        return _hold(part, chord, hand)
     if part.role == "broken":
         return _break(part, chord, hand, plan)
     struck = list(onsets(notes))
@@ -113,16 +113,13 @@ def _play(
     return out
 
 
-def _hold(part: Part, chord: ChordSpan, hand: _Hand, plan: Plan) -> list[Event]:
-    """Return a held chord, struck anew at each bar line."""
-    bar = plan.metre.bar
+def _hold(part: Part, chord: ChordSpan, hand: _Hand) -> list[Event]:
+    """Return a held chord, struck anew as often as its instrument needs it."""
+    again, least = part.hold, min(part.hold, STEPS_PER_QUARTER) // 2
+    grid = range((chord.start // again + 1) * again, chord.end, again)
+    # A remainder of less than half a beat joins its neighbour.
     edges = [chord.start]
-    # A remainder of less than a beat before a bar line joins the bar.
-    edges += [
-        line
-        for line in range((chord.start // bar + 1) * bar, chord.end, bar)
-        if line - chord.start >= plan.metre.beat and chord.end - line >= plan.metre.beat
-    ]
+    edges += [at for at in grid if at - chord.start > least and chord.end - at > least]
     ends = [*edges[1:], chord.end]
     return [
         Event(part.group, pitch, start, end)

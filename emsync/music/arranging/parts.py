@@ -38,6 +38,8 @@ BREAKING = 0.15
 """Arousal below which repeated chords are broken into figures."""
 CALM_BELOW = 0.3
 """Arousal from which strings may drive the music by repeated chords."""
+DRIVEN = 0.5
+"""Energy from which held chords of guitar and piano are struck on every beat."""
 EVEN = 0.6
 """Share of equal distances between onsets from which a line has a rhythm of its own. Where the mood
 is calm, one that has none is heard as hesitating."""
@@ -65,6 +67,8 @@ class Part:
     """Whether a line that stays on its note is led through the chord instead."""
     unit: int
     """Steps from one note of a broken chord to the next."""
+    hold: int
+    """Steps after which a held chord is struck anew."""
     figure: Figure
     """Order in which a broken chord sounds its voices."""
 
@@ -136,8 +140,21 @@ def share_parts(
             restless=section.arousal < 0.4,
             unit=STEPS_PER_EIGHTH if section.energy >= FLOWING else plan.metre.beat,
             figure=_figure(plan, turn),
+            hold=_hold_of(plan, group, section.energy),
         )
     return parts
+
+
+def _hold_of(plan: Plan, group: int, energy: float) -> int:
+    """Return the steps after which a held chord is struck anew.
+
+    Bows hold as long as they like; strings that are plucked or struck die away.
+    """
+    if group == STRINGS:
+        return plan.metre.bar
+    if plan.metre.name == "3/4":
+        return plan.metre.beat if energy >= DRIVEN else plan.metre.bar
+    return plan.metre.beat if energy >= DRIVEN else plan.metre.bar // 2
 
 
 def _look_at(events: Sequence[Event], plan: Plan) -> _Drawn:
