@@ -550,6 +550,32 @@ def test_the_report_of_a_fresh_process_gives_the_same_midi(scored: Scored, tmp_p
     assert again.read_bytes() == first.read_bytes()
 
 
+def test_a_theme_comes_with_the_piece_and_is_asked_for_again(
+    films: Films, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import pretty_midi
+
+    tune = pretty_midi.PrettyMIDI(initial_tempo=120)
+    flute = pretty_midi.Instrument(73)
+    for i, pitch in enumerate((69, 72, 76, 74, 72, 71, 69, 64)):
+        flute.notes.append(pretty_midi.Note(80, pitch, 0.5 * i, 0.5 * i + 0.5))
+    tune.instruments.append(flute)
+    theme = tmp_path / "tune.mid"
+    tune.write(str(theme))
+    film, report = films.plain(), tmp_path / "report.json"
+    first, again = tmp_path / "first.mid", tmp_path / "again.mid"
+    files = ("-o", tmp_path / "out.mp4", "--overwrite", "-q")
+    run = say(capsys, film, *files, "--midi", first, "--report", report, "--theme", theme)
+    assert run == Run(0, "", "")
+    told = json.loads(report.read_text())
+    assert told["settings"]["music"]["theme"] == "tune.mid"
+    assert len(told["music"]["theme_sha256"]) == 64
+    replay = (film, *files, "--midi", again, "--from-report", report)
+    assert_refused(say(capsys, *replay), "“tune.mid”", "--theme")
+    assert say(capsys, *replay, "--theme", theme) == Run(0, "", "")
+    assert again.read_bytes() == first.read_bytes()
+
+
 def test_options_beside_a_report_win(
     scored: Scored, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
