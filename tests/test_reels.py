@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_planning import Film, cut_every
 
 from emsync.emotion.mapping import Mood
 from emsync.music import reels
+from emsync.music.form import CONTRASTS
 from emsync.music.grid import METRES, Grid, lay_grid
+from emsync.music.plan import Plan, Section
 from emsync.music.reels import (
     DOMINANT,
     LONGEST_REEL,
@@ -21,6 +24,7 @@ from emsync.music.reels import (
     refrain_of,
     theme_of,
 )
+from emsync.settings import MusicSettings, Style
 
 CALM, TENSE = Mood(0.3, -0.4), Mood(-0.5, 0.6)
 SECTION = 16 * 48 // 2
@@ -136,3 +140,79 @@ def test_the_work_grows_with_the_length_and_no_faster(monkeypatch: pytest.Monkey
     half, costs = costs, 0
     divided(30)
     assert costs < 2.5 * half, "four times as many if every pair of sections were looked at"
+
+
+# In a plan --------------------------------------------------------------------------------------
+
+
+def long_plan(
+    asked: MusicSettings, moods: list[tuple[float, float]], seed: int = 3, minutes: float = 12
+) -> Plan:
+    return Film(60 * minutes, cut_every(7, 60 * minutes), moods).plan(asked, seed)
+
+
+def reels_of(plan: Plan) -> list[list[Section]]:
+    """Neighbouring sections, divided where letter and key change at once: at reels, and around
+    contrasts in a key of their own, which are short."""
+    out = [[plan.sections[0]]]
+    for before, section in pairwise(plan.sections):
+        if section.letter != before.letter and section.key != before.key:
+            out.append([])
+        out[-1].append(section)
+    return out
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 999), st.sampled_from(["auto", "pop", "cinematic", "jazz"]))
+def test_a_long_plan_leaves_home_comes_back_and_ends_once(seed: int, style: Style) -> None:
+    plan = long_plan(MusicSettings(style=style), [(0.3, 0.2)], seed)
+    first, last = plan.sections[0], plan.sections[-1]
+    assert (first.letter, first.key) == (last.letter, last.key) == ("A", first.key)
+    away = {(section.key - first.key) % 12 for section in plan.sections}
+    assert {DOMINANT, SUBDOMINANT} <= away
+    refrains = [
+        max(letters, key=letters.count)
+        for letters in ([s.letter for s in reel] for reel in reels_of(plan))
+        if len(letters) > 3
+    ]
+    assert len(set(refrains)) > 1, "one refrain does not carry minutes"
+    assert plan.cadence == plan.hits[-1]
+    assert plan.chord_at(plan.end).root == first.key
+
+
+def test_themes_return_in_other_keys_with_the_same_chords() -> None:
+    plan = long_plan(MusicSettings(style="pop"), [(0.3, 0.2)])
+    ends = [*(section.step for section in plan.sections[1:]), plan.end]
+    heard: dict[str, list[set[int]]] = {}
+    keys: dict[str, set[int]] = {}
+    for section, end in zip(plan.sections, ends, strict=True):
+        inside = [chord for chord in plan.chords if section.step <= chord.step < end]
+        degrees = {(chord.root - section.key) % 12 for chord in inside}
+        heard.setdefault(section.letter, []).append(degrees)
+        keys.setdefault(section.letter, set()).add(section.key)
+    assert len(keys["A"]) >= 2 and len(keys["B"]) >= 2
+    for letter, times in heard.items():
+        # What leads to a section and to a hit point may be another chord each time.
+        shared = set.intersection(*times)
+        assert len(shared) >= 3 or len(keys[letter]) == 1
+        assert all(len(shared) >= len(degrees) - 3 for degrees in times)
+
+
+def test_a_key_that_is_asked_for_is_kept_for_half_an_hour() -> None:
+    plan = long_plan(MusicSettings(tonic="Eb"), [(0.3, 0.2), (-0.5, 0.1)], minutes=30)
+    assert {section.key for section in plan.sections} == {3}
+
+
+def test_a_mood_that_comes_back_finds_its_music() -> None:
+    plan = long_plan(MusicSettings(), [(0.6, 0.3), (-0.6, 0.3), (0.6, 0.3)])
+    bright = [section.letter for section in plan.sections if section.valence > 0]
+    dark = [section.letter for section in plan.sections if section.valence < 0]
+    assert not set(bright) & set(dark)
+    assert bright[0] == bright[-1] == "A"
+
+
+def test_a_plan_grows_with_the_film_and_no_faster() -> None:
+    ten, thirty = (long_plan(MusicSettings(), [(0.3, 0.2)], minutes=m) for m in (10, 30))
+    for what in ("chords", "sections", "hits"):
+        assert len(getattr(thirty, what)) < 3.5 * len(getattr(ten, what))
+    assert len({section.letter for section in thirty.sections}) <= CONTRASTS + 1

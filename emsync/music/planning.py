@@ -6,8 +6,9 @@ in `emsync.music.progressions`; this module lays chord changes on the grid and d
 
 import random
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from emsync.emotion.curve import MoodCurve
@@ -18,6 +19,7 @@ from emsync.music.harmonic_rhythm import LONGEST_CHORD, changes_of
 from emsync.music.harmony import Degree, has_places, key_of, parse_chords
 from emsync.music.plan import PITCH_NAMES, QUALITIES, SCALES, Chord, ModeName, Plan, Section
 from emsync.music.progressions import Cadence, Progression, cadence_of, dressed, progressions
+from emsync.music.reels import divide_into_reels, refrain_of, theme_of
 from emsync.settings import MusicSettings
 
 BRIGHTNESS_PER_VALENCE = 0.32
@@ -81,7 +83,9 @@ class _Place(NamedTuple):
 
     start: int
     number: int
-    """The same for the same music; the cast's first number is its main section."""
+    """The same for the same music; the cast's first number is its first theme."""
+    contrast: bool
+    """Whether the form of its reel has something else for its main section."""
     mood: Mood
     cast: _Cast
 
@@ -122,7 +126,8 @@ def write_plan(
     if settings.chords.strip():
         return _plan_with_chart(grid, sections, hits, cadence, style, settings)
     themes = _themes(sections, style, rnd)
-    chords = _chords(grid, sections, themes, hits, cadence)
+    in_key = [themes[section.letter]._replace(key=section.key) for section in sections]
+    chords = _chords(grid, sections, in_key, hits, cadence)
     return Plan(grid.metre, chords, sections, tuple(hits), cadence, grid.steps, style)
 
 
@@ -151,9 +156,20 @@ def _sections(
     has_intro = seconds >= form.LEAST_FOR_INTRO and (
         float(grid.seconds_of(stretches[0].end)) >= 2 * form.USUAL_SECTION
     )
+    begun = [
+        form.section_starts(grid, stretch, hits, has_intro and i == 0)
+        for i, stretch in enumerate(stretches)
+    ]
+    reels = divide_into_reels(
+        grid,
+        [start for starts in begun for start in starts],
+        [stretch.mood for stretch, starts in zip(stretches, begun, strict=True) for _ in starts],
+        hits,
+        modulates=settings.tonic == "auto",
+    )
     casts: list[_Cast] = []
     places: list[_Place] = []
-    for i, stretch in enumerate(stretches):
+    for i, (stretch, starts) in enumerate(zip(stretches, begun, strict=True)):
         cast = next((c for c in casts if _alike(c.mood, stretch.mood)), None)
         if cast is None:
             mode = form.mode_for(stretch.mood, style, settings, rnd)
@@ -162,14 +178,13 @@ def _sections(
                 home = _relative_key(places[-1].cast, mode)
             cast = _Cast(stretch.mood, mode, home, len(casts) * (form.CONTRASTS + 1))
             casts.append(cast)
-        intro = has_intro and i == 0
-        starts = form.section_starts(grid, stretch, hits, intro)
-        numbers = form.form_of(len(starts) - intro, rnd)
-        if intro:
-            numbers = (0, *numbers)
+        edges = {len(places), len(places) + len(starts)}
+        edges |= {reel.first for reel in reels if min(edges) < reel.first < max(edges)}
+        parts = [stop - first for first, stop in pairwise(sorted(edges))]
+        formed = _formed(parts, has_intro and i == 0, rnd)
         places += [
-            _Place(start, cast.first + number, stretch.mood, cast)
-            for start, number in zip(starts, numbers, strict=True)
+            _Place(start, cast.first + theme, contrast, stretch.mood, cast)
+            for start, (theme, contrast) in zip(starts, formed, strict=True)
         ]
     order = list(dict.fromkeys(place.number for place in places))
     names = dict(zip(order, form.letter_names(len(order)), strict=True))
@@ -180,16 +195,18 @@ def _sections(
             moves = rnd.random() < MODULATING.get(style, 0.6)
             keys[number] = (keys[number] + moves * rnd.choice(NEIGHBOUR_KEYS)) % 12
     sections = []
-    for i, place in enumerate(places):
+    lasting = [reel for reel in reels for _ in range(reel.first, reel.stop)]
+    for i, (place, reel) in enumerate(zip(places, lasting, strict=True)):
         intro = has_intro and i == 0
-        energy = form.base_energy(place.mood.arousal, settings)
-        energy += form.arc(i, len(places), place.number in contrasts, intro)
+        energy = form.base_energy(place.mood.arousal, settings) + reel.energy
+        energy += form.arc(i - reel.first, reel.stop - reel.first, place.contrast, intro)
         energy = min(1.0, max(0.05, energy))
+        home = keys[place.number] if place.contrast else place.cast.key
         sections.append(
             Section(
                 step=place.start,
                 letter=names[place.number],
-                key=keys[place.number],
+                key=(home + reel.key) % 12,
                 mode=place.cast.mode,
                 valence=place.mood.valence,
                 arousal=place.mood.arousal,
@@ -199,6 +216,22 @@ def _sections(
             )
         )
     return form.with_leads(sections, style, has_intro, settings)
+
+
+def _formed(parts: Sequence[int], intro: bool, rnd: random.Random) -> list[tuple[int, bool]]:
+    """Return the theme of each section of a mood, and whether it is a contrast.
+
+    Args:
+        parts: sections in each of the reels that the mood goes through.
+        intro: the first section is one, and has the first theme.
+        rnd: of the plan.
+    """
+    formed = [(0, False)] if intro else []
+    for part, number in enumerate(parts):
+        refrain = refrain_of(part, len(parts), form.CONTRASTS + 1)
+        digits = form.form_of(number - (intro and part == 0), rnd)
+        formed += [(theme_of(digit, refrain), digit > 0) for digit in digits]
+    return formed
 
 
 def _relative_key(before: _Cast, mode: ModeName) -> int:
@@ -275,18 +308,18 @@ def _triad(degree: Degree, key: int) -> tuple[int, bool]:
 def _chords(
     grid: Grid,
     sections: Sequence[Section],
-    themes: dict[str, _Theme],
+    themes: Sequence[_Theme],
     hits: Sequence[int],
     cadence: int | None,
 ) -> tuple[Chord, ...]:
-    """Return the chords of the piece."""
+    """Return the chords of the piece; `themes` are those of the sections, each in its key."""
     end = grid.steps if cadence is None else cadence
     changes = changes_of(grid, sections, hits, end) if end else []
     begun = set(changes)
     # A section whose bar line lies close to a hit point begins with the chord on the hit.
     borders = [s.step if s.step in begun else s.step - grid.metre.beat + 1 for s in sections]
     chords: list[Chord] = []
-    for i, section in enumerate(sections):
+    for i, theme in enumerate(themes):
         stop = borders[i + 1] if i + 1 < len(sections) else grid.steps
         slots = changes[bisect_left(changes, borders[i]) : bisect_left(changes, stop)]
         following = sections[i + 1] if i + 1 < len(sections) else None
@@ -297,10 +330,10 @@ def _chords(
             target: _Theme | None = None
         else:
             closing = "open"
-            target = themes[following.letter]
-        chords += _dealt(slots, until, themes[section.letter], closing, target, grid)
+            target = themes[i + 1]
+        chords += _dealt(slots, until, theme, closing, target, grid)
     if cadence is not None:
-        home = themes[sections[-1].letter]
+        home = themes[-1]
         chords.append(home.cadence.tonic.chord(cadence, home.key))
     return _merged(chords, hits, themes, sections, grid)
 
@@ -388,7 +421,7 @@ def _same(one: Chord, other: Chord | None) -> bool:
 def _merged(
     chords: Sequence[Chord],
     hits: Sequence[int],
-    themes: Mapping[str, _Theme],
+    themes: Sequence[_Theme],
     sections: Sequence[Section],
     grid: Grid,
 ) -> tuple[Chord, ...]:
@@ -407,7 +440,7 @@ def _merged(
             if chord.step not in met and lasting <= LONGEST_CHORD:
                 continue
             following = chords[i + 1] if i + 1 < len(chords) else None
-            theme = themes[sections[max(0, bisect_right(steps, chord.step) - 1)].letter]
+            theme = themes[max(0, bisect_right(steps, chord.step) - 1)]
             if i + 1 == len(chords):
                 # The tonic at the end stays; what led to it gives way.
                 before = out[-2] if len(out) > 1 else None
