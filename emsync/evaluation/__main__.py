@@ -11,13 +11,13 @@ Sections, each with what it needs:
   tags         how far a track is from a reference track in what it sounds like (--tags)
   musicianship what a musician would check, of every way of composing beside real music (--shards)
 
-Without --only every section runs whose input is given. Time goes into composing: by default
+Without --only every section but the last runs whose input is given. Time goes into composing: by default
 20 films of a minute three times over (boundaries), 100 pieces of half a minute (emotion), each once
 as it comes and once with the best of eight openings of ten seconds, and 64 (statistics), five hours
 and a half of music in all. With the shipped weights that takes about 20 minutes on one free core,
 3 s a minute of music and the likelihood some minutes more; AV-Align takes 20 s a minute of film.
 The musicianship composes 60 pieces of a minute with each way as the app does, one by one with all
-their candidates: about 10 minutes a way. The files are written anew after each section.
+their candidates: about ten minutes a way. The files are written anew after each section.
 """
 
 import argparse
@@ -172,6 +172,8 @@ class Section:
     run: Callable[[Measurement, Advance], Any]
     needs: str | None = None
     """Option without which there is nothing to measure."""
+    when_named: bool = False
+    """Whether it runs only if --only names it, for it takes long."""
 
 
 SECTIONS = {
@@ -182,7 +184,7 @@ SECTIONS = {
     "av-align": Section(_av_align, "av_films"),
     "speed": Section(_speed),
     "tags": Section(_tags, "tags"),
-    "musicianship": Section(_musicianship, "shards"),
+    "musicianship": Section(_musicianship, "shards", when_named=True),
 }
 
 
@@ -257,7 +259,8 @@ def main(arguments: list[str] | None = None) -> int:
         options.device = "cuda" if torch.cuda.is_available() else "cpu"
     if options.rolls and options.keep_pieces is None:
         made.error("--rolls needs --keep-pieces")
-    chosen = [name for name in SECTIONS if name in (options.only or SECTIONS) and given[name]]
+    usual = [name for name, one in SECTIONS.items() if not one.when_named]
+    chosen = [name for name in SECTIONS if name in (options.only or usual) and given[name]]
     try:
         table = measure(options, chosen)
     except EmsyncError as problem:
