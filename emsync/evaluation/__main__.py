@@ -11,13 +11,13 @@ Sections, each with what it needs:
   tags         how far a track is from a reference track in what it sounds like (--tags)
   musicianship what a musician would check, of every way of composing beside real music (--shards)
 
-Without --only every section but the last runs whose input is given. Time goes into composing: by default
-20 films of a minute three times over (boundaries), 100 pieces of half a minute (emotion), each once
-as it comes and once with the best of eight openings of ten seconds, and 64 (statistics), five hours
-and a half of music in all. With the shipped weights that takes about 20 minutes on one free core,
-3 s a minute of music and the likelihood some minutes more; AV-Align takes 20 s a minute of film.
-The musicianship composes 60 pieces of a minute with each way as the app does, one by one with all
-their candidates: about ten minutes a way. The files are written anew after each section.
+Without --only every section but the last runs whose input is given. Time goes into composing: by
+default 20 films of a minute three times over (boundaries), 100 pieces of half a minute (emotion),
+each once as it comes and once with the best of eight openings of ten seconds, and 64 (statistics),
+five hours and a half of music in all. With the shipped weights that takes about 20 minutes on one
+free core, 3 s a minute of music and the likelihood some minutes more; AV-Align takes 20 s a minute
+of film. The musicianship composes 60 pieces of a minute with each way as the app does, one by one
+with all their candidates: about ten minutes a way. The files are written anew after each section.
 """
 
 import argparse
