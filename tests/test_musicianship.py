@@ -123,8 +123,18 @@ def test_bars_that_change_their_length_are_told() -> None:
     found = measure(piece_of(song(), bars, int(bars[-1]) + BAR))
     assert found["bars_off_length"] == pytest.approx(10 / 29) == found["bars_off_stretch"]
     two_tempi = np.concatenate([np.arange(15) * BAR, 15 * BAR + np.arange(15) * (BAR + 60)])
-    found = measure(piece_of(song(), two_tempi, int(two_tempi[-1]) + BAR))
+    notes = song()
+    slowed = replace(notes, start=_slowed(notes.start), end=_slowed(notes.end))
+    found = measure(piece_of(slowed, two_tempi, int(two_tempi[-1]) + BAR))
     assert found["bars_off_length"] > 0.4 > 0.2 > found["bars_off_stretch"]
+    assert found["local_pulse_clarity"] > found["pulse_clarity"] + 0.1
+
+
+def _slowed(ticks: np.ndarray) -> np.ndarray:
+    """Ticks of a song that slows down by a quarter in its middle."""
+    middle = 15 * BAR
+    later = middle + (ticks - middle) * (BAR + 60) // BAR
+    return np.where(ticks < middle, ticks, later)
 
 
 def test_minor_sounds_less_major() -> None:

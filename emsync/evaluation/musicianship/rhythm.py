@@ -20,6 +20,8 @@ CLOSE_TICKS = 1.01
 """A note within a tick of its place on the grid is on it."""
 DRIFT_WINDOW, DRIFT_STEP, DRIFT = 1000, 500, 0.04
 """Ticks, ticks, share."""
+PULSE_WINDOW = 2000
+"""Ticks."""
 KICKS, SNARES, KIT = (35, 36), (37, 38, 39, 40), (35, 36, 37, 38, 39, 40)
 """General MIDI percussion."""
 CELLS = 16
@@ -47,6 +49,8 @@ class Rhythm:
     """Share of notes within a tick of a quarter of their bar. Ours."""
     pulse_clarity: float
     """Largest autocorrelation of the onsets at 60 to 250 beats a minute (Brown 1993)."""
+    local_pulse_clarity: float
+    """The same in windows of 16 s, mean: it lets the tempo change from scene to scene."""
     tempo_drift: float
     """Share of stretches of 8 s whose beat is more than 4 % off that of the piece. Ours."""
     kick_snare_likeness: float
@@ -75,7 +79,11 @@ def rhythm_of(piece: MeasuredPiece) -> Rhythm:
     beat, clarity = pulse(strength)
     found = _of_bars(piece) if len(piece.bars) > LEAST_BARS else {}
     names = Rhythm.__dataclass_fields__
-    told = {"pulse_clarity": clarity, "tempo_drift": _drift(strength, beat)}
+    told = {
+        "pulse_clarity": clarity,
+        "local_pulse_clarity": _local_pulse(strength),
+        "tempo_drift": _drift(strength, beat),
+    }
     return Rhythm(**dict.fromkeys(names, NAN) | found | told)
 
 
@@ -128,6 +136,12 @@ def _drift(strength: np.ndarray, beat: int) -> float:
         if some.sum() >= 6:  # fewer onsets have no beat
             ratios.append(lags[int(autocorrelation(some, lags).argmax())] / beat)
     return float((np.abs(np.array(ratios) - 1) > DRIFT).mean()) if ratios else NAN
+
+
+def _local_pulse(strength: np.ndarray) -> float:
+    begins = range(0, max(len(strength) - PULSE_WINDOW, 0) + 1, PULSE_WINDOW // 2)
+    windows = [strength[begin : begin + PULSE_WINDOW] for begin in begins]
+    return float(np.mean([pulse(some)[1] for some in windows]))
 
 
 def bar_contents(
