@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 from urllib.parse import urlencode
 
 from emsync.errors import EmsyncError
+from emsync.json_files import read_json
 from emsync.settings import ExpertSettings, FilmLimits, MusicSettings, Settings
 from emsync.wording import listed, one_line, quoted
 
@@ -36,8 +37,6 @@ LONGEST_QUERY = 6_000
 LONGEST_TEXT = 4_000
 """Characters of a setting that is any text. Ours: chords for half an hour, two a bar."""
 
-_LONGEST_WHOLE = 40
-"""Digits of a whole number in JSON."""
 _NUMBER = re.compile(r"[-+]?\d{1,18}(\.\d{1,25})?([eE][-+]?\d{1,3})?", re.ASCII)
 _WHOLE = re.compile(r"[-+]?\d{1,18}", re.ASCII)
 _QUOTIENT = re.compile(r"\d{1,18}/0{0,17}[1-9]\d{0,17}", re.ASCII)
@@ -333,53 +332,6 @@ def read_preset(path: Path, base: Settings | None = None, *, allow_paths: bool =
         return from_plain(asked, base, allow_paths=allow_paths)
     except EmsyncError as problem:
         raise EmsyncError(f"The preset {quoted(path.name)} cannot be used. {problem}") from problem
-
-
-def read_json(path: Path, most: int) -> Any:
-    """What a JSON file of at most `most` bytes holds.
-
-    Raises:
-        EmsyncError: it is not there, too large, not JSON, has not-a-numbers in it, or a name twice.
-    """
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made: dict[str, Any] = {}
-        for name, value in pairs:
-            if name in made:
-                raise ValueError(f"{_shown(name)} is there twice")
-            made[name] = value
-        return made
-
-    def whole(digits: str) -> int:
-        if len(digits) > _LONGEST_WHOLE:
-            raise ValueError(f"it has a number with {len(digits)} digits")
-        return int(digits)
-
-    def refused(word: str) -> float:
-        raise ValueError(f"{word} is no number")
-
-    try:
-        if path.exists() and not path.is_file():
-            raise EmsyncError(f"{quoted(path.name)} is not a file. Give the name of a JSON file.")
-        with path.open("rb") as file:
-            content = file.read(most + 1)
-        if len(content) > most:
-            raise EmsyncError(
-                f"{quoted(path.name)} is too large: at most {most / 1000:g} kB are read. "
-                "Choose another file."
-            )
-        return json.loads(content, object_pairs_hook=once, parse_constant=refused, parse_int=whole)
-    except FileNotFoundError as problem:
-        raise EmsyncError(
-            f"There is no file {quoted(path.name)}. Check the name and the folder."
-        ) from problem
-    except OSError as problem:
-        raise EmsyncError(f"{quoted(path.name)} cannot be read: {problem.strerror}.") from problem
-    except (ValueError, RecursionError) as problem:
-        reason = "it is nested too deep" if isinstance(problem, RecursionError) else problem
-        raise EmsyncError(
-            f"{quoted(path.name)} is not a JSON file that can be read: {reason}."
-        ) from problem
 
 
 # Queries ----------------------------------------------------------------------------------------

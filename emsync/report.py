@@ -19,10 +19,11 @@ from emsync.emotion.reading import EMOTIONS, EmotionReading, SceneReading, Voice
 from emsync.errors import EmsyncError
 from emsync.film.probe import Film
 from emsync.film.scenes import Cut
+from emsync.json_files import read_json
 from emsync.leftovers import whole
 from emsync.music.plan import PITCH_NAMES
 from emsync.pipeline import Analysis, Result
-from emsync.presets import from_plain, of_its_time, read_json, to_plain
+from emsync.presets import from_plain, of_its_time, to_plain
 from emsync.settings import Settings
 from emsync.wording import one_line, quoted
 

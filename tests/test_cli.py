@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 from conftest import Films
 
-from emsync.__main__ import _options, main, parser, settings_of
+from emsync.__main__ import main
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import EmsyncError
+from emsync.options import parser, read_options, settings_of
 from emsync.pipeline import STAGES
 from emsync.presets import as_in_the_paper, changed, read_preset, to_plain, write_preset
 from emsync.report import read_report
@@ -317,7 +318,7 @@ def say(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Run:
 
 def chosen(*arguments: str | Path) -> Settings:
     """The settings that a command line asks for."""
-    options, standard, _ = _options(parser, ["film.mp4", "-o", "out.mp4", *map(str, arguments)])
+    options, standard, _ = read_options(parser, ["film.mp4", "-o", "out.mp4", *map(str, arguments)])
     return settings_of(options, standard)
 
 

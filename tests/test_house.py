@@ -133,8 +133,8 @@ def test_the_readme_names_commands_that_exist() -> None:
 
 
 def test_the_readme_gives_the_options_as_they_are() -> None:
-    from emsync.__main__ import parser
     from emsync.music.checkpoint import DEFAULT
+    from emsync.options import parser
 
     text = documents()
     standard = vars(parser().parse_args(["film", "-o", "out"]))

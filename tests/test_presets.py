@@ -282,7 +282,7 @@ def test_what_is_missing_is_as_whoever_runs_it_has_it() -> None:
         ({"seed": 1.5}, ["seed must be a whole number"]),
         ({"music": {"primer": "/etc/passwd"}}, ["music.primer may not be set here"]),
         ({"sound": {"soundfont": "a.sf2"}}, ["sound.soundfont may not be set here"]),
-        ({"limits": {"seconds": 601}}, ["limits.seconds", "above 0 to 600"]),
+        ({"limits": {"seconds": 1801}}, ["limits.seconds", "above 0 to 1800"]),
         ({"limits": {"bytes": 0}}, ["limits.bytes"]),
         ({"seed": "line\nline" * 100}, ["“line?line", "…”"]),
     ],
