@@ -26,6 +26,7 @@ from emsync.music.decoding import (
     TOKENS_REMEMBERED,
     DecodedPiece,
     Drawing,
+    Mark,
     generate,
 )
 from emsync.music.midi import write_midi
@@ -428,6 +429,40 @@ def test_the_music_is_shown_while_it_is_drawn(
             for end in range(2, lengths[2] + 1, DRAWS_PER_SKETCH)
         ]
     assert shown == expected
+
+
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+def test_a_piece_can_go_back_and_on_in_another_way(guidance: float) -> None:
+    """Also where its context was read in anew, and then moods changed, after the mark."""
+    changes = (MoodChange(3.0, -0.5, 0.5), MoodChange(5.0, 0.5, -0.5))
+    briefs = [Brief(0.5, 0.5, (1.0, 2.5, 6.0), 16.0, seed, changes=changes) for seed in (0, 1)]
+    asked, cancel = replace(PUBLISHED, guidance=guidance), CancelToken()
+    model = small()
+
+    def drawn(*steps: float) -> tuple[Drawing, list[Mark]]:
+        drawing, marks = Drawing(model, briefs, asked), []
+        for until in steps:
+            drawing.draw([0], cancel, silent_share, until=until, beside=[1])
+            marks.append(drawing.mark(0))
+        return drawing, marks
+
+    for until in (0.0, 2.0, 3.0, 4.0, 5.0, 12.0):
+        drawing, (mark, end) = drawn(until, math.inf)
+        assert end.tokens[: len(mark.tokens)] == mark.tokens
+        # With the seed that it had there, the generator having drawn as often, it is the same.
+        again, (there,) = drawn(until)
+        assert there == mark
+        state = again.row(0).generator.get_state()
+        drawing.go_back(0, mark, 0)
+        assert drawing.mark(0) == mark and drawing.row(0).seconds == again.row(0).seconds
+        drawing.row(0).generator.set_state(state)
+        drawing.draw([0], cancel, silent_share)
+        assert drawing.mark(0).tokens == end.tokens
+        drawing.go_back(0, mark, 12345)
+        drawing.draw([0], cancel, silent_share)
+        other = drawing.mark(0)
+        assert other.tokens[: len(mark.tokens)] == mark.tokens and other.tokens != end.tokens
+        assert drawing.row(0).finished
 
 
 def test_what_is_shown_of_a_long_piece_grows_with_its_length(

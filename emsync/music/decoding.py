@@ -49,6 +49,19 @@ class DecodedPiece:
     """Draws in which a rule against standing still or silence left the model less choice."""
 
 
+@dataclass(frozen=True)
+class Mark:
+    """A place in a piece to which its drawing can go back."""
+
+    tokens: tuple[int, ...]
+    before: tuple[int, ...]
+    first: int
+    changes: int | None
+    """As `_Reading` has them there."""
+    full: bool
+    """Whether the context is."""
+
+
 def sample(
     logits: Tensor, temperatures: Tensor, top_p: float, draws: Tensor
 ) -> tuple[list[int], list[int]]:
@@ -128,6 +141,8 @@ class _Reading:
         """Index of the first token that the model has before it."""
         self.changes: int | None = None
         """Changes of mood that the model knows of; None before it has read anything."""
+        self.went_back: Mark | None = None
+        """Where to, if the model does not know of that yet."""
 
     @property
     def _offset(self) -> float:
@@ -140,9 +155,14 @@ class _Reading:
         self.harmonies.append(self.row.harmony)
 
     def is_stale(self, stepper: Stepper) -> bool:
-        """Whether the piece has to be read in (again): the mood changed or the context is full."""
+        """Whether the piece has to be read in (again): the mood changed, the context is full, or
+        the piece went back to where it was."""
         changes = self.row.brief.changes_by(self.row.seconds)
-        return changes != self.changes or stepper.pasts[self.places[0]].room == 0
+        return (
+            self.went_back is not None
+            or changes != self.changes
+            or stepper.pasts[self.places[0]].room == 0
+        )
 
     def read_in(self, stepper: Stepper) -> Tensor:
         """Logits (places, 1011) after what the model is to have before it.
@@ -152,14 +172,17 @@ class _Reading:
         """
         brief, written = self.row.brief, len(self.row.tokens)
         changes = brief.changes_by(self.row.seconds)
-        if self.changes is not None and stepper.pasts[self.places[0]].room == 0:
+        full = stepper.pasts[self.places[0]].room == 0
+        if self.went_back is not None:
+            full = self.went_back.full
+        if self.changes is not None and full:
             context = stepper.settings
             self.before = ()
             self.first = max(0, written - (context.context - context.prefix - 1) // 2)
         if self.changes is not None and self.changes != changes:
             self.before = ()
             self.first = max(self.first, written - TOKENS_REMEMBERED)
-        self.changes = changes
+        self.changes, self.went_back = changes, None
         primed = len(self.before)
         tokens = [self.count_token, *self.before, *self.row.tokens[self.first :]]
         offsets = [self.row.settings.maximum_offset] * primed + self.offsets[self.first :]
@@ -220,6 +243,29 @@ class Drawing:
         """As far as it is drawn."""
         row = self._readings[number].row
         return DecodedPiece(tuple(row.tokens), tuple(row.hits), row.forced)
+
+    def mark(self, number: int) -> Mark:
+        """Return where a piece stands."""
+        one = self._readings[number]
+        stepper = self._steppers.get(number - number % self._at_once)
+        full = stepper is not None and stepper.pasts[one.places.start].room == 0
+        if one.went_back is not None:
+            full = one.went_back.full
+        return Mark(tuple(one.row.tokens), one.before, one.first, one.changes, full)
+
+    def go_back(self, number: int, mark: Mark, seed: int) -> None:
+        """Take a piece back to a mark; it goes on from there with another seed.
+
+        What is known of its draws (`Row.forced` and the like) stays.
+        """
+        old = self._readings[number]
+        new = _Reading(old.row.brief, self._settings, old.places.start, len(old.places))
+        for token in mark.tokens[1:]:
+            new.take(token, v.SIZE)
+        new.row.go_on_as(old.row, seed)
+        new.before, new.first, new.changes = mark.before, mark.first, mark.changes
+        new.went_back = mark
+        self._readings[number] = new
 
     @torch.inference_mode()
     def draw(

@@ -65,6 +65,12 @@ class GridRow(Row):
         self.cost_in_all, self.time_draws = 0.0, 0
         self._weights: dict[tuple[Chord, bool], np.ndarray] = {}
 
+    def go_on_as(self, other: Row, seed: int) -> None:
+        """See `Row.go_on_as`."""
+        super().go_on_as(other, seed)
+        if isinstance(other, GridRow):
+            self.cost_in_all, self.time_draws = other.cost_in_all, other.time_draws
+
     @property
     def cost(self) -> float:
         """Nats that the grid took from a time shift or bar line, in the mean over the draws."""

@@ -156,6 +156,11 @@ class Row:
         self.narrow_draws = 0
         self.forced = 0
 
+    def go_on_as(self, other: "Row", seed: int) -> None:
+        """Take over what is known of the draws of the same piece; go on with another seed."""
+        self.forced = other.forced
+        self.generator.manual_seed(seed)
+
     @property
     def seconds(self) -> float:
         return self.ticks * v.TICK_SECONDS
