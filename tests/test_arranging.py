@@ -54,6 +54,7 @@ def plan_of(
     end = len(letters) * length + 2 * bar
     last = len(letters) * length
     loop = LOOPS[mode]
+    hits = tuple(hit for hit in hits if hit < last - 12)
     chords = {
         line * bar: Chord(line * bar, (key + loop[line % 4][0]) % 12, loop[line % 4][1])
         for line in range(last // bar)

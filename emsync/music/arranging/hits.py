@@ -116,6 +116,7 @@ def _strike(
     figure = len(inside) > 2 and len(inside) == len({e.start for e in inside})
     taken = frozenset(e.pitch for e in ringing if e.group == group)
     own = frozenset(e.pitch for e in inside) if figure else frozenset()
+    taken |= {e.pitch for e in around if e.group == group and e.lead and e.end > hit}
     pitches = _voicing_at(around, plan, hit, until, group, taken | own)
     if len(pitches) < FEWEST:
         pitches = _voicing_at(around, plan, hit, until, group, taken)
@@ -199,6 +200,8 @@ def set_ending(events: Sequence[Event], plan: Plan, allowed: Sequence[str]) -> l
     if melody:
         last = melody[-1]
         top = nearest(last.pitch, (chord.root,), 55, 91)
+        if any(e.group == last.group and e.pitch == top for e in ringing):
+            top += 12
         out.append(Event(last.group, top, at, plan.end, lead=True))
     if BASS in playing:
         near = next((e.pitch for e in reversed(out) if e.group == BASS), 36)

@@ -225,7 +225,7 @@ def _cost_of(
             cost += (1.2 if fits else 2.0) if strong else (0.0 if fits else 0.7)
     arch = 1.0 + ARCH * (1 - abs((index + 0.5) / len(bars) - PEAK) / PEAK)
     cost += 0.5 * abs(sum(places) / len(places) - arch)
-    cost += 4.0 * sum(not -4 <= degree <= 10 for degree in places)
+    cost += 4.0 * sum(not -3 <= degree <= 8 for degree in places)
     if index:
         step = abs(start - (starts[-1] + bars[index - 1].contour[-1]))
         cost += (0.6, 0.0, 0.3, 0.8, 1.2, 2.5)[step] if step < 6 else 5.0
@@ -328,9 +328,9 @@ def _octave(tune: Tune, span: SectionSpan, low: int, high: int) -> int:
     pitches = [_pitch(span.section.key, span.section.mode, n.degree, n.alter) for n in tune.notes]
     middle = (low + high) / 2
 
-    def misfit(octave: int) -> tuple[float, float]:
+    def misfit(octave: int) -> float:
         outside = sum(max(0, low - p - octave) + max(0, p + octave - high) for p in pitches)
-        return outside, abs(sum(pitches) / len(pitches) + octave - middle)
+        return outside + abs(sum(pitches) / len(pitches) + octave - middle)
 
     return min(range(24, 108, 12), key=misfit)
 

@@ -28,7 +28,7 @@ Figure = tuple[tuple[int, ...], ...]
 HOME = {GUITAR: (48, 71), PIANO: (48, 76), STRINGS: (48, 81)}
 """Registers of accompaniment: the middle octaves, where chords blend (Adler, "The Study of
 Orchestration"); the bass has what lies below, the melody what lies above."""
-LEAD_RANGE = {GUITAR: (62, 81), PIANO: (65, 86), STRINGS: (64, 86)}
+LEAD_RANGE = {GUITAR: (61, 83), PIANO: (63, 87), STRINGS: (62, 87)}
 """Registers of melodies, comfortable on the instrument and above the accompaniment."""
 SINGLE = 1.5
 """Notes struck together on average, below which a group plays a line rather than chords."""

@@ -4,15 +4,29 @@ Sections of one letter share it, so that the piece comes back to what it was.
 """
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 
 from emsync.music import vocabulary as v
 from emsync.music.arranging.bass import write_bass
 from emsync.music.arranging.comping import comping_rhythm
-from emsync.music.arranging.events import BASS, CHORDAL, Event, SectionSpan, in_order, within
+from emsync.music.arranging.events import (
+    BASS,
+    CHORDAL,
+    GUITAR,
+    PIANO,
+    Event,
+    SectionSpan,
+    in_order,
+    within,
+)
 from emsync.music.arranging.patterns import Pattern, lay, pattern_of
 from emsync.music.plan import Plan
 
+DRIVEN = 0.7
+"""Energy from which something has to come on every beat."""
+DRIVING = 0.75
+"""Onsets a beat that do."""
 PLACEHOLDER = (57, 62, 66)
 """Pitches of a chord that only stands for its rhythm; voicing gives it its own."""
 
@@ -44,8 +58,29 @@ def material(
                 continue
             pattern = patterns[span.section.letter, group]
             made += lay(pattern, span, plan) if pattern else own_part(span, plan, group, rng)
-        out.append(in_order(made))
+        out.append(in_order(_driven(made, span, plan, allowed, rng)))
     return out
+
+
+def _driven(
+    made: list[Event], span: SectionSpan, plan: Plan, allowed: Sequence[str], rng: random.Random
+) -> list[Event]:
+    """Return a section's material with something that drives it where its energy asks for that.
+
+    Where no chords come on at least every beat, guitar or piano takes its style's own part.
+    """
+    beats = (span.end - span.start) / plan.metre.beat
+    idle = {"bass", span.section.lead}
+    onsets = Counter(
+        group for group, _ in {(e.group, e.start) for e in made if v.GROUPS[e.group] not in idle}
+    )
+    if span.section.energy < DRIVEN or max(onsets.values(), default=0) >= DRIVING * beats:
+        return made
+    for group in (GUITAR, PIANO):
+        name = v.GROUPS[group]
+        if name in span.section.groups and name in allowed and name != span.section.lead:
+            return [e for e in made if e.group != group] + own_part(span, plan, group, rng)
+    return made
 
 
 def own_part(section: SectionSpan, plan: Plan, group: int, rng: random.Random) -> list[Event]:

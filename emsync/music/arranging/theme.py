@@ -121,9 +121,11 @@ def tune_of(theme: Theme, metre: Metre) -> Tune:
     if theme.notes[0][0] - origin > metre.bar // 2:
         # What begins late in its bar is an upbeat.
         origin += metre.bar
+    # The octave is the singer's.
+    octave = (min(pitch for _, _, pitch in theme.notes) - key) // 12
     notes = []
     for start, end, pitch in theme.notes:
-        degree, alter = _degree(pitch, key, mode)
+        degree, alter = _degree(pitch - 12 * octave, key, mode)
         notes.append(TuneNote(start - origin, end - start, degree, alter))
     last = max(note.offset + note.length for note in notes)
     return Tune(tuple(notes), -(-last // metre.bar) * metre.bar)
