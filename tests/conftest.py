@@ -72,14 +72,14 @@ class Films:
             "-f", "lavfi", "-i", "color=black:s=160x120:r=30:d=10",
             "-vf", "geq=lum='if(lt(mod(T,5),2.5),30,210)':cb=128:cr=128,"
             "select='lt(n,60)+not(mod(n,7))'",
-            "-vsync", "vfr", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-bf", "0",
+            "-fps_mode", "vfr", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-bf", "0",
         )  # fmt: skip
 
     def uneven_mp4(self) -> Path:
         """The same in MP4 with B-frames, whose table of durations says little about its end."""
         return self.render(
             "uneven.mp4",
-            "-i", self.uneven(), "-vsync", "vfr", "-c:v", "libx264", "-bf", "3",
+            "-i", self.uneven(), "-fps_mode", "vfr", "-c:v", "libx264", "-bf", "3",
             "-x264-params", "b-adapt=0",
         )  # fmt: skip
 

@@ -1,7 +1,5 @@
 """The beat grid: hit points on eighths, steps and ticks that belong together, a bounded warp."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,6 +13,7 @@ from emsync.music.grid import (
     Grid,
     MetreName,
     lay_grid,
+    pace_for,
 )
 
 sixteenths = st.integers(9, 38)
@@ -69,9 +68,27 @@ def test_steps_and_ticks_belong_together_through_a_change_of_tempo(
     assert lasting == [after]
 
 
-def test_hit_points_lie_on_eighths_where_the_tempo_allows() -> None:
-    grid = lay_grid(METRES["4/4"], [(0.0, 16)], [3.3, 8.1, 13.0, 19.9], 25.0)
-    assert all(b.step - a.step > 0 and (b.step - a.step) % 6 == 0 for a, b in pairwise(grid.hits))
+def test_hit_points_lie_on_eighths_unless_the_beat_would_bend() -> None:
+    beat = 16 * 4 * v.TICK_SECONDS
+    near, far = 8 * beat + 0.01, 8 * beat + 0.12
+    grid = lay_grid(METRES["4/4"], [(0.0, 16)], [2.0, 2.0 + near, 2.0 + near + far], 25.0)
+    (first, second, third) = grid.hits
+    assert second.step - first.step == 8 * 12
+    assert third.step - second.step == 8 * 12 + STEPS_PER_SIXTEENTH
+
+
+@given(sixteenths, st.floats(0.0, 5.0), st.lists(st.floats(4.0, 6.5), min_size=3, max_size=30))
+def test_the_pace_that_is_chosen_bends_the_beat_less(
+    ticks: int, first: float, gaps: list[float]
+) -> None:
+    hits = hits_of(first, gaps)
+    pace = pace_for([(0.0, ticks)], hits)
+
+    def bent(pace: float) -> float:
+        grid = lay_grid(METRES["4/4"], [(0.0, ticks)], hits, hits[-1] + 1, pace=pace)
+        return sum(warp**2 for warp in grid.warps)
+
+    assert bent(pace) <= bent(1.0) + 1e-9
 
 
 def test_hit_points_too_near_for_the_beat_are_met_as_nearly_as_the_bound_allows() -> None:

@@ -138,7 +138,7 @@ def test_variable_frame_rate_survives(
     assert times(result) == times(film)
     assert abs(result.duration - film.duration) <= Fraction(1, 1000)
     vp8 = films.render(
-        "uneven.webm", "-i", films.uneven(), "-c:v", "libvpx", "-vsync", "passthrough"
+        "uneven.webm", "-i", films.uneven(), "-c:v", "libvpx", "-fps_mode", "passthrough"
     )
     film = probe(vp8)
     report, encoded = joined(film, tone, tmp_path)
@@ -404,7 +404,7 @@ def test_picture_of_a_film_scored_before_is_taken_over(
     if name == "uneven.mp4":
         path = films.uneven_mp4()
     elif name == "uneven.webm":
-        path = films.render(name, "-i", films.uneven(), "-c:v", "libvpx", "-vsync", "passthrough")
+        path = films.render(name, "-i", films.uneven(), "-c:v", "libvpx", "-fps_mode", "passthrough")
     else:
         path = make(films, name)
     film = probe(path)

@@ -296,7 +296,7 @@ def test_a_film_whose_frames_come_seldom_at_last_is_seen_to_its_end(films: Films
     path = films.render(
         "fast-then-slow.mkv",
         "-f", "lavfi", "-i", "testsrc2=s=160x120:r=60:d=17",
-        "-vf", "select='lt(t,5)+not(mod(n,120))'", "-vsync", "vfr",
+        "-vf", "select='lt(t,5)+not(mod(n,120))'", "-fps_mode", "vfr",
         "-pix_fmt", "yuv420p", "-c:v", "libx264", "-bf", "0",
     )  # fmt: skip
     film = probe(path, FilmLimits())

@@ -6,8 +6,10 @@ both fall on whole steps. Two clocks read that grid:
 - **ticks** of 8 ms, which the generator counts. A sixteenth is a whole number of ticks, as in the
   corpus, so every bar of a tempo is spelled with the same tokens.
 - **film seconds**. Hit points (kept cuts, the last chord) are moved to the nearest eighth of the
-  grid, and grid time is stretched between them so that each sounds where it was asked for. Film
-  composers do the same with a click track; the stretch is bounded (`LARGEST_WARP`).
+  grid, or sixteenth where that bends the beat too much, and grid time is stretched between them so
+  that each sounds where it was asked for. Film composers do the same with a click track; the
+  stretch is bounded (`LARGEST_WARP`), and the tempo is chosen so that little of it is needed
+  (`pace_for`).
 """
 
 import math
@@ -23,11 +25,13 @@ from emsync.music import vocabulary as v
 STEPS_PER_QUARTER = 12
 STEPS_PER_EIGHTH = 6
 STEPS_PER_SIXTEENTH = 3
-HIT_UNITS = (STEPS_PER_EIGHTH, STEPS_PER_SIXTEENTH, 1)
-"""Grids that a hit point is moved to, in steps: the coarsest that the warp allows is taken."""
 LARGEST_WARP = 0.04
-"""Share by which the tempo between two hit points may differ from the piece's own. Tempo changes of
-3 to 8 % are just noticed in music that keeps a beat (Drake & Botte 1993; Thomas 2007)."""
+"""Share by which the tempo between two hit points may differ from the piece's own. Changes of tempo
+are just noticed from about 2 % (Drake & Botte 1993, single tones) to 8 % (Thomas 2007, music)."""
+UNNOTICED_WARP = 0.01
+"""An eighth is taken for a hit point up to here; beyond it a sixteenth bends the beat less."""
+PACES = np.linspace(0.95, 1.05, 41)
+"""Shares of a tempo among which the one is chosen that needs the least warp. Ours."""
 SLOWEST_SIXTEENTH, FASTEST_SIXTEENTH = 38, 9
 """Ticks: 49 and 208 quarters a minute."""
 
@@ -186,6 +190,7 @@ def lay_grid(
     for at in sorted(asked | {start for start, _ in later}):
         per_step = pace * tempos[-1][1] * v.TICK_SECONDS / STEPS_PER_SIXTEENTH
         if not moved and len(tempos) == 1:
+            # Nothing sounds yet that could be bent: the first one only delays the beginning.
             sixteenth = per_step * STEPS_PER_SIXTEENTH
             lead_in = at - math.floor(at / sixteenth + 1e-9) * sixteenth
             second = lead_in
@@ -207,11 +212,40 @@ def lay_grid(
 
 def _placed(passed: float, largest_warp: float) -> tuple[int, float]:
     """Return whole steps near `passed` steps, and the unwarped steps after which they sound."""
-    for unit in HIT_UNITS:
+    for unit, most in ((STEPS_PER_EIGHTH, UNNOTICED_WARP), (STEPS_PER_SIXTEENTH, 1.0), (1, 1.0)):
         place = round(passed / unit) * unit
-        if abs(passed - place) < 1e-6 or (place and abs(passed / place - 1) <= largest_warp):
+        bound = min(most, largest_warp)
+        if abs(passed - place) < 1e-6 or (place and abs(passed / place - 1) <= bound):
             return place, passed
     place = round(passed)
-    return place, place * min(
-        max(passed / place, 1 - largest_warp), 1 + largest_warp
-    ) if place else 0.0
+    if not place:
+        return 0, 0.0
+    return place, place * min(max(passed / place, 1 - largest_warp), 1 + largest_warp)
+
+
+def pace_for(
+    sixteenths: Sequence[tuple[float, int]], hits: Sequence[float], paces: np.ndarray = PACES
+) -> float:
+    """Return the pace, out of `paces`, at which the hit points bend the beat least.
+
+    Args:
+        sixteenths: as in `lay_grid`.
+        hits: as in `lay_grid`.
+        paces: film seconds for a second of the model's clock, ascending.
+
+    Returns:
+        The one with the least mean square of the warps; the nearest to 1 among equals.
+    """
+    at = np.asarray(hits, dtype=np.float64)
+    starts = np.array([start for start, _ in sixteenths])
+    place = np.maximum(np.searchsorted(starts, at[:-1], side="right") - 1, 0)
+    ticks = np.array([ticks for _, ticks in sixteenths], dtype=np.float64)[place]
+    sixteenth = ticks * v.TICK_SECONDS * paces[:, None]  # (paces, stretches)
+    passed = np.diff(at) / sixteenth
+    warps = [
+        passed / np.maximum(np.round(passed / unit) * unit, unit) - 1
+        for unit in (STEPS_PER_EIGHTH / STEPS_PER_SIXTEENTH, 1.0)
+    ]
+    bent = np.where(np.abs(warps[0]) <= UNNOTICED_WARP, warps[0], warps[1])
+    cost = np.square(bent).sum(axis=1) + 1e-9 * np.abs(paces - 1)
+    return float(paces[int(cost.argmin())])
