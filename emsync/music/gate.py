@@ -72,7 +72,7 @@ class GateLimits:
     lowest_rate: float = 1.5
     """Pitched notes that begin a second. Real: 3.6 at the first percentile; slow music of held
     chords, which our films ask for and this corpus has little of, has two."""
-    pulse: float = 0.6
+    pulse: float = 0.65
     """Likeness of the onsets to themselves an eighth to a bar later, at least. Real: 0.67 at the
     first percentile."""
     off_grid: float = 0.7
