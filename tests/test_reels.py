@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from test_planning import Film, cut_every
 
 from emsync.emotion.mapping import Mood
-from emsync.music import reels
+from emsync.music import planned, reels
+from emsync.music.checkpoint import load
+from emsync.music.compose import compose
+from emsync.music.composition import Composition
 from emsync.music.form import CONTRASTS
 from emsync.music.grid import METRES, Grid, lay_grid
 from emsync.music.plan import Plan, Section
@@ -24,6 +27,9 @@ from emsync.music.reels import (
     refrain_of,
     theme_of,
 )
+from emsync.music.tokens import tick_of_tokens
+from emsync.music.vocabulary import TICK_SECONDS
+from emsync.progress import CancelToken
 from emsync.settings import MusicSettings, Style
 
 CALM, TENSE = Mood(0.3, -0.4), Mood(-0.5, 0.6)
@@ -216,3 +222,49 @@ def test_a_plan_grows_with_the_film_and_no_faster() -> None:
     for what in ("chords", "sections", "hits"):
         assert len(getattr(thirty, what)) < 3.5 * len(getattr(ten, what))
     assert len({section.letter for section in thirty.sections}) <= CONTRASTS + 1
+
+
+# In drawing -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("faulty", [1, 99])
+def test_only_the_reel_with_a_fault_is_drawn_again(
+    monkeypatch: pytest.MonkeyPatch, faulty: int
+) -> None:
+    """Its first try, or every one, has a fault that the first reel did not have."""
+    monkeypatch.setattr(planned, "LONGEST_REEL", 12.0)
+    for name, seconds in (("LONGEST", 12.0), ("USUAL", 10.0), ("SHORTEST", 8.0)):
+        monkeypatch.setattr(reels, f"{name}_REEL", seconds)
+    looked: list[float] = []
+
+    def look(draft: planned.Draft, arrangement: object, drawn: float) -> tuple[str, ...]:
+        looked.append(drawn)
+        steps = reels.reels_of(draft.plan, draft.grid)
+        assert len(steps) == 2
+        second = draft.grid.ticks_of(steps[1]) * TICK_SECONDS
+        assert drawn >= second - 1e-6
+        is_first = drawn < second + 1e-6
+        return () if is_first or len(looked) > 1 + faulty else ("broken",)
+
+    def composed() -> Composition:
+        asked = MusicSettings(openings=1, redraws=2)
+        told: list[float] = []
+        made = compose(load(), CALM, (9.0,), 20.0, asked, 4, CancelToken(), told.append)
+        assert all(0 <= share <= 1 for share in told)
+        return made
+
+    monkeypatch.setattr(planned, "_faults_so_far", look)
+    made = composed()
+    assert len(looked) == (3 if faulty == 1 else 4)
+    assert looked[0] < min(looked[1:])
+    monkeypatch.setattr(planned, "_faults_so_far", lambda *_: ())
+    plain = composed()
+    same = next(
+        (i for i, (a, b) in enumerate(zip(made.tokens, plain.tokens, strict=False)) if a != b),
+        None,
+    )
+    if faulty == 1:
+        assert same is not None and tick_of_tokens(np.array(made.tokens[:same]))[-1] > 0
+        assert tick_of_tokens(np.array(made.tokens[:same]))[-1] * TICK_SECONDS >= looked[0] - 0.01
+    else:
+        assert made.tokens == plain.tokens, "the first of equally bad tries stays"

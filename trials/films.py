@@ -595,10 +595,10 @@ def _timed() -> Iterator[Case]:
     )
     yield Case("one second", Recipe("film.mp4", seconds=Fraction(1), cuts=(0.52,)))
     long = Recipe(
-        "film.mkv", _VP9, seconds=Fraction(600), size=(320, 240),
-        cuts=tuple(float(cut) for cut in range(7, 600, 7)),
+        "film.mkv", _VP9, seconds=Fraction(1800), size=(320, 240),
+        cuts=tuple(float(cut) for cut in range(7, 1800, 7)),
     )  # fmt: skip
-    yield Case("ten minutes", long, seconds=2400, slow=True)
+    yield Case("half an hour", long, seconds=7200, slow=True)
 
 
 def _shown() -> Iterator[Case]:

@@ -190,6 +190,7 @@ def draw_rounds(
     judged: Callable[[int], Drawn],
     cancel: CancelToken,
     meter: Meter,
+    write: Callable[[int, Callable[[float], None], Sketch | None], None] | None = None,
 ) -> Rounds:
     """Draw candidates in rounds until one is without faults.
 
@@ -202,6 +203,7 @@ def draw_rounds(
         judged: a piece that is drawn to its end, and what it is worth.
         cancel: looked at before every token.
         meter: told the progress.
+        write: draws one piece to its end, where that is not done from beginning to end at once.
     """
     coming, drawn, remarks = list(order), list[Drawn](), list[str]()
     round_seconds = settings.candidates * seconds
@@ -212,10 +214,14 @@ def draw_rounds(
         told, shown = meter.part(round_seconds), meter.sketch(AGAIN if number else WRITING)
         spare = coming[: settings.candidates] if number < settings.redraws else []
         until = seconds * DOUBT_SHARE
-        drawing.draw(now, cancel, _first_part(told), shown, until)
-        if not all(is_doubtful(one, until) for one in now):
-            spare = []
-        drawing.draw(now, cancel, told, shown, beside=spare)
+        if write is not None:
+            for one in now:
+                write(one, told, shown)
+        else:
+            drawing.draw(now, cancel, _first_part(told), shown, until)
+            if not all(is_doubtful(one, until) for one in now):
+                spare = []
+            drawing.draw(now, cancel, told, shown, beside=spare)
         drawn += [judged(one) for one in now]
         wrong = min(drawn, key=lambda one: one.candidate.rank).candidate.faults
         if not wrong:

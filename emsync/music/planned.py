@@ -11,6 +11,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -41,7 +42,7 @@ from emsync.music.composition import (
     Candidate,
     ticked_off,
 )
-from emsync.music.decoding import Drawing, generate
+from emsync.music.decoding import Drawing, Mark, Sketch, generate
 from emsync.music.gate import GateLimits, faults
 from emsync.music.grid import (
     FASTEST_SIXTEENTH,
@@ -60,6 +61,7 @@ from emsync.music.plan import PITCH_NAMES, Plan
 from emsync.music.planning import write_plan
 from emsync.music.primer import read_primer, read_theme_notes
 from emsync.music.quality import quality_of
+from emsync.music.reels import LONGEST_REEL, reels_of
 from emsync.music.rows import Brief, MoodChange
 from emsync.music.tokens import DecodedTokens, Note, NoteTable, decode
 from emsync.settings import MusicSettings
@@ -71,6 +73,8 @@ TEMPO_OF_AROUSAL = ((-0.8, 0.0, 0.8), (60.0, 98.0, 130.0))
 generator writes double time."""
 TEMPO_FACTORS = (1.0, 0.92, 1.08, 0.86, 1.16, 0.97, 1.03, 1.25)
 """Tempi that are tried, as multiples of that. Ours."""
+REEL_STEP, TRY_STEP = 10_007, 101
+"""Between the seeds of the reels of a piece, and of the tries at one."""
 UNHEARD = 4.0
 """Distance of a mood that cannot be heard: as far as can be."""
 COST_WEIGHT = 2.0
@@ -136,15 +140,21 @@ def draw_planned(
         arrangement, _ = arranged(drafts[number], drawing.piece(number).tokens, settings)
         return bool(_faults_so_far(drafts[number], arrangement, until))
 
+    def write(number: int, told: Callable[[float], None], shown: Sketch | None) -> None:
+        _draw_by_reels(drafts[number], drawing, number, job, told, shown)
+
+    # A long piece is not given up for a fault in one of its reels, which are drawn anew instead.
+    by_reels = settings.candidates == 1 and job.seconds > LONGEST_REEL
     rounds = draw_rounds(
         drawing,
         order,
         job.seconds,
-        settings,
+        replace(settings, redraws=0) if by_reels else settings,
         is_doubtful,
         lambda number: _judged(drafts[number], drawing, number, job),
         job.cancel,
         meter,
+        write if by_reels else None,
     )
 
     def untold(seed: int) -> BoundaryScore:
@@ -158,6 +168,51 @@ def draw_planned(
         return _score(draft, notes.notes, (), job)
 
     return rounds, untold if twin else None
+
+
+def _draw_by_reels(
+    draft: Draft,
+    drawing: Drawing,
+    number: int,
+    job: Job,
+    told: Callable[[float], None],
+    shown: Sketch | None,
+) -> None:
+    """Draw a long piece to its end, each of its reels anew while it has a fault that is its own.
+
+    So a fault costs minutes of music, not half an hour, and the time grows with the length alone.
+    Of several tries the one with the fewest faults stays.
+    """
+    grid = draft.grid
+    steps = [*reels_of(draft.plan, grid)[1:], grid.steps]
+    ends = (grid.ticks_of(steps) * v.TICK_SECONDS).tolist()
+    known = 0
+    for reel, end in enumerate(ends):
+        begun = drawing.mark(number)
+        tries: list[tuple[int, int, Mark]] = []
+        for attempt in range(job.settings.redraws + 1):
+            if attempt:
+                drawing.go_back(number, begun, _seed_of(draft, reel, attempt))
+            share_of = partial(_share_of_piece, told, end / ends[-1])
+            drawing.draw([number], job.cancel, share_of, shown, end)
+            arrangement, _ = arranged(draft, drawing.piece(number).tokens, job.settings)
+            found = _faults_so_far(draft, arrangement, min(drawing.row(number).seconds, end))
+            tries.append((len(found), attempt, drawing.mark(number)))
+            if len(found) <= known:
+                break
+        known, best, reached = min(tries)
+        if best != len(tries) - 1:
+            drawing.go_back(number, reached, _seed_of(draft, reel, len(tries)))
+
+
+def _share_of_piece(told: Callable[[float], None], part: float, share: float) -> None:
+    """Tell how much of a piece is done, given the share of its first `part`."""
+    told(part * share)
+
+
+def _seed_of(draft: Draft, reel: int, attempt: int) -> int:
+    """Return a seed for another try at a reel that no other candidate, reel or try has."""
+    return draft.brief.seed + TRY_STEP * attempt + REEL_STEP * reel
 
 
 def with_files(job: Job) -> tuple[Job, Given]:
@@ -264,7 +319,9 @@ def _metre(settings: MusicSettings, number: int) -> Metre:
         return METRES[settings.metre]
     if settings.style == "waltz":
         return METRES["3/4"]
-    if settings.style in ("auto", "cinematic", "piano", "folk") and number % 4 == 3:
+    # Chords that a user wrote are read in four, unless another metre is asked for.
+    unsaid = settings.style in ("auto", "cinematic", "piano", "folk") and not settings.chords
+    if unsaid and number % 4 == 3:
         return METRES["3/4" if number % 8 == 3 else "6/8"]
     return METRES["4/4"]
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from emsync.emotion.mapping import Mood
 from emsync.music.grid import Grid
+from emsync.music.plan import Plan
 
 USUAL_REEL, SHORTEST_REEL, LONGEST_REEL = 180.0, 120.0, 240.0
 """Seconds. Ours: as long as a song is, for that is what a song form carries. A piece up to the
@@ -106,6 +107,18 @@ def divide_into_reels(
         )
         for i, (first, stop) in enumerate(zip(firsts, [*firsts[1:], len(starts)], strict=True))
     )
+
+
+def reels_of(plan: Plan, grid: Grid) -> tuple[int, ...]:
+    """Return the steps at which the reels of a plan begin, as they follow from its sections."""
+    sections = plan.sections
+    reels = divide_into_reels(
+        grid,
+        [section.step for section in sections],
+        [Mood(section.valence, section.arousal) for section in sections],
+        plan.hits,
+    )
+    return tuple(sections[reel.first].step for reel in reels)
 
 
 def key_plan(number: int) -> tuple[int, ...]:
