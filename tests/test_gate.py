@@ -138,6 +138,12 @@ def test_a_gap_in_all_but_the_drums_is_noticed() -> None:
     assert "nothing but drums" not in wrong(rows[: len(rows) // 3], end=8 * BAR)
 
 
+def test_chords_with_holes_between_them_are_noticed() -> None:
+    short = [(group, pitch, at, min(steps, 3)) for group, pitch, at, steps in music(plan())
+             if group != "strings"]  # fmt: skip
+    assert "no pitched note sounds for" in wrong(short)
+
+
 @pytest.mark.parametrize("valence", [-0.6, 0.6])
 def test_the_mode_follows_a_clear_mood(valence: float) -> None:
     asked = plan(valence)
