@@ -61,7 +61,7 @@ from emsync.music.plan import PITCH_NAMES, Plan
 from emsync.music.planning import write_plan
 from emsync.music.primer import read_primer, read_theme_notes
 from emsync.music.quality import quality_of
-from emsync.music.reels import LONGEST_REEL, reels_of
+from emsync.music.reels import LONGEST_REEL, part_of, reels_of
 from emsync.music.rows import Brief, MoodChange
 from emsync.music.tokens import DecodedTokens, Note, NoteTable, decode
 from emsync.settings import MusicSettings
@@ -134,7 +134,9 @@ def draw_planned(
     if job.chooses:
         told, shown = meter.part(opening), meter.sketch(OPENINGS)
         drawing.draw(range(settings.openings), job.cancel, told, shown, OPENING_SECONDS)
-        order.sort(key=lambda number: _opening_rank(drafts[number], drawing, number, job))
+        order.sort(
+            key=lambda number: _opening_rank(_beginning(drafts[number]), drawing, number, job)
+        )
 
     def is_doubtful(number: int, until: float) -> bool:
         arrangement, _ = arranged(drafts[number], drawing.piece(number).tokens, settings)
@@ -184,9 +186,8 @@ def _draw_by_reels(
     Of several tries the one with the fewest faults stays.
     """
     grid = draft.grid
-    steps = [*reels_of(draft.plan, grid)[1:], grid.steps]
-    ends = (grid.ticks_of(steps) * v.TICK_SECONDS).tolist()
-    known = 0
+    borders = [*reels_of(draft.plan, grid), grid.steps]
+    ends = (grid.ticks_of(borders[1:]) * v.TICK_SECONDS).tolist()
     for reel, end in enumerate(ends):
         begun = drawing.mark(number)
         tries: list[tuple[int, int, Mark]] = []
@@ -195,14 +196,36 @@ def _draw_by_reels(
                 drawing.go_back(number, begun, _seed_of(draft, reel, attempt))
             share_of = partial(_share_of_piece, told, end / ends[-1])
             drawing.draw([number], job.cancel, share_of, shown, end)
-            arrangement, _ = arranged(draft, drawing.piece(number).tokens, job.settings)
-            found = _faults_so_far(draft, arrangement, min(drawing.row(number).seconds, end))
+            tokens = drawing.piece(number).tokens
+            found = _faults_within(draft, tokens, job.settings, borders[reel], borders[reel + 1])
             tries.append((len(found), attempt, drawing.mark(number)))
-            if len(found) <= known:
+            if not found:
                 break
-        known, best, reached = min(tries)
+        _, best, reached = min(tries)
         if best != len(tries) - 1:
             drawing.go_back(number, reached, _seed_of(draft, reel, len(tries)))
+
+
+def _faults_within(
+    draft: Draft, tokens: Sequence[int], settings: MusicSettings, start: int, end: int
+) -> tuple[str, ...]:
+    """Return what is wrong with a reel, looked at as if there were no other: so each costs once."""
+    start -= start % draft.grid.metre.bar
+    plan, grid = part_of(draft.plan, draft.grid, start, end)
+    drawn = _in_steps(decode(tokens).notes, draft.grid)
+    drawn = drawn.take((drawn.start >= start) & (drawn.start < end))
+    moved = NoteTable(drawn.group, drawn.pitch, drawn.start - start, drawn.end - start)
+    notes = arrange(moved, plan, settings, draft.brief.seed, draft.theme).notes
+    return faults(notes.take(notes.start < end - start), plan, grid, GateLimits())
+
+
+def _beginning(draft: Draft) -> Draft:
+    """Return a draft as far as its first reel goes; that is all of a short piece."""
+    borders = reels_of(draft.plan, draft.grid)
+    if len(borders) == 1:
+        return draft
+    plan, grid = part_of(draft.plan, draft.grid, 0, borders[1])
+    return replace(draft, plan=plan, grid=grid)
 
 
 def _share_of_piece(told: Callable[[float], None], part: float, share: float) -> None:
@@ -370,10 +393,14 @@ def arranged(
 ) -> tuple[Arrangement, DecodedTokens]:
     """Return the arrangement of drawn tokens, in steps, and what the tokens say."""
     decoded = decode(tokens)
-    table, grid = decoded.notes, draft.grid
-    start, end = grid.steps_of(table.start), grid.steps_of(table.end)
-    drawn = NoteTable(table.group, table.pitch, start, np.maximum(end, start + 1))
+    drawn = _in_steps(decoded.notes, draft.grid)
     return arrange(drawn, draft.plan, settings, draft.brief.seed, draft.theme), decoded
+
+
+def _in_steps(table: NoteTable, grid: Grid) -> NoteTable:
+    """Return drawn notes, in ticks, as notes in steps."""
+    start, end = grid.steps_of(table.start), grid.steps_of(table.end)
+    return NoteTable(table.group, table.pitch, start, np.maximum(end, start + 1))
 
 
 def in_film_ticks(notes: NoteTable, grid: Grid) -> NoteTable:

@@ -7,9 +7,9 @@ a refrain. The first and the last are at home, and the last one alone comes to a
 stay the same throughout, as those of an opera or a film score do.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -119,6 +119,43 @@ def reels_of(plan: Plan, grid: Grid) -> tuple[int, ...]:
         plan.hits,
     )
     return tuple(sections[reel.first].step for reel in reels)
+
+
+def part_of(plan: Plan, grid: Grid, start: int, end: int) -> tuple[Plan, Grid]:
+    """Return what lies between two steps as a plan and a grid of their own.
+
+    Args:
+        plan, grid: of the whole piece.
+        start: becomes step 0; a bar line, so that bars stay bars.
+        end: step at which the part ends.
+    """
+
+    def inside(steps: Sequence[int]) -> slice:
+        return slice(max(0, bisect_right(steps, start) - 1), bisect_left(steps, end))
+
+    def moved(step: int) -> int:
+        return max(step - start, 0)
+
+    chords = plan.chords[inside([chord.step for chord in plan.chords])]
+    sections = plan.sections[inside([section.step for section in plan.sections])]
+    tempos = grid.tempos[inside([step for step, _ in grid.tempos])]
+    cadence, met = plan.cadence, [hit.step for hit in grid.hits]
+    after, until = bisect_right(met, start), bisect_left(met, end) + 1
+    return replace(
+        plan,
+        chords=tuple(replace(chord, step=moved(chord.step)) for chord in chords),
+        sections=tuple(replace(section, step=moved(section.step)) for section in sections),
+        hits=tuple(hit - start for hit in plan.hits if start <= hit < end),
+        cadence=cadence - start if cadence is not None and start <= cadence < end else None,
+        end=end - start,
+    ), replace(
+        grid,
+        tempos=tuple((moved(step), ticks) for step, ticks in tempos),
+        lead_in=float(grid.seconds_of(start)),
+        # The stretch in which the part ends reaches to the next one.
+        hits=tuple(replace(hit, step=hit.step - start) for hit in grid.hits[after:until]),
+        steps=end - start,
+    )
 
 
 def key_plan(number: int) -> tuple[int, ...]:
