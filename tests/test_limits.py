@@ -359,11 +359,14 @@ def test_the_environment_sets_the_limits(monkeypatch: pytest.MonkeyPatch) -> Non
             host_limits()
 
 
-def test_the_owner_may_want_shorter_films(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_owner_may_want_shorter_films(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert film_limits() == FilmLimits()
     monkeypatch.setenv("EMSYNC_MINUTES", "7.5")
     assert film_limits() == FilmLimits(seconds=450)
     assert "at most 7.5 minutes" in in_words(film_limits(), ExpertSettings(), HostLimits())[0]
+    studio = Studio(tmp_path, host=HostLimits(disk_free=0))
+    assert studio.settings == Settings(limits=FilmLimits(seconds=450))
+    studio.close()
     for text in ("long", "0", "31"):  # what longer ones take was not reckoned
         monkeypatch.setenv("EMSYNC_MINUTES", text)
         with pytest.raises(EmsyncError, match="EMSYNC_MINUTES is"):

@@ -1517,7 +1517,7 @@ def memory_of_half_an_hour(place: Path) -> str:
     return f"{peak / 1e9:.2f} GB, {int(together) / 1e9:.2f} GB with FFmpeg ({steps})"
 
 
-MOST_MEMORY = 2_500_000_000
+MOST_MEMORY = 2_000_000_000
 """Bytes that the app's process may need for a film of half an hour, the experts' models aside."""
 
 

@@ -26,7 +26,13 @@ from emsync.interface import views
 from emsync.interface.experts import Installation
 from emsync.interface.line import Line
 from emsync.interface.memory import give_back
-from emsync.interface.room import Room, bundle_bytes, host_limits, version_bytes
+from emsync.interface.room import (
+    Room,
+    bundle_bytes,
+    film_limits,
+    host_limits,
+    version_bytes,
+)
 from emsync.interface.takes import (
     KEEP_SECONDS,
     MOST_TAKES,
@@ -130,13 +136,14 @@ class Studio:
         Args:
             root: the folder whose files Gradio may serve; every request gets a folder in it whose
                 name nobody can guess.
-            settings: defaults; each request changes its own copy.
+            settings: defaults, of which each request changes its own copy; None for the usual ones,
+                with what the environment says of films.
             host: what all requests get together; None for what the environment says.
 
         Raises:
             EmsyncError: an environment variable for the limits makes no sense.
         """
-        self.settings = settings or Settings()
+        self.settings = settings or Settings(limits=film_limits())
         self.host = host or host_limits()
         self.shelf = Shelf(root, self.host.stages)
         self.room = Room(root, self.host, self.sweep)
