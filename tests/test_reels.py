@@ -119,9 +119,10 @@ def test_the_key_stays_where_it_was_asked_for() -> None:
 def test_the_first_theme_is_the_refrain_at_both_ends_and_heard_between(
     parts: int, themes: int
 ) -> None:
-    refrains = [refrain_of(part, parts, themes) for part in range(parts)]
+    refrains = [refrain_of(part, themes, part == parts - 1) for part in range(parts)]
     assert refrains[0] == refrains[-1] == 0
     assert all(0 < refrain < themes for refrain in refrains[1:-1])
+    assert refrain_of(parts, themes, comes_home=False) > 0
     for refrain in refrains:
         order = [theme_of(number, refrain) for number in range(themes)]
         assert sorted(order) == list(range(themes))

@@ -181,7 +181,7 @@ def _sections(
         edges = {len(places), len(places) + len(starts)}
         edges |= {reel.first for reel in reels if min(edges) < reel.first < max(edges)}
         parts = [stop - first for first, stop in pairwise(sorted(edges))]
-        formed = _formed(parts, has_intro and i == 0, rnd)
+        formed = _formed(parts, has_intro and i == 0, i == len(stretches) - 1, rnd)
         places += [
             _Place(start, cast.first + theme, contrast, stretch.mood, cast)
             for start, (theme, contrast) in zip(starts, formed, strict=True)
@@ -218,17 +218,20 @@ def _sections(
     return form.with_leads(sections, style, has_intro, settings)
 
 
-def _formed(parts: Sequence[int], intro: bool, rnd: random.Random) -> list[tuple[int, bool]]:
+def _formed(
+    parts: Sequence[int], intro: bool, ends: bool, rnd: random.Random
+) -> list[tuple[int, bool]]:
     """Return the theme of each section of a mood, and whether it is a contrast.
 
     Args:
         parts: sections in each of the reels that the mood goes through.
         intro: the first section is one, and has the first theme.
+        ends: the piece ends with this mood.
         rnd: of the plan.
     """
     formed = [(0, False)] if intro else []
     for part, number in enumerate(parts):
-        refrain = refrain_of(part, len(parts), form.CONTRASTS + 1)
+        refrain = refrain_of(part, form.CONTRASTS + 1, ends and part == len(parts) - 1)
         digits = form.form_of(number - (intro and part == 0), rnd)
         formed += [(theme_of(digit, refrain), digit > 0) for digit in digits]
     return formed

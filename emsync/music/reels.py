@@ -46,18 +46,18 @@ class Reel:
     """Added to what the mood and the form ask for."""
 
 
-def refrain_of(part: int, parts: int, themes: int) -> int:
+def refrain_of(part: int, themes: int, comes_home: bool) -> int:
     """Return the theme that is the main one of a mood in one of the reels that it goes through.
 
-    That of the first is 0, and so is that of the last, which comes home; between them the others
-    have their turns.
+    That of the first is 0, and so is that of the last reel of the piece, which comes home; in the
+    others the other themes have their turns.
 
     Args:
         part: number of the reel among them, from 0.
-        parts: number of them.
         themes: of the mood.
+        comes_home: whether it is the last of the piece.
     """
-    return 1 + (part - 1) % (themes - 1) if 0 < part < parts - 1 else 0
+    return 0 if part == 0 or comes_home else 1 + (part - 1) % (themes - 1)
 
 
 def theme_of(number: int, refrain: int) -> int:
