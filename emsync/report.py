@@ -34,7 +34,7 @@ VERSION = 2
 VERSIONS = (1, VERSION)
 """That are read. Those of version 1 tell of no plan: there was only the free method."""
 LARGEST_REPORT = 5_000_000
-"""Bytes; that of a film of ten minutes has some 200,000."""
+"""Bytes; that of a film of half an hour has some 220,000."""
 
 _LIBRARIES = (
     "torch", "numpy", "numba", "llvmlite", "av", "pyfluidsynth", "pretty_midi", "mido",

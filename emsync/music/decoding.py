@@ -30,9 +30,10 @@ DRAWS_PER_SHARE = 16
 """Draws, one in each piece, after which the share done is told."""
 DRAWS_PER_SKETCH = 32
 """Draws after which the music so far is shown. Ours: a few times a second on one core."""
-GROWTH_PER_SKETCH = 1 / 100
+GROWTH_PER_SKETCH = 1 / 40
 """Share by which a piece has grown, at least, when it is shown again: so all that is shown while
-half an hour is drawn grows with its length, not with the square of it. Ours: a pixel or two."""
+half an hour is drawn grows with its length, not with the square of it. Ours: every minute of it is
+told forty times then, and what is shown is never more than seconds behind."""
 
 Sketch = Callable[[tuple[int, ...]], None]
 """Shown the tokens so far of a piece that is being drawn; must return quickly."""
