@@ -24,7 +24,7 @@ LEAST_FOR_INTRO = 30.0
 SAME_VALENCE, SAME_AROUSAL = 0.3, 0.6
 """Moods closer than this in both axes share their theme, so that a film that comes back finds its
 music; arousal may differ more, as it is heard in energy and orchestration. Ours."""
-MOST_LEADS = 0.62
+MOST_LEADS = 0.52
 """Share of the sections that have a melody. Ours: real music has a lead line in about half of what
 is not drums or riff; more leaves no room to speak over."""
 
@@ -162,8 +162,8 @@ ROSTERS: dict[str, tuple[str, ...]] = {
     "waltz": ("strings", "piano", "bass", "guitar", "drums"),
 }
 """Groups in the order in which a style brings them in. Ours."""
-DRUMS_FROM = {"cinematic": 0.5, "piano": 0.75, "folk": 0.55, "waltz": 0.6}
-"""Energy from which a style has drums; 0.25 in the others. Ours."""
+DRUMS_FROM = {"cinematic": 0.4, "piano": 0.55, "folk": 0.4, "waltz": 0.45}
+"""Energy from which a style has drums; 0.2 in the others. Ours."""
 LEADS: dict[str, tuple[str, ...]] = {
     "cinematic": ("strings", "piano", "guitar"),
     "piano": ("piano", "strings", "guitar"),
@@ -189,8 +189,8 @@ def arc(index: int, number: int, contrast: bool, intro: bool) -> float:
     most film cues and songs do. Ours.
     """
     if intro:
-        return -0.22
-    growth = 0.16 * (index / (number - 1) - 0.4) if number > 1 else 0.0
+        return -0.15
+    growth = 0.12 * (index / (number - 1) - 0.4) if number > 1 else 0.0
     return growth - (0.08 if contrast and index < number - 1 else 0.0)
 
 
@@ -207,7 +207,7 @@ def orchestrated(
     number += {"sparse": -1, "auto": 0, "full": 1}[settings.density]
     waiting = ("drums", "bass") if intro else ("drums",)
     pitched = [group for group in available if group not in waiting][: max(1, number)]
-    drums = ["drums"] if energy >= DRUMS_FROM.get(style, 0.25) and not intro else []
+    drums = ["drums"] if energy >= DRUMS_FROM.get(style, 0.2) and not intro else []
     playing = [group for group in available if group in pitched + drums]
     return tuple(playing or available)
 
