@@ -203,7 +203,7 @@ def test_a_wall_of_tremolo_becomes_one_moving_group_where_the_mood_is_calm() -> 
     notes = arranged(-0.7)[1]
     together = (notes.group == moving).sum() / len(np.unique(notes.start[notes.group == moving]))
     assert rate > 1.5 and together < 1.8, "chords are struck again and again"
-    assert sum(onsets_a_beat(0.8).values()) > 2 * sum(calm.values()), "drive is kept"
+    assert sorted(onsets_a_beat(0.8).values())[1] > 0.6, "drive is lost"
 
 
 @pytest.mark.parametrize("energy", [0.1, 0.5, 1.0])
