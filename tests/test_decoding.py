@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -416,7 +417,9 @@ def test_the_music_is_shown_while_it_is_drawn(
         )
     pieces = draw(model, *briefs)
     shown: list[tuple[int, ...]] = []
-    again = generate(model, briefs, PUBLISHED, CancelToken(), silent_share, shown.append)
+    again = generate(
+        model, briefs, PUBLISHED, CancelToken(), silent_share, lambda _, seen: shown.append(seen)
+    )
     assert again == pieces
     lengths = [len(piece.tokens) for piece in pieces]
     drawn = [range(2, length + 1, DRAWS_PER_SKETCH) for length in lengths]
@@ -474,9 +477,11 @@ def test_what_is_shown_of_a_long_piece_grows_with_its_length(
     for seconds in (6.0, 24.0):
         brief = Brief(0.0, 0.0, (), seconds, 0)
         sketches: list[tuple[int, ...]] = []
-        (piece,) = generate(
-            small(), [brief], PUBLISHED, CancelToken(), silent_share, sketches.append
-        )
+
+        def show(number: int, tokens: tuple[int, ...], kept: list[Any] = sketches) -> None:
+            kept.append(tokens)
+
+        (piece,) = generate(small(), [brief], PUBLISHED, CancelToken(), silent_share, show)
         shown[seconds] = [len(tokens) for tokens in (*sketches, piece.tokens)]
     short, long = shown.values()
     assert long[:5] == short[:5] == [2, 4, 6, 8, 10]

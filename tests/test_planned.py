@@ -17,6 +17,7 @@ from emsync.music.compose import compose, compose_all
 from emsync.music.composition import CHORD_VELOCITY, Composition
 from emsync.music.grid import LARGEST_WARP
 from emsync.music.planned import tempo_of
+from emsync.music.tokens import decode
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import MusicSettings
 
@@ -259,3 +260,35 @@ def test_the_untold_twin_meets_fewer_cuts(shipped: Checkpoint) -> None:
     made = composed(shipped, compare_untold=True, sensitivity=0.1)
     assert made.score_without is not None
     assert made.score_without.strong_chords < made.score.strong_chords
+
+
+def test_what_is_shown_meanwhile_is_what_will_be_heard(
+    shipped: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The arrangement in film time, its melody included, as far as the model has written."""
+    monkeypatch.setattr("emsync.music.planned.SHOWN_EVERY", 0.0)
+    shown: list[tuple[int, ...]] = []
+    made = compose_all(
+        shipped,
+        MOOD,
+        CUTS,
+        SECONDS,
+        QUICK,
+        4,
+        CancelToken(),
+        silent_share,
+        lambda tokens, under_way: shown.append(tokens),
+    )[0]
+    assert len(shown) > 2
+    final = {(n.group, n.pitch, round(n.start / v.TICK_SECONDS)) for n in made.notes}
+    half = decode(shown[-1]).notes
+    rows = zip(half.group, half.pitch, half.start, strict=True)
+    seen = [(v.GROUPS[group], int(pitch), int(start)) for group, pitch, start in rows]
+    assert len(seen) > 20
+    assert np.mean([row in final for row in seen]) > 0.5
+    melody = {
+        (n.pitch, round(n.start / v.TICK_SECONDS))
+        for n, lead in zip(made.notes, made.lead, strict=True)
+        if lead
+    }
+    assert any((pitch, start) in melody for _, pitch, start in seen)

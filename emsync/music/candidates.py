@@ -44,7 +44,9 @@ others."""
 OPENINGS, WRITING, AGAIN = "Trying out openings", "Writing the piece", "Writing it again"
 """What is under way while music is shown."""
 StagedSketch = Callable[[tuple[int, ...], str], None]
-"""As `Sketch`, and which of these is under way."""
+"""Shown the tokens so far of what will be heard, and which of these is under way."""
+Sounding = Callable[[int, tuple[int, ...]], tuple[int, ...] | None]
+"""From the number of a piece and its tokens so far to those of what will be heard; None to wait."""
 
 
 def check_keep(keep: int | None, count: int) -> None:
@@ -90,10 +92,23 @@ class Meter:
             min((before + share * seconds) / max(self._planned, self._done), 1.0)
         )
 
-    def sketch(self, under_way: str) -> Sketch | None:
-        """Return what is shown the music of this part of the work."""
+    def sketch(self, under_way: str, sounding: Sounding | None = None) -> Sketch | None:
+        """Return what is shown the music of this part of the work.
+
+        Args:
+            under_way: what this part of the work is, for people.
+            sounding: makes of what is drawn what will be heard.
+        """
         show = self._sketch
-        return None if show is None else lambda tokens: show(tokens, under_way)
+        if show is None:
+            return None
+
+        def shown(number: int, tokens: tuple[int, ...]) -> None:
+            heard = tokens if sounding is None else sounding(number, tokens)
+            if heard is not None:
+                show(heard, under_way)
+
+        return shown
 
 
 @dataclass(frozen=True)
@@ -191,6 +206,7 @@ def draw_rounds(
     cancel: CancelToken,
     meter: Meter,
     write: Callable[[int, Callable[[float], None], Sketch | None], None] | None = None,
+    sounding: Sounding | None = None,
 ) -> Rounds:
     """Draw candidates in rounds until one is without faults.
 
@@ -204,6 +220,7 @@ def draw_rounds(
         cancel: looked at before every token.
         meter: told the progress.
         write: draws one piece to its end, where that is not done from beginning to end at once.
+        sounding: makes of what is drawn what will be heard, for the sketch.
     """
     coming, drawn, remarks = list(order), list[Drawn](), list[str]()
     round_seconds = settings.candidates * seconds
@@ -211,7 +228,8 @@ def draw_rounds(
         if number:
             meter.more(round_seconds)
         now, coming = coming[: settings.candidates], coming[settings.candidates :]
-        told, shown = meter.part(round_seconds), meter.sketch(AGAIN if number else WRITING)
+        told = meter.part(round_seconds)
+        shown = meter.sketch(AGAIN if number else WRITING, sounding)
         spare = coming[: settings.candidates] if number < settings.redraws else []
         until = seconds * DOUBT_SHARE
         if write is not None:

@@ -35,8 +35,8 @@ GROWTH_PER_SKETCH = 1 / 40
 half an hour is drawn grows with its length, not with the square of it. Ours: every minute of it is
 told forty times then, and what is shown is never more than seconds behind."""
 
-Sketch = Callable[[tuple[int, ...]], None]
-"""Shown the tokens so far of a piece that is being drawn; must return quickly."""
+Sketch = Callable[[int, tuple[int, ...]], None]
+"""Shown the number of a piece that is being drawn and its tokens so far; must return quickly."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,10 @@ def one_thread() -> Iterator[None]:
 class _Reading:
     """One piece, and how much of it the model has before it."""
 
-    def __init__(self, brief: Brief, settings: MusicSettings, first_place: int, ways: int) -> None:
+    def __init__(
+        self, number: int, brief: Brief, settings: MusicSettings, first_place: int, ways: int
+    ) -> None:
+        self.number = number
         kind = Row if brief.grid is None else GridRow
         self.row = kind(brief, settings, (v.BAR,))
         self.before = brief.primer
@@ -227,7 +230,7 @@ class Drawing:
         self._steppers: dict[int, Stepper] = {}
         """Of each so many pieces, from the first draw to the last."""
         self._readings = [
-            _Reading(brief, settings, self._ways * (number % self._at_once), self._ways)
+            _Reading(number, brief, settings, self._ways * (number % self._at_once), self._ways)
             for number, brief in enumerate(briefs)
         ]
 
@@ -260,7 +263,7 @@ class Drawing:
         What is known of its draws (`Row.forced` and the like) stays.
         """
         old = self._readings[number]
-        new = _Reading(old.row.brief, self._settings, old.places.start, len(old.places))
+        new = _Reading(number, old.row.brief, self._settings, old.places.start, len(old.places))
         for token in mark.tokens[1:]:
             new.take(token, v.SIZE)
         new.row.go_on_as(old.row, seed)
@@ -343,7 +346,7 @@ class Drawing:
                     advance(sum(shares) / len(shares))
                 if sketch is not None and drawn_in_all >= due:
                     shown = tuple(lead[0].row.tokens)
-                    sketch(shown)
+                    sketch(lead[0].number, shown)
                     due += max(DRAWS_PER_SKETCH, round(GROWTH_PER_SKETCH * len(shown)))
 
 

@@ -9,6 +9,7 @@
 """
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -63,7 +64,7 @@ from emsync.music.primer import read_primer, read_theme_notes
 from emsync.music.quality import quality_of
 from emsync.music.reels import LONGEST_REEL, part_of, reels_of
 from emsync.music.rows import Brief, MoodChange
-from emsync.music.tokens import DecodedTokens, Note, NoteTable, decode
+from emsync.music.tokens import DecodedTokens, Note, NoteTable, decode, encode
 from emsync.settings import MusicSettings
 from emsync.wording import quoted
 
@@ -75,6 +76,8 @@ TEMPO_FACTORS = (1.0, 0.92, 1.08, 0.86, 1.16, 0.97, 1.03, 1.25)
 """Tempi that are tried, as multiples of that. Ours."""
 REEL_STEP, TRY_STEP = 10_007, 101
 """Between the seeds of the reels of a piece, and of the tries at one."""
+SHOWN_EVERY = 0.4
+"""Seconds between two sketches, at least. Ours."""
 UNHEARD = 4.0
 """Distance of a mood that cannot be heard: as far as can be."""
 COST_WEIGHT = 2.0
@@ -130,9 +133,10 @@ def draw_planned(
     opening = settings.openings * OPENING_SECONDS if job.chooses else 0.0
     meter = Meter(advance, sketch, job.seconds * (settings.candidates + twin) + opening)
     drawing = Drawing(job.checkpoint.model, [draft.brief for draft in drafts], _steady(settings))
+    sounding = _Sounding(drafts, settings)
     order = job.order
     if job.chooses:
-        told, shown = meter.part(opening), meter.sketch(OPENINGS)
+        told, shown = meter.part(opening), meter.sketch(OPENINGS, sounding)
         drawing.draw(range(settings.openings), job.cancel, told, shown, OPENING_SECONDS)
         order.sort(
             key=lambda number: _opening_rank(_beginning(drafts[number]), drawing, number, job)
@@ -157,6 +161,7 @@ def draw_planned(
         job.cancel,
         meter,
         write if by_reels else None,
+        sounding,
     )
 
     def untold(seed: int) -> BoundaryScore:
@@ -236,6 +241,30 @@ def _share_of_piece(told: Callable[[float], None], part: float, share: float) ->
 def _seed_of(draft: Draft, reel: int, attempt: int) -> int:
     """Return a seed for another try at a reel that no other candidate, reel or try has."""
     return draft.brief.seed + TRY_STEP * attempt + REEL_STEP * reel
+
+
+class _Sounding:
+    """Makes of drawn tokens those of the arrangement in film time, for the sketch.
+
+    That takes longer than drawing a few tokens, so it is done only now and then.
+    """
+
+    def __init__(self, drafts: Sequence[Draft], settings: MusicSettings) -> None:
+        self._drafts, self._settings = drafts, settings
+        self._due = 0.0
+
+    def __call__(self, number: int, tokens: tuple[int, ...]) -> tuple[int, ...] | None:
+        now = time.monotonic()
+        if now < self._due:
+            return None
+        draft = self._drafts[number]
+        arrangement, decoded = arranged(draft, tokens, self._settings)
+        end = int(draft.grid.steps_of([decoded.length])[0])
+        notes = arrangement.notes.take(arrangement.notes.start < end)
+        heard = in_film_ticks(notes, draft.grid)
+        taken = time.monotonic() - now
+        self._due = now + taken + max(SHOWN_EVERY, 8 * taken)
+        return tuple(encode(heard, drum_offs=False).tolist())
 
 
 def with_files(job: Job) -> tuple[Job, Given]:

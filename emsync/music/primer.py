@@ -105,8 +105,7 @@ def _asked(
             raise _unreadable(path)
         if path.stat().st_size > LARGEST_PRIMER:
             raise EmsyncError(
-                f"{quoted(path.name)} is too large: at most "
-                f"{LARGEST_PRIMER / 1e6:g} MB."
+                f"{quoted(path.name)} is too large: at most {LARGEST_PRIMER / 1e6:g} MB."
             )
         question = json.dumps([str(path), what, how]).encode()
         done = child.run_module("emsync.music.primer", question, PRIMER_SECONDS, cancel)
