@@ -404,7 +404,9 @@ def test_picture_of_a_film_scored_before_is_taken_over(
     if name == "uneven.mp4":
         path = films.uneven_mp4()
     elif name == "uneven.webm":
-        path = films.render(name, "-i", films.uneven(), "-c:v", "libvpx", "-fps_mode", "passthrough")
+        path = films.render(
+            name, "-i", films.uneven(), "-c:v", "libvpx", "-fps_mode", "passthrough"
+        )
     else:
         path = make(films, name)
     film = probe(path)
