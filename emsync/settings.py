@@ -94,7 +94,7 @@ class HostLimits:
     waiting: int = 20
     """Requests at work and waiting. Ours: a minute of film takes two cores about half a minute, so
     the last of 20 waits some ten minutes, which is as long as people do. Twenty films of half an
-    hour are another matter: five hours. `EMSYNC_QUEUE`; `EMSYNC_MINUTES` for the films."""
+    hour are another matter: three hours. `EMSYNC_QUEUE`; `EMSYNC_MINUTES` for the films."""
     disk: int = 20_000_000_000
     """Bytes of all requests together: films, what is made on the way, results. Ours: the largest
     film of half an hour lies there with 1.3 GB (0.5 itself, 0.5 scored, 0.3 as WAV), so fifteen of
