@@ -11,8 +11,6 @@ LONGEST_CHORD = 4.6
 """Seconds. Ours: real music's longest stretch on one chord is 5 s in the median."""
 CALM_CHORD, EXCITED_CHORD = 2.5, 1.7
 """Seconds a chord at arousal -1 and 1. Ours: real music changes 28 times a minute."""
-NEAR = 0.5
-"""Share of a unit around a hit point in which its line gives way to it. Ours."""
 
 
 def unit_of(grid: Grid, section: Section) -> int:
@@ -33,7 +31,8 @@ def unit_of(grid: Grid, section: Section) -> int:
 def changes_of(grid: Grid, sections: Sequence[Section], hits: Sequence[int], end: int) -> list[int]:
     """Return the steps at which the chord changes, ascending from 0, all before `end`.
 
-    On every hit point; on section starts and the section's units where no hit point is near.
+    On every hit point; on section starts and the section's units where no hit point is within a
+    beat.
     """
     bar, beat = grid.metre.bar, grid.metre.beat
     met = sorted({0, end} | {hit for hit in hits if hit < end})
@@ -43,7 +42,7 @@ def changes_of(grid: Grid, sections: Sequence[Section], hits: Sequence[int], end
     for section, following in zip(sections, [*sections[1:], None], strict=True):
         until = min(end, following.step if following else end)
         unit = unit_of(grid, section)
-        near = max(beat, round(NEAR * unit))
+        near = beat + 1  # a hit point takes the change of a line up to a beat away
         first = -(-section.step // bar) * bar
         lines = range(first if first > section.step else first + unit, until, unit)
         changes.update(line for line in lines if not _close(line, anchors, near))

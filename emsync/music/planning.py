@@ -15,7 +15,7 @@ from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
 from emsync.music import form
 from emsync.music.grid import Grid
-from emsync.music.harmonic_rhythm import LONGEST_CHORD, changes_of
+from emsync.music.harmonic_rhythm import LONGEST_CHORD, changes_of, unit_of
 from emsync.music.harmony import Degree, has_places, key_of, parse_chords
 from emsync.music.plan import PITCH_NAMES, QUALITIES, SCALES, Chord, ModeName, Plan, Section
 from emsync.music.progressions import Cadence, Progression, cadence_of, dressed, progressions
@@ -334,15 +334,30 @@ def _chords(
         else:
             closing = "open"
             target = themes[i + 1]
-        chords += _dealt(slots, until, theme, closing, target, grid)
+        turns = _turns(slots, sections[i], grid)
+        chords += _dealt(slots, turns, until, theme, closing, target, grid)
     if cadence is not None:
         home = themes[-1]
         chords.append(home.cadence.tonic.chord(cadence, home.key))
     return _merged(chords, hits, themes, sections, grid)
 
 
+def _turns(slots: Sequence[int], section: Section, grid: Grid) -> list[int]:
+    """Return which unit of the theme each slot has the turn of.
+
+    A hit point up to a beat before a line has that line's; one further away has the turn that goes
+    on, so that the progression stays where the bars have it, whatever the hit points.
+    """
+    bar, unit = grid.metre.bar, unit_of(grid, section)
+    first = -(-section.step // bar) * bar
+    origin = first - unit if 2 * (first - section.step) >= unit else first
+    early = grid.metre.beat
+    return [max(0, (slot - origin + early) // unit) for slot in slots]
+
+
 def _dealt(
     slots: Sequence[int],
+    turns: Sequence[int],
     stop: int,
     theme: _Theme,
     closing: _Closing,
@@ -353,6 +368,7 @@ def _dealt(
 
     Args:
         slots: steps at which chords begin.
+        turns: which unit of the theme each of them has the turn of.
         stop: step at which the last of them ends.
         theme: of the section.
         closing: "open": the section leads to the next one; "dominant": it leads to the last chord
@@ -373,7 +389,7 @@ def _dealt(
             fits = [option for option in options if option.root not in roots]
             out.append((fits or options)[0])
             continue
-        unit = theme.units[i % len(theme.units)]
+        unit = theme.units[turns[i] % len(theme.units)]
         half = _half(slot, until, grid) if len(unit) > 1 else None
         out.append(unit[0 if half else -1].chord(slot, theme.key))
         if half is not None:
@@ -448,10 +464,18 @@ def _merged(
                 # The tonic at the end stays; what led to it gives way.
                 before = out[-2] if len(out) > 1 else None
                 out[-1] = _relative(out[-1], theme.cadence, theme.key, before, chord)
+            elif chord.step in met:
+                chord = _turned(chord, out[-1])
             else:
                 chord = _relative(chord, theme.cadence, theme.key, out[-1], following)
         out.append(chord)
     return tuple(out)
+
+
+def _turned(chord: Chord, before: Chord) -> Chord:
+    """Return the same harmony over another of its tones than the one before: the third, mostly."""
+    third, fifth = chord.tones[1], chord.tones[2]
+    return replace(chord, bass=fifth if before.lowest == third else third)
 
 
 def _relative(

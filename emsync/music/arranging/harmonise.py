@@ -68,7 +68,8 @@ def harmonise(
                     before = ()
                 if before and (before[-1] > part.high or before[0] < part.low):
                     before = ()
-                same = replace(chord.chord, step=0)
+                # An inversion is the business of the bass.
+                same = replace(chord.chord, step=0, bass=None)
                 here = section.section.letter, group, part.size, same
                 voicing = known.get(here)
                 # A chord that comes back sounds as before, so that figures return note by note.

@@ -113,7 +113,7 @@ def _strike(
     """
     around = [event for at in near if (event := piece[at]) is not None]
     inside = [e for e in around if e.group == group and not e.lead and hit <= e.start]
-    figure = len(inside) > 2 and len(inside) == len({e.start for e in inside})
+    figure = len({e.start for e in inside}) > 1
     taken = frozenset(e.pitch for e in ringing if e.group == group)
     own = frozenset(e.pitch for e in inside) if figure else frozenset()
     taken |= {e.pitch for e in around if e.group == group and e.lead and e.end > hit}
