@@ -257,9 +257,11 @@ class _Sounding:
         now = time.monotonic()
         if now < self._due:
             return None
-        draft = self._drafts[number]
-        arrangement, decoded = arranged(draft, tokens, self._settings)
-        end = int(draft.grid.steps_of([decoded.length])[0])
+        draft, first = self._drafts[number], _beginning(self._drafts[number])
+        end = int(draft.grid.steps_of([sum(map(v.shift_ticks, tokens))])[0])
+        if end <= first.plan.end:  # the rest of half an hour would take seconds to arrange
+            draft = first
+        arrangement, _ = arranged(draft, tokens, self._settings)
         notes = arrangement.notes.take(arrangement.notes.start < end)
         heard = in_film_ticks(notes, draft.grid)
         taken = time.monotonic() - now
