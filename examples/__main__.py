@@ -57,18 +57,17 @@ class Example:
 
 EXAMPLES = (
     Example(
-        "landscapes", "ten shots of one valley, from the night to the morning", Settings(seed=2)
+        "landscapes", "ten shots of one valley, from the night to the morning", Settings(seed=1)
     ),
     Example(
         "storm",
         "a night at sea, from the moonlit swell to the next morning",
-        Settings(seed=2, sound=SoundSettings(original_sound="keep")),
+        Settings(seed=3, sound=SoundSettings(original_sound="keep")),
     ),
-    Example("carnival", "a day at the fair, from balloons to fireworks", Settings(seed=2)),
+    Example("carnival", "a day at the fair, from balloons to fireworks", Settings(seed=0)),
 )
-"""Of the seeds 0 to 2 (`--compare 3`) those whose chords hit all cuts, without faults and nearest
-to the mood: 0.11, 0.22 and 0.25 off it. Of the nine pieces seven hit all their cuts, one 3 of 5
-and one 3 of 4. Storm keeps the sea under the music."""
+"""Of the seeds 0 to 3 (`--compare 4`) those nearest to the mood: 0.03, 0.07 and 0.22 off it. All
+twelve pieces hit all their cuts, without faults. Storm keeps the sea under the music."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
