@@ -10,6 +10,8 @@ from emsync.music.grid import (
     LARGEST_WARP,
     METRES,
     STEPS_PER_SIXTEENTH,
+    UNNOTICED_EARLY,
+    UNNOTICED_LATE,
     Grid,
     MetreName,
     lay_grid,
@@ -34,7 +36,10 @@ def test_every_hit_point_sounds_where_it_was_asked_for(
     grid = lay_grid(METRES[metre], [(0.0, ticks)], hits, hits[-1] + 5.0, pace=pace)
     assert [hit.asked for hit in grid.hits] == hits
     sounding = grid.seconds_of([hit.step for hit in grid.hits])
-    np.testing.assert_allclose(sounding, hits, atol=1e-6)
+    np.testing.assert_allclose(sounding, [hit.seconds for hit in grid.hits], atol=1e-6)
+    late = sounding - hits
+    assert late[0] == pytest.approx(0.0, abs=1e-6)
+    assert late.min() >= -UNNOTICED_EARLY - 1e-6 and late.max() <= UNNOTICED_LATE + 1e-6
     assert max(map(abs, grid.warps), default=0.0) <= LARGEST_WARP + 1e-9
     assert 0 <= grid.lead_in <= pace * ticks * v.TICK_SECONDS
 
@@ -89,6 +94,16 @@ def test_the_pace_that_is_chosen_bends_the_beat_less(
         return sum(warp**2 for warp in grid.warps)
 
     assert bent(pace) <= bent(1.0) + 1e-9
+
+
+def test_the_beat_is_left_alone_where_nobody_notices() -> None:
+    """Cuts a few hundredths off the beat, as a film has them, do not bend it at all."""
+    beat = 16 * 4 * v.TICK_SECONDS
+    hits = [2.0 + 8 * beat * i + off for i, off in enumerate((0.0, -0.03, 0.02, -0.05, 0.02))]
+    grid = lay_grid(METRES["4/4"], [(0.0, 16)], hits, 30.0)
+    assert grid.warps == pytest.approx([0.0] * len(grid.warps), abs=1e-12)
+    far = lay_grid(METRES["4/4"], [(0.0, 16)], [2.0, 2.0 + 8 * beat + 0.05], 30.0)
+    assert far.hits[1].seconds == pytest.approx(far.hits[1].asked - UNNOTICED_EARLY)
 
 
 def test_hit_points_too_near_for_the_beat_are_met_as_nearly_as_the_bound_allows() -> None:

@@ -162,7 +162,7 @@ ROSTERS: dict[str, tuple[str, ...]] = {
     "waltz": ("strings", "piano", "bass", "guitar", "drums"),
 }
 """Groups in the order in which a style brings them in. Ours."""
-DRUMS_FROM = {"cinematic": 0.4, "piano": 0.55, "folk": 0.4, "waltz": 0.45}
+DRUMS_FROM = {"cinematic": 0.35, "piano": 0.5, "folk": 0.35, "waltz": 0.4}
 """Energy from which a style has drums; 0.2 in the others. Ours."""
 LEADS: dict[str, tuple[str, ...]] = {
     "cinematic": ("strings", "piano", "guitar"),
@@ -189,7 +189,7 @@ def arc(index: int, number: int, contrast: bool, intro: bool) -> float:
     most film cues and songs do. Ours.
     """
     if intro:
-        return -0.15
+        return -0.1
     growth = 0.12 * (index / (number - 1) - 0.4) if number > 1 else 0.0
     return growth - (0.08 if contrast and index < number - 1 else 0.0)
 

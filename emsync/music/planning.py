@@ -33,7 +33,7 @@ WORTH_OF_NEW_CHORD = 0.04
 different chords, as real music has."""
 UNITS_OF_THEME, LOOP_UNITS = 8, 4
 """Units of harmonic rhythm in a theme, and in one that is a loop."""
-LOOPING = {"pop": 0.5, "rock": 0.5, "electronic": 0.6, "jazz": 0.2}
+LOOPING = {"pop": 0.65, "rock": 0.65, "electronic": 0.7, "jazz": 0.3}
 """Chance that four chords go round without an answer. Ours."""
 
 NEIGHBOUR_KEYS = (5, 7)
@@ -267,7 +267,7 @@ def _themes(sections: Sequence[Section], style: str, rnd: random.Random) -> dict
             continue
         units: tuple[Unit, ...] = ()
         once = sum(other.letter == section.letter for other in sections) == 1
-        looping = LOOPING_ONCE if once else LOOPING.get(style, 0.3)
+        looping = LOOPING_ONCE if once else LOOPING.get(style, 0.5)
         # Where a progression is short, the second half of the strain has another one: an answer.
         while len(units) < UNITS_OF_THEME:
             new = rnd.choice(_ranked(section, style, used, heard)[:CLOSEST])

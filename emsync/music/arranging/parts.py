@@ -161,8 +161,10 @@ def _hold_of(plan: Plan, group: int, energy: float) -> int:
 
     Bows hold as long as they like; strings that are plucked or struck die away.
     """
-    if group == STRINGS:
+    if group == STRINGS and energy < DRIVEN:
         return plan.metre.bar
+    if group == STRINGS and plan.metre.name == "4/4":
+        return plan.metre.bar // 2 if energy < 0.65 else plan.metre.beat
     if plan.metre.name == "3/4":
         return plan.metre.beat if energy >= DRIVEN else plan.metre.bar
     return plan.metre.beat if energy >= DRIVEN else plan.metre.bar // 2
