@@ -318,7 +318,7 @@ def test_the_shipped_weights_meet_more_cuts_when_told_of_them() -> None:
 def test_no_time_shift_jumps_past_a_boundary(
     shifts: list[int], boundaries: list[float], tolerance: float | None
 ) -> None:
-    brief = Brief(0.0, 0.0, tuple(boundaries), 30.0, 0)
+    brief = Brief(0.0, 0.0, tuple(sorted(boundaries)), 30.0, 0)
     row = Row(brief, MusicSettings(method="free", late_tolerance=tolerance), (v.BAR,))
     for ticks in shifts:
         before = row.seconds

@@ -525,7 +525,7 @@ _FAR = struct.pack(">I4sQ", 1, b"moov", 2**63 - 1) + bytes(99)
 REFUSED = "refused"
 FOREIGN = "refused: is not a film that can be read"
 SIDE = "refused: the limit is 8192 for a side"
-LONG = "refused: the limit is 10 min"
+LONG = "refused: the limit is 30 min"
 UNDECODED = "refused: None of the frames"
 READ = "read"
 SECOND = "read: 64 × 48, 1 s"
@@ -905,7 +905,7 @@ _END = b"\0\xff\x2f\0"
 _NO_MIDI = "refused: is not a MIDI file that can be read"
 _MIDI_DUE: dict[str, str] = {
     "sound": READ, "empty": _NO_MIDI, "noise": _NO_MIDI, "text": _NO_MIDI, "picture": _NO_MIDI,
-    "too-large": "refused: is too large to continue from",
+    "too-large": "refused: is too large",
 }  # fmt: skip
 """What has to come of some; of the others either may."""
 

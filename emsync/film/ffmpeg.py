@@ -35,7 +35,12 @@ there so that a song is refused as a song.
 OLDEST_VERSION = (5, 1)
 """`-fps_mode` came with FFmpeg 5.1, and later versions dropped the option that it replaced."""
 
-_NO_MEMORY = (b"Cannot allocate memory", b"malloc of size", b"Resource temporarily unavailable")
+_NO_MEMORY = (
+    b"Cannot allocate memory",
+    b"malloc of size",
+    b"Resource temporarily unavailable",
+    b"Error while opening encoder",  # its parameters are ours: FFmpeg 9 says so of missing memory
+)
 """What FFmpeg and x264 say when they get no more memory, or no thread for want of it."""
 
 Source = Literal["out", "side", "stills"]
@@ -291,12 +296,17 @@ class FFmpegRun:
 
     @property
     def complaint(self) -> str:
-        """The last line that FFmpeg wrote to standard error, for messages; may be empty."""
+        """Return the line of FFmpeg's standard error that says most, for messages; may be empty.
+
+        That is the last one, but for what newer versions add to sum up.
+        """
         said = self._stderr.decode("utf-8", "replace")
         for place in self._places:  # nobody needs to know where files lie here
             said = said.replace(place, Path(place).name)
         lines = said.strip().splitlines()
-        return one_line(lines[-1].strip()) if lines else ""
+        telling = [line for line in lines if not any(word in line for word in _SUMMARIES)]
+        best = (telling or lines or [""])[-1]
+        return one_line(best.strip())
 
     @property
     def words(self) -> str:
@@ -307,6 +317,15 @@ class FFmpegRun:
     def disk_full(self) -> bool:
         """Whether FFmpeg stopped because there was no room left to write."""
         return b"No space left on device" in self._stderr
+
+
+_SUMMARIES = (
+    "Error opening input files",
+    "Error opening output files",
+    "Nothing was written into output file",
+    "Conversion failed",
+)
+"""What FFmpeg says in the end of what went wrong before."""
 
 
 def _candidates() -> Iterator[str]:
