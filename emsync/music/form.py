@@ -233,7 +233,9 @@ def with_leads(
         if new:
             names.append(section.letter)
         lead = lead_of(style, names.index(section.letter), section.groups)
-        room = len(sections) == 1 or (led + 1) / (i + 1) <= MOST_LEADS + (0.4 if i < 2 else 0.0)
+        room = len(sections) == 1 or (led + 1) / (i + 1) <= MOST_LEADS + (0.5 if i < 2 else 0.0)
+        if settings.theme is not None and section.letter == "A":
+            room = True  # whoever brings a theme wants to hear it
         if intro and i == 0 and len(sections) > 1:
             lead = None
         if lead is not None and room:

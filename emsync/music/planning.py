@@ -523,19 +523,13 @@ def _plan_with_chart(
             chords.pop()
         chords.append(tonic if chords else replace(tonic, step=0))
     if not exact:
-        chords = _moved_to_hits(chords, sections, hits, grid, style)
+        chords = _moved_to_hits(chords, hits, grid)
     if chords[-1].step != cadence:
         cadence = None
     return Plan(grid.metre, tuple(chords), sections, tuple(hits), cadence, grid.steps, style)
 
 
-def _moved_to_hits(
-    chords: Sequence[Chord],
-    sections: Sequence[Section],
-    hits: Sequence[int],
-    grid: Grid,
-    style: str,
-) -> list[Chord]:
+def _moved_to_hits(chords: Sequence[Chord], hits: Sequence[int], grid: Grid) -> list[Chord]:
     """Return the chords with the nearest change moved onto each hit point, or one put there."""
     reach = grid.metre.beat * 3 // 2
     out = list(chords)
@@ -553,11 +547,8 @@ def _moved_to_hits(
             j = min(near, key=lambda j: abs(out[j].step - hit))
             out[j] = replace(out[j], step=hit)
             continue
-        section = sections[max(0, bisect_right(sections, hit, key=_step) - 1)]
-        following = out[i] if i < len(out) else None
-        before = replace(out[i - 1], step=hit)
-        cadence = cadence_of(section.mode, style)
-        out.insert(i, _relative(before, cadence, section.key, before, following))
+        # The user's chords are the only ones: the one that sounds is turned over.
+        out.insert(i, _turned(replace(out[i - 1], step=hit), out[i - 1]))
     return out
 
 
