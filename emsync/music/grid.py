@@ -176,8 +176,8 @@ def lay_grid(
     Args:
         metre: of the piece.
         sixteenths: (second of the film, ticks a sixteenth), ascending; the first at 0. A tempo
-            that begins at a hit point begins exactly there.
-        hits: seconds of the film, ascending, where something is to be met.
+            begins with the first bar from there on: no bar has two.
+        hits: seconds of the film before its end, ascending, where something is to be met.
         seconds: length of the film.
         largest_warp: bound on the share by which a stretch may be played faster or slower.
         pace: film seconds for a second of the model's clock.
@@ -188,35 +188,39 @@ def lay_grid(
     if not sixteenths or sixteenths[0][0] != 0:
         raise ValueError("the first tempo begins at 0")
     tempos = [(0, sixteenths[0][1])]
-    later = list(sixteenths[1:])
+    later = dict(sixteenths[1:])
+    coming: tuple[int, int] | None = None
+    """The bar line at which the next tempo begins, and its ticks a sixteenth."""
     moved: list[HitPoint] = []
     lead_in, second, step = 0.0, 0.0, 0
-    asked = set(hits)
-    for at in sorted(asked | {start for start, _ in later}):
-        per_step = pace * tempos[-1][1] * v.TICK_SECONDS / STEPS_PER_SIXTEENTH
-        if not moved and len(tempos) == 1:
+
+    def per_step() -> float:
+        return pace * tempos[-1][1] * v.TICK_SECONDS / STEPS_PER_SIXTEENTH
+
+    for at in sorted({*hits, *later, seconds}):
+        if not moved and len(tempos) == 1 and coming is None and at < seconds:
             # Nothing sounds yet that could be bent: the first one only delays the beginning.
-            sixteenth = per_step * STEPS_PER_SIXTEENTH
+            sixteenth = per_step() * STEPS_PER_SIXTEENTH
             lead_in = at - math.floor(at / sixteenth + 1e-9) * sixteenth
             second = lead_in
-        passed = (at - second) / per_step
-        place, sounding = _placed(passed, largest_warp)
-        met = second + sounding * per_step
+        if coming is not None and second + (coming[0] - step) * per_step() <= at:
+            second, step = second + (coming[0] - step) * per_step(), coming[0]
+            tempos.append(coming)
+            coming = None
+        if at == seconds:
+            break
+        place, sounding = _placed((at - second) / per_step(), largest_warp)
+        met = second + sounding * per_step()
         if moved:
             # Where the beat falls within what nobody notices, it is left alone.
-            steady = second + place * per_step
+            steady = second + place * per_step()
             met = min(max(steady, met - UNNOTICED_EARLY), met + UNNOTICED_LATE)
         second, step = met, step + place
-        if at in asked:
+        if at in hits:
             moved.append(HitPoint(at, step, second))
-        for change in [change for change in later if change[0] == at]:
-            later.remove(change)
-            if tempos[-1][0] == step:
-                tempos.pop()
-            if not tempos or tempos[-1][1] != change[1]:
-                tempos.append((step, change[1]))
-    per_step = pace * tempos[-1][1] * v.TICK_SECONDS / STEPS_PER_SIXTEENTH
-    steps = step + max(1, math.ceil((seconds - second) / per_step - 1e-9))
+        if at in later:
+            coming = -(-step // metre.bar) * metre.bar, later[at]
+    steps = step + max(1, math.ceil((seconds - second) / per_step() - 1e-9))
     return Grid(metre, tuple(tempos), lead_in, tuple(moved), steps, pace)
 
 
