@@ -189,9 +189,8 @@ def test_every_draw_sees_what_algorithm_1_says(
 
 
 def row(*boundaries: float, **settings: float) -> Row:
-    return Row(
-        Brief(0.0, 0.0, boundaries, 60.0, 0), MusicSettings(method="free", **settings), (v.BAR,)
-    )  # type: ignore[arg-type]
+    asked = replace(MusicSettings(method="free"), **settings)  # type: ignore[arg-type]
+    return Row(Brief(0.0, 0.0, boundaries, 60.0, 0), asked, (v.BAR,))
 
 
 def wait(piece: Row, seconds: float) -> None:
