@@ -220,7 +220,8 @@ def test_requests_are_spread_and_repeatable() -> None:
 def test_the_ways_are_those_that_are_named() -> None:
     assert WAYS["ours"] == type(WAYS["ours"])(), "as the app does by default"
     assert WAYS["as in the paper"].late_tolerance is None and WAYS["as in the paper"].openings == 1
-    assert {WAYS[name].method for name in list(WAYS)[1:]} == {"free"}
+    assert {WAYS[name].method for name in list(WAYS)[2:]} == {"free"}
+    assert WAYS["without leaning"].method == "planned"
 
 
 # Beside each other ----------------------------------------------------------------------------

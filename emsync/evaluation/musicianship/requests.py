@@ -25,6 +25,10 @@ _PLASTIC = 1.32471795724474602596
 
 WAYS: dict[str, MusicSettings] = {
     "ours": MusicSettings(),
+    "without leaning": MusicSettings(harmony=0.0),
+    "steady temperature": MusicSettings(
+        method="free", temperature=0.9, top_p=0.8, repetition_coefficient=0.0, late_tolerance=0.125
+    ),
     "previous release": MusicSettings(
         method="free",
         temperature=0.9,
@@ -43,8 +47,9 @@ WAYS: dict[str, MusicSettings] = {
         redraws=0,
     ),
 }
-"""By name: as the app composes; as the release before the planned music did; and Algorithm 1 of the
-thesis with the sampling of the published code."""
+"""By name: as the app composes; the same, but drawn without regard to the plan's chords, which only
+the arrangement then obeys; as the release before the planned music did, without its rise of the
+temperature and with it; and Algorithm 1 of the thesis with the sampling of the published code."""
 
 
 @dataclass(frozen=True)
