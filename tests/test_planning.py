@@ -409,3 +409,15 @@ def test_the_bank_has_a_choice_of_progressions_that_go_round(mode: ModeName, sty
             assert one != other
         tonic = [degree for degree in chords if degree.root == 0]
         assert tonic or style == "jazz" or progression.units[0][0].root == 5
+
+
+@pytest.mark.parametrize("mode", ["major", "minor", "dorian", "mixolydian"])
+def test_the_last_chord_is_at_rest(mode: ModeName) -> None:
+    """A tonic with a minor seventh, usual inside a jazz piece, sounds as if something came yet."""
+    film = Film(40.0, cut_every(5, 40), [(0.2, 0.1)])
+    for seed in range(12):
+        for style in ("jazz", "pop", "cinematic"):
+            asked = replace(USUAL, style=style, mode=mode)
+            plan = film.plan(asked, seed)
+            assert plan.cadence == plan.chords[-1].step
+            assert plan.chords[-1].quality != "7"

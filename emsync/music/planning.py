@@ -338,7 +338,7 @@ def _chords(
         chords += _dealt(slots, turns, until, theme, closing, target, grid)
     if cadence is not None:
         home = themes[-1]
-        chords.append(home.cadence.tonic.chord(cadence, home.key))
+        chords.append(_at_rest(home.cadence.tonic.chord(cadence, home.key)))
     return _merged(chords, hits, themes, sections, grid)
 
 
@@ -353,6 +353,11 @@ def _turns(slots: Sequence[int], section: Section, grid: Grid) -> list[int]:
     origin = first - unit if 2 * (first - section.step) >= unit else first
     early = grid.metre.beat
     return [max(0, (slot - origin + early) // unit) for slot in slots]
+
+
+def _at_rest(tonic: Chord) -> Chord:
+    """Return the last chord: a tonic with a minor seventh, as in Mixolydian, would go on."""
+    return replace(tonic, quality="") if tonic.quality == "7" else tonic
 
 
 def _dealt(
@@ -517,7 +522,7 @@ def _plan_with_chart(
     if cadence is not None and not exact and len(bars) < len(grid.bar_lines):
         # A chart that goes round is cut off by the end, so the tonic is put there.
         home = sections[-1]
-        tonic = cadence_of(home.mode, style).tonic.chord(cadence, home.key)
+        tonic = _at_rest(cadence_of(home.mode, style).tonic.chord(cadence, home.key))
         chords = [chord for chord in chords if chord.step < cadence]
         while chords and _same(tonic, chords[-1]):
             chords.pop()
