@@ -12,7 +12,7 @@ from emsync.emotion.mapping import Mood
 from emsync.music import vocabulary as v
 from emsync.music.decoding import Drawing, generate
 from emsync.music.grid import METRES, Grid, MetreName, lay_grid
-from emsync.music.harmony_labels import UNTOLD, label_of_chord
+from emsync.music.harmony_labels import NOT_GIVEN, UNTOLD, label_of_chord
 from emsync.music.on_grid import GridRow, chord_weights
 from emsync.music.plan import Chord, Plan
 from emsync.music.planning import write_plan
@@ -177,6 +177,18 @@ def test_the_model_is_told_the_chord_and_the_next_one() -> None:
     assert (now, coming) == (label_of_chord(first), label_of_chord(second))
     assert until == pytest.approx(float(grid.ticks_of(second.step)) * v.TICK_SECONDS)
     assert GridRow(brief(planned=False), SETTINGS, (v.BAR,)).harmony == UNTOLD
+
+
+def test_an_inversion_is_no_other_chord_to_the_model() -> None:
+    """Training tells of the next chord that differs, and of none after the last."""
+    asked = brief()
+    chords = (Chord(0, 0, ""), Chord(24, 0, "", bass=4), Chord(48, 7, ""))
+    row = GridRow(replace(asked, plan=replace(plan_of(asked), chords=chords)), SETTINGS, (v.BAR,))
+    now, coming, until = row.harmony
+    assert (now, coming) == (label_of_chord(chords[0]), label_of_chord(chords[2]))
+    assert until == pytest.approx(float(grid_of(asked).ticks_of(48)) * v.TICK_SECONDS)
+    row.ticks = int(grid_of(asked).ticks_of(60))
+    assert row.harmony == (label_of_chord(chords[2]), NOT_GIVEN, 0.0)
 
 
 def test_a_piece_on_a_grid_is_the_same_in_any_company() -> None:

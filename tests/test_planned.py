@@ -11,12 +11,14 @@ from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
 from emsync.errors import EmsyncError
 from emsync.music import vocabulary as v
+from emsync.music.candidates import Job
 from emsync.music.checkpoint import Checkpoint, load
 from emsync.music.chords import CHORD_GROUPS
 from emsync.music.compose import compose, compose_all
 from emsync.music.composition import CHORD_VELOCITY, Composition
+from emsync.music.emotion_regressor import load_regressor
 from emsync.music.grid import LARGEST_WARP
-from emsync.music.planned import tempo_of
+from emsync.music.planned import Given, draft_of, tempo_of
 from emsync.music.tokens import decode
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import MusicSettings
@@ -296,3 +298,21 @@ def test_what_is_shown_meanwhile_is_what_will_be_heard(
         if lead
     }
     assert any((pitch, start) in melody for _, pitch, start in seen)
+
+
+def test_a_new_mood_comes_with_the_chord_of_its_cut(shipped: Checkpoint) -> None:
+    """Wherever between a little early and a little late that chord sounds."""
+    curve = MoodCurve((0.0, CUTS[2]), (MOOD, Mood(-0.6, -0.4)))
+    for number in range(8):
+        job = Job(shipped, curve, CUTS, None, SECONDS, QUICK, 4, load_regressor(), CancelToken())
+        draft = draft_of(job, Given(), number, 4 + number, CUTS)
+        (change,) = draft.brief.changes
+        assert change.seconds == draft.brief.boundaries[2]
+
+
+def test_a_tempo_that_is_asked_for_outweighs_the_primers(shipped: Checkpoint) -> None:
+    asked = replace(QUICK, slowest=120.0, fastest=124.0)
+    curve = MoodCurve.constant(MOOD)
+    job = Job(shipped, curve, CUTS, None, SECONDS, asked, 4, load_regressor(), CancelToken())
+    draft = draft_of(job, Given(sixteenth=26), 0, 4, CUTS)
+    assert 119.9 <= draft.grid.tempo_at(0) <= 124.1

@@ -102,6 +102,7 @@ def seeded(brief: Brief, settings: MusicSettings) -> list[Brief]:
 
 
 def brief_of(curve: MoodCurve, asked: tuple[float, ...], seconds: float, seed: int) -> Brief:
+    """Return what the model is asked for: the moods of a curve, and the boundaries `asked`."""
     (_, _, mood), *later = curve.stretches(seconds)
     changes = tuple(MoodChange(start, then.valence, then.arousal) for start, _, then in later)
     return Brief(mood.valence, mood.arousal, asked, seconds, seed, changes=changes)

@@ -13,7 +13,7 @@ import numpy as np
 from emsync.music import vocabulary as v
 from emsync.music.chords import CHORD_GROUPS
 from emsync.music.grid import STEPS_PER_SIXTEENTH
-from emsync.music.harmony_labels import UNTOLD, Harmony, label_of_chord
+from emsync.music.harmony_labels import UNTOLD, Harmony, ToldChords
 from emsync.music.plan import Chord
 from emsync.music.rows import Brief, Row
 from emsync.settings import MusicSettings
@@ -24,8 +24,6 @@ ALMOST = v.TICK_SECONDS / 2
 """Seconds: nearer than this is the same tick."""
 COUNTED_FROM = 0.5
 """Of the probability: a draw counts for `GridRow.cost` where the model wants time to pass."""
-LONGEST_WAIT = 60.0
-"""Seconds: the next chord is as far away where there is none."""
 LEAST_LEFT = 1e-4
 """Of the probability of time passing, where the grid leaves less: a draw costs 9.2 nats at most."""
 
@@ -58,9 +56,11 @@ class GridRow(Row):
             stops |= {chord.step for chord in self.plan.chords}
         self.stops = np.array(sorted(stops))
         """Steps that no time shift jumps past: bar lines, hits, changes of chord."""
-        chords = () if self.plan is None else self.plan.chords
-        self._chord_steps = np.array([chord.step for chord in chords], dtype=np.int64)
-        self._labels = [label_of_chord(chord) for chord in chords]
+        self._told: ToldChords | None = None
+        if self.plan is not None:
+            self._told = ToldChords.of(
+                self.plan.chords, lambda step: int(self.line[step]) * v.TICK_SECONDS
+            )
         self._has_chords = not all(self.muted[v.GROUPS.index(group)] for group in CHORD_GROUPS)
         self.cost_in_all, self.time_draws = 0.0, 0
         self._weights: dict[tuple[Chord, bool], np.ndarray] = {}
@@ -78,16 +78,8 @@ class GridRow(Row):
 
     @property
     def harmony(self) -> Harmony:
-        """Return the chord of the moment, the next one, and the seconds until that one begins."""
-        if self.plan is None:
-            return UNTOLD
-        step = int(np.searchsorted(self.line, self.ticks, side="right")) - 1
-        place = int(np.searchsorted(self._chord_steps, step, side="right")) - 1
-        now = self._labels[max(place, 0)]
-        if place + 1 >= len(self._labels):
-            return now, now, LONGEST_WAIT
-        until = (int(self.line[self._chord_steps[place + 1]]) - self.ticks) * v.TICK_SECONDS
-        return now, self._labels[place + 1], until
+        """Return the chord of the moment and the one to come, as in training."""
+        return UNTOLD if self._told is None else self._told.at(self.seconds)
 
     def landing(self, token: int) -> int:
         """Return `token`: no time shift that is allowed jumps past a hit."""

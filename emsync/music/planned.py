@@ -314,8 +314,9 @@ def draft_of(job: Job, given: Given, number: int, seed: int, asked: Sequence[flo
     """Return the `number`th draft for a film: a tempo, a grid, a plan and a brief for the model."""
     settings, seconds = job.settings, job.seconds
     tempo = tempo_of(job.curve, asked, seconds, settings, number)
-    if given.sixteenth is not None:
-        tempo = replace(tempo, sixteenths=((0.0, given.sixteenth),))
+    if given.sixteenth is not None and settings.slowest is None and settings.fastest is None:
+        going_on = ((0.0, given.sixteenth),)
+        tempo = replace(tempo, sixteenths=going_on, pace=pace_for(going_on, asked))
     grid = lay_grid(tempo.metre, tempo.sixteenths, asked, seconds, pace=tempo.pace)
     plan = write_plan(grid, job.curve, seconds, settings, seed, _ends(asked, job))
     brief = _brief(grid, plan, job.curve, seconds, seed)
@@ -398,9 +399,11 @@ def _brief(grid: Grid, plan: Plan, curve: MoodCurve, seconds: float, seed: int) 
 
     (_, _, mood), *later = curve.stretches(seconds)
     sounding = grid.seconds_of(np.arange(grid.steps))
+    hits = {hit.asked: hit.step for hit in grid.hits}
     changes: dict[int, MoodChange] = {}
     for start, _, then in later:
-        step = int(np.searchsorted(sounding, start - 1e-6))
+        # The chord of a hit may sound a little early or late; the new mood comes with it.
+        step = hits.get(start, int(np.searchsorted(sounding, start - 1e-6)))
         changes[step] = MoodChange(clock(step), then.valence, then.arousal)
     return Brief(
         mood.valence,
@@ -497,7 +500,6 @@ def _judged(draft: Draft, drawing: Drawing, number: int, job: Job) -> Drawn:
     )
     kept = np.flatnonzero(grid.seconds_of(steps.start) < job.seconds)
     notes = _film_notes(steps.take(kept), draft, strong, job.seconds)
-    chord_steps = sorted(set(grid.steps_of(decoded.chords).tolist()) & strong | strong)
     return Drawn(
         candidate=Candidate(
             draft.brief.seed,
@@ -512,7 +514,7 @@ def _judged(draft: Draft, drawing: Drawing, number: int, job: Job) -> Drawn:
         notes=notes,
         lead=tuple(arrangement.lead[kept].tolist()),
         bars=tuple(at * v.TICK_SECONDS for at in bars),
-        chords=tuple(grid.seconds_of(chord_steps).tolist()),
+        chords=tuple(grid.seconds_of(sorted(strong)).tolist()),
         boundaries=boundaries,
         score=_score(draft, steps, decoded.chords, job),
         ended_on_chord=draft.plan.cadence is not None,
