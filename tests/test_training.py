@@ -243,6 +243,24 @@ def test_a_run_begins_from_saved_weights(
     assert third.card["began_from"] == second.card["began_from"]
 
 
+def test_a_deeper_model_begins_as_the_one_it_was_made_from(
+    split_shards: Path, tmp_path: Path
+) -> None:
+    run(split_shards, tmp_path / "first", 10, ARCHITECTURE)
+    first = load(tmp_path / "first" / "weights").model.settings
+    begin = f"--weights {tmp_path / 'first' / 'weights'} --layers {2 * first.layers + 1}"
+    run(split_shards, tmp_path / "deep", 5, begin)
+    before, after = log_of(tmp_path / "first")[-1], log_of(tmp_path / "deep")
+    assert after[0]["nll"] == pytest.approx(before["nll"], abs=1e-3), "nothing is forgotten"
+    assert after[-1]["nll"] != after[0]["nll"], "and the model learns"
+    deep = load(tmp_path / "deep" / "weights").model
+    assert deep.settings == replace(first, layers=2 * first.layers + 1)
+    outputs = [float(layer.out.weight.abs().max()) for layer in deep.layers]
+    assert min(outputs) > 0, "the new layers too"
+    with pytest.raises(SystemExit, match="layers"):
+        run(split_shards, tmp_path / "less", 5, f"--weights {tmp_path / 'deep/weights'} --layers 1")
+
+
 def test_what_cannot_be_trained_is_refused(split_shards: Path, tmp_path: Path) -> None:
     run(split_shards, tmp_path / "run", 1)
     for more, why in (

@@ -44,6 +44,7 @@ from emsync.training.crops import (
     is_of,
     names_of,
 )
+from emsync.training.growing import deepened
 from emsync.training.optimisers import WeightAverage, optimisers_of, rate_factor
 
 CHORD_LOSS = 10.0
@@ -152,7 +153,8 @@ class Trainer:
         if began_from is not None:
             # Where the weights know of no chords, what is told of them begins as zero.
             fresh = {n: w for n, w in self.model.state_dict().items() if n.startswith("harmony.")}
-            self.model.load_state_dict(fresh | began_from.model.state_dict())
+            known = deepened(began_from.model.state_dict(), architecture.layers)
+            self.model.load_state_dict(fresh | known)
             self.began_from = {
                 "name": began_from.name,
                 "sha256": began_from.sha256,
@@ -416,7 +418,7 @@ def _beginning(
     A run that has a state keeps its architecture; otherwise that of the weights holds; otherwise
     the defaults do. What is asked besides may not contradict the first two, except where it has no
     parameters: dropout, and the context of rotary positions. And weights that know of no chords
-    can learn of them.
+    can learn of them, and rotary ones may be given more layers.
     """
     began_from: Checkpoint | None = None
     if (run / "state.pt").exists():
@@ -441,6 +443,8 @@ def _beginning(
     free = {"dropout", "context"} if known.positions == "rotary" else {"dropout"}
     if began_from is not None and not known.harmony:
         free.add("harmony")
+    if began_from is not None and architecture.layers > known.layers and "context" in free:
+        free.add("layers")
     for setting in fields(known):
         there, wanted = (getattr(settings, setting.name) for settings in (known, architecture))
         if there != wanted and setting.name not in free:
