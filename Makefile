@@ -38,7 +38,7 @@ test-slow:
 
 bench:
 	@bash scripts/setup.sh app
-	@$(python) -m emsync.benchmark $(if $(FILM),"$(FILM)")
+	@$(python) -m emsync.benchmarks.speed $(if $(FILM),"$(FILM)")
 
 constraints:
 	@$(python) -c 'import sys; print("# Python %d.%d is what these versions were tested with; made by `make constraints`." % sys.version_info[:2])' >constraints.txt

@@ -9,9 +9,9 @@ import threading
 def main() -> None:
     """Build the page and serve it until the process is told to stop."""
     from emsync.errors import EmsyncError
+    from emsync.interface.guard import access_from, check_guarded, guarded
     from emsync.interface.memory import few_arenas
-    from emsync.interface.server import access_from, check_guarded, guarded
-    from emsync.leftovers import own_folder, remove_leftovers
+    from emsync.process.files import own_folder, remove_leftovers
 
     few_arenas()
     try:
@@ -28,8 +28,8 @@ def main() -> None:
         os.environ["GRADIO_TEMP_DIR"] = str(root)
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         from emsync.interface.examples import FOLDER
-        from emsync.interface.handlers import Studio
         from emsync.interface.layout import build, launch_options
+        from emsync.interface.studio import Studio
 
         if os.environ.get("SPACE_ID"):
             adopt_preloaded_weights()
@@ -57,7 +57,7 @@ def main() -> None:
 
 def adopt_preloaded_weights() -> None:
     """Install what a Space has fetched when it was built; nothing is downloaded."""
-    from emsync.weights_adoption import adopt_hub_cache
+    from emsync.weights.hub_cache import adopt_hub_cache
 
     for adoption in adopt_hub_cache():
         outcome = "installed" if adoption.problem is None else adoption.problem

@@ -10,18 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from emsync.commands.options import batch_parser, parser, read_options, settings_of
 from emsync.errors import Cancelled, EmsyncError
-from emsync.leftovers import own_folder, remove_leftovers, remove_partials
-from emsync.options import batch_parser, parser, read_options, settings_of
 from emsync.presets import one_line, write_preset
+from emsync.process.files import own_folder, remove_leftovers, remove_partials
 from emsync.progress import CancelToken, Progress
 from emsync.settings import Settings
 
 if TYPE_CHECKING:
     from emsync.emotion.mapping import Mood
-    from emsync.music.checkpoint import Checkpoint
+    from emsync.music.transformer.checkpoint import Checkpoint
     from emsync.pipeline import Analysis
-    from emsync.report import Recorded
+    from emsync.report.write import Recorded
 
 INTERRUPTED = 130
 _PARTIAL = (".emsync-", ".partial")
@@ -171,10 +171,10 @@ def run(
     _check_files(settings)
     if "preset" in targets:
         write_preset(settings, targets.pop("preset"), allow_paths=True)
-    from emsync.emotion.panel import Panel, standard_experts
-    from emsync.music.checkpoint import load
+    from emsync.emotion.features.panel import Panel, standard_experts
+    from emsync.music.transformer.checkpoint import load
     from emsync.pipeline import analyse, score
-    from emsync.report import write_report
+    from emsync.report.write import write_report
     from emsync.sound.stems import write_stems
     from emsync.sound.synth import load_library
 
@@ -243,7 +243,7 @@ def run(
 
 def _recorded_weights(recorded: "Recorded") -> Path:
     """The folder of the generator that a report names, if it comes with EMSYNC."""
-    from emsync.music.checkpoint import SHIPPED
+    from emsync.music.transformer.checkpoint import SHIPPED
 
     for folder in SHIPPED.iterdir():
         if folder.name == recorded.weights:
@@ -258,8 +258,8 @@ def _recorded_analysis(
     film: Path, settings: Settings, recorded: "Recorded", checkpoint: "Checkpoint"
 ) -> "Analysis":
     """The film as it was read for the report; what is not as it was then is said."""
-    from emsync.film.probe import probe
-    from emsync.music.emotion_regressor import load_regressor
+    from emsync.film.examine import probe
+    from emsync.music.judging.emotion_regressor import load_regressor
 
     if recorded.primer is not None and settings.music.primer is None:
         raise EmsyncError(
@@ -294,9 +294,9 @@ def run_batch(options: argparse.Namespace, standard: Settings) -> int:
                 f"{options.save_preset} exists already. Choose another name, or add --overwrite."
             )
         write_preset(settings, options.save_preset, allow_paths=True)
-    from emsync.batch import Order, films_in, score_films, table, write_table
-    from emsync.emotion.panel import Panel, standard_experts
-    from emsync.music.checkpoint import load
+    from emsync.batch.films import Order, films_in, score_films, table, write_table
+    from emsync.emotion.features.panel import Panel, standard_experts
+    from emsync.music.transformer.checkpoint import load
     from emsync.sound.synth import load_library
 
     films = films_in(options.folder, options.output)
@@ -349,7 +349,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         match arguments[:1]:  # films of these names are ./weights and ./batch
             case ["weights"]:
-                from emsync.weights_command import run as run_weights
+                from emsync.commands.weights import run as run_weights
 
                 run_weights(arguments[1:])
             case ["batch"]:

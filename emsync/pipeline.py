@@ -17,27 +17,27 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from emsync.emotion.classifiers.read import read_emotion
 from emsync.emotion.curve import MoodCurve, scene_curve
 from emsync.emotion.features.cues import CueAccumulator
-from emsync.emotion.gpu import GPU_FULL, free_gpu, gpu_is_full
+from emsync.emotion.features.panel import Panel
 from emsync.emotion.mapping import Mood, mood_of
-from emsync.emotion.panel import Panel
-from emsync.emotion.reader import read_emotion
 from emsync.emotion.reading import EmotionReading
 from emsync.errors import EmsyncError, ToolError
+from emsync.film.examine import Film, probe
 from emsync.film.footage import SOUND_RATE, Footage, Still, StillCollector, Stretch, pictures_of
 from emsync.film.frames import iter_audio, read_audio, stream_frames
-from emsync.film.probe import Film, probe
 from emsync.film.scenes import Cut, CutDetector
 from emsync.film.speech import VoiceDetector
+from emsync.process.gpu import GPU_FULL, free_gpu, gpu_is_full
 from emsync.progress import CancelToken, Progress, ProgressCallback
 from emsync.settings import Settings, SoundSettings, StageLimits
 
 if TYPE_CHECKING:
     import torch
 
-    from emsync.music.checkpoint import Checkpoint
     from emsync.music.composition import Composition
+    from emsync.music.transformer.checkpoint import Checkpoint
     from emsync.sound.mux import MuxReport
 
 log = logging.getLogger(__name__)
@@ -360,8 +360,8 @@ def compose_pieces(
         TooLong: it took longer than it may.
         Cancelled: the owner asked to stop.
     """
-    from emsync.music.checkpoint import load
-    from emsync.music.compose import compose_all
+    from emsync.music.transformer.checkpoint import load
+    from emsync.music.transformer.compose import compose_all
     from emsync.sound.synth import find_soundfont, load_library
 
     seconds = float(analysis.film.duration)
@@ -452,7 +452,7 @@ def perform(
         Cancelled: the owner asked to stop.
     """
     from emsync.music.midi import write_midi
-    from emsync.report import write_report
+    from emsync.report.write import write_report
     from emsync.sound.mix import master, mix_with_original, write_wav
     from emsync.sound.mux import Scored, mux
     from emsync.sound.stems import render_music

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 from urllib.parse import urlencode
 
 from emsync.errors import EmsyncError
-from emsync.json_files import read_json
+from emsync.process.json_files import read_json
 from emsync.settings import ExpertSettings, FilmLimits, MusicSettings, Settings
-from emsync.wording import listed, one_line, quoted
+from emsync.text import listed, one_line, quoted
 
 if TYPE_CHECKING:
-    from emsync.music.grid import MetreName
+    from emsync.music.planning.grid import MetreName
 
 VERSION = 2
 VERSIONS = (1, VERSION)
@@ -180,8 +180,8 @@ def check_together(settings: Settings) -> None:
     """
     music = settings.music
     if music.chords and music.method == "planned":
-        from emsync.music.grid import METRES
-        from emsync.music.harmony import parse_chords
+        from emsync.music.planning.chart import parse_chords
+        from emsync.music.planning.grid import METRES
 
         usual: MetreName = "3/4" if music.style == "waltz" else "4/4"
         parse_chords(music.chords, METRES[usual if music.metre == "auto" else music.metre])

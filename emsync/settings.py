@@ -38,7 +38,7 @@ class FilmLimits:
     frames: int = 450_000
     """Half an hour at 240 a second, and some."""
     look_seconds: float = 60.0
-    """That it may take to find out what film it is (`emsync.film.probing`)."""
+    """That it may take to find out what film it is (`emsync.film.probe`)."""
     look_memory: int = 2_000_000_000
     """Bytes of address space for that; 4K films took 200 to 330 million."""
 
@@ -88,7 +88,7 @@ class StageLimits:
 class HostLimits:
     """What one machine gives to all strangers together; a request cannot change it.
 
-    `emsync.interface.room.host_limits` reads the environment variables.
+    `emsync.interface.disk_quota.host_limits` reads the environment variables.
     """
 
     waiting: int = 20
@@ -100,9 +100,9 @@ class HostLimits:
     film of half an hour lies there with 1.3 GB (0.5 itself, 0.5 scored, 0.3 as WAV), so fifteen of
     them, or three while all make their ZIPs; a free Space has 50 GB. `EMSYNC_DISK`, in GB."""
     disk_per_request: int = 6_000_000_000
-    """Bytes of one request. Ours: `emsync.interface.room.version_bytes` of the largest film are
-    1.3 GB, so that it may have its four versions (0.5 + 4 x 1.3 = 5.9); with one, its stems and ZIP
-    (4.5 GB, `bundle_bytes`) make it 5.8. `EMSYNC_DISK_PER_REQUEST`, in GB."""
+    """Bytes of one request. Ours: `emsync.interface.disk_quota.version_bytes` of the largest film
+    are 1.3 GB, so that it may have its four versions (0.5 + 4 x 1.3 = 5.9); with one, its stems and
+    ZIP (4.5 GB, `bundle_bytes`) make it 5.8. `EMSYNC_DISK_PER_REQUEST`, in GB."""
     disk_free: int = 1_000_000_000
     """Bytes of the volume that stay free for the rest of the machine. Ours. `EMSYNC_DISK_FREE`, in
     GB."""
@@ -170,7 +170,7 @@ class MoodSettings:
 
 @dataclass(frozen=True)
 class QualityLimits:
-    """What a piece may not exceed without being drawn anew (`emsync.music.quality`).
+    """What a piece may not exceed without being drawn anew (`emsync.music.judging.quality`).
 
     Ours, each so that 98 to 99.5 % of real music keeps it: measured on 2,558 stretches of a minute,
     one a piece, from every source of the corpus. 96 to 98 % of the free, the research and the

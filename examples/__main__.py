@@ -107,7 +107,7 @@ def score(example: Example) -> None:
     """Score the film by its colours, movement, cuts and loudness, and store what comes of it."""
     from emsync import pipeline
     from emsync.interface.plots import piano_roll
-    from emsync.interface.sheet import sheet_of
+    from emsync.interface.timeline import sheet_of
 
     with tempfile.TemporaryDirectory() as folder:
         analysis = _analysis(example)

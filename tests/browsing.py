@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emsync.load import App, answers, started
+from emsync.benchmarks.load import App, answers, started
 
 __all__ = ["App", "answers", "running_app"]
 

@@ -140,7 +140,7 @@ def full_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         return moved
 
     monkeypatch.setattr(torch.nn.Module, "to", move)
-    monkeypatch.setattr("emsync.emotion.panel.device_of", lambda wanted: "cuda")
+    monkeypatch.setattr("emsync.emotion.features.panel.device_of", lambda wanted: "cuda")
 
 
 @pytest.fixture(params=["system", "packaged"])

@@ -9,9 +9,9 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from emsync.music import vocabulary as v
-from emsync.music.harmony_labels import tones_of
-from emsync.music.tokens import decode
+from emsync.music.notes import GROUPS
+from emsync.music.transformer.harmony_labels import tones_of
+from emsync.music.transformer.tokens import decode
 from emsync.training import accompany, corpus
 from emsync.training.accompany import Groove, Unsuitable, bars_in_mma, tune_of
 
@@ -78,7 +78,7 @@ def test_an_archive_becomes_a_corpus_the_same_each_time(tmp_path: Path) -> None:
     assert {piece.tier for piece in pieces} == {"synthetic"}
     for piece in pieces:
         notes = decode(piece.tokens).notes
-        melody = notes.pitch[(notes.pitch >= 72) & (notes.group != v.GROUPS.index("drums"))]
+        melody = notes.pitch[(notes.pitch >= 72) & (notes.group != GROUPS.index("drums"))]
         assert len(melody) >= 40
         told = {tuple(sorted(tones_of(int(label)))) for label in piece.harmony}
         assert {(0, 4, 7), (0, 4, 9)} & told, "C or A minor is among its chords"

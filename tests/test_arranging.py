@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emsync.music import vocabulary as v
 from emsync.music.arranging import Arrangement, Theme, arrange, theme_of
 from emsync.music.arranging.bass import write_bass
 from emsync.music.arranging.comping import write_comping
@@ -20,13 +19,13 @@ from emsync.music.arranging.lead import sing, write_melody, write_tune
 from emsync.music.arranging.theme import key_of_line, tune_of
 from emsync.music.arranging.voicing import voice_chord
 from emsync.music.chords import strong_chords
-from emsync.music.grid import METRES, MetreName
-from emsync.music.plan import QUALITIES, Chord, ModeName, Plan, Section
-from emsync.music.tokens import NoteTable
+from emsync.music.notes import GROUPS, NoteTable
+from emsync.music.planning.grid import METRES, MetreName
+from emsync.music.planning.plan import QUALITIES, Chord, ModeName, Plan, Section
 from emsync.settings import MusicSettings
 
 BASS, DRUMS, GUITAR, PIANO, STRINGS = range(5)
-EVERYBODY = v.GROUPS
+EVERYBODY = GROUPS
 LOOPS = {
     "major": ((0, ""), (9, "m"), (5, ""), (7, "7")),
     "minor": ((0, "m"), (8, "maj7"), (5, "m"), (7, "7")),
@@ -148,7 +147,7 @@ def test_any_draw_becomes_a_piece_that_obeys_any_plan(plan: Plan, seed: int) -> 
     for group, pitch, start, end, lead in rows_of(made):
         section = plan.section_at(start)
         ringing = plan.cadence is not None and start == plan.cadence
-        if v.GROUPS[group] not in section.groups and not lead:
+        if GROUPS[group] not in section.groups and not lead:
             assert start in plan.hits or ringing
         if group == DRUMS:
             continue
@@ -172,7 +171,7 @@ def test_only_groups_that_are_allowed_play() -> None:
     allowed = ("strings", "bass")
     plan = plan_of(hits=(96,))
     made = arrange(draw(plan, 1), plan, MusicSettings(groups=allowed), 1)
-    assert {v.GROUPS[g] for g in made.notes.group.tolist()} <= set(allowed)
+    assert {GROUPS[g] for g in made.notes.group.tolist()} <= set(allowed)
 
 
 def test_an_empty_draw_is_written_in_full() -> None:
@@ -181,7 +180,7 @@ def test_an_empty_draw_is_written_in_full() -> None:
     for group in range(5):
         starts = made.notes.start[made.notes.group == group]
         edges = [0, *starts.tolist(), plan.end]
-        assert max(b - a for a, b in pairwise(edges)) <= 3 * plan.metre.bar, v.GROUPS[group]
+        assert max(b - a for a, b in pairwise(edges)) <= 3 * plan.metre.bar, GROUPS[group]
 
 
 def test_a_wall_of_tremolo_becomes_one_moving_group_where_the_mood_is_calm() -> None:

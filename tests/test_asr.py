@@ -15,7 +15,6 @@ import torch
 from conftest import Films
 from registry_weights import fetch
 
-from emsync import weights
 from emsync.emotion.features import asr
 from emsync.emotion.features.asr import (
     SIZES,
@@ -27,15 +26,16 @@ from emsync.emotion.features.asr import (
     sentences,
     spread,
 )
+from emsync.emotion.features.panel import Panel
 from emsync.emotion.features.report import FeatureReport, Stretch
 from emsync.emotion.features.sentiment import Sentiment
-from emsync.emotion.panel import Panel
 from emsync.errors import Cancelled, WeightsError, WeightsNotInstalled
+from emsync.film.examine import probe
 from emsync.film.footage import SOUND_RATE, Footage, Still
 from emsync.film.frames import iter_audio
-from emsync.film.probe import probe
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import ExpertSettings
+from emsync.weights import store as weights
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SETTINGS = ExpertSettings()

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from conftest import Films
 
-from emsync import batch, pipeline
+from emsync import pipeline
 from emsync.__main__ import main
+from emsync.batch import films as batch
 from emsync.errors import EmsyncError
-from emsync.music import checkpoint
+from emsync.music.transformer import checkpoint
 
 RESULTS = {"scored.mp4", "music.mid", "music.wav", "report.json", "batch.json"}
 

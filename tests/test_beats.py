@@ -14,12 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from emsync import weights
-from emsync.emotion.beats import checkpoint
-from emsync.emotion.beats.audioset import class_names
-from emsync.emotion.beats.checkpoint import from_published, load, settings_of
-from emsync.emotion.beats.encoder import BeatsEncoder, BeatsSettings, distance_buckets, fbank
-from emsync.emotion.features.beats import (
+from emsync.emotion.features.beats import checkpoint
+from emsync.emotion.features.beats.audioset import class_names
+from emsync.emotion.features.beats.checkpoint import from_published, load, settings_of
+from emsync.emotion.features.beats.encoder import (
+    BeatsEncoder,
+    BeatsSettings,
+    distance_buckets,
+    fbank,
+)
+from emsync.emotion.features.beats.expert import (
     DOUBT,
     EVIDENCE,
     BeatsExpert,
@@ -32,6 +36,7 @@ from emsync.errors import Cancelled, WeightsError, WeightsNotInstalled
 from emsync.film.footage import SOUND_RATE, Footage, Still
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import ExpertSettings
+from emsync.weights import store as weights
 
 REFERENCE = Path(
     os.environ.get("EMSYNC_REFERENCE", Path(__file__).parents[2] / "shared" / "reference")

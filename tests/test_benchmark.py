@@ -9,7 +9,7 @@ from pathlib import Path
 from conftest import Films
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-COMMAND = (sys.executable, "-m", "emsync.benchmark")
+COMMAND = (sys.executable, "-m", "emsync.benchmarks.speed")
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

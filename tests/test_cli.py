@@ -20,12 +20,12 @@ import pytest
 from conftest import Films
 
 from emsync.__main__ import main
+from emsync.commands.options import parser, read_options, settings_of
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import EmsyncError
-from emsync.options import parser, read_options, settings_of
 from emsync.pipeline import STAGES
 from emsync.presets import as_in_the_paper, changed, read_preset, to_plain, write_preset
-from emsync.report import read_report
+from emsync.report.write import read_report
 from emsync.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -43,7 +43,7 @@ from emsync.errors import Cancelled, WeightsError, WeightsNotInstalled
 from emsync.film.footage import Footage, Still
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import ExpertSettings
-from emsync.weights import add
+from emsync.weights.store import add
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -301,7 +301,7 @@ def test_what_cannot_be_used_is_said_in_a_sentence(
 ) -> None:
     folder = tmp_path / WEIGHTS
     folder.mkdir()
-    monkeypatch.setattr("emsync.weights.find", lambda name: folder)
+    monkeypatch.setattr("emsync.weights.store.find", lambda name: folder)
     expert = ClipExpert()
 
     def says(pattern: str) -> None:

@@ -16,17 +16,6 @@ from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
 from emsync.errors import Cancelled, EmsyncError, WeightsError
 from emsync.evaluation.alignment import adherence
-from emsync.music import decoding
-from emsync.music import vocabulary as v
-from emsync.music.candidates import (
-    AGAIN,
-    OPENING_SECONDS,
-    OPENINGS,
-    WRITING,
-    ending_of,
-)
-from emsync.music.checkpoint import Checkpoint, load, save
-from emsync.music.compose import compose, compose_all
 from emsync.music.composition import (
     CHORD_VELOCITY,
     SEED_STEP,
@@ -37,11 +26,30 @@ from emsync.music.composition import (
     notes_of,
     score_of,
 )
-from emsync.music.decoding import DRAWS_PER_SKETCH, DecodedPiece, Drawing, generate, sample
-from emsync.music.emotion_regressor import load_regressor
-from emsync.music.free import end_on, promising, seeded
+from emsync.music.judging.emotion_regressor import load_regressor
 from emsync.music.midi import write_midi
-from emsync.music.rows import (
+from emsync.music.notes import GROUPS, HIGHEST_PITCH, LOWEST_PITCH, TICK_SECONDS, Note
+from emsync.music.transformer import decoding
+from emsync.music.transformer import vocabulary as v
+from emsync.music.transformer.candidates import (
+    AGAIN,
+    OPENING_SECONDS,
+    OPENINGS,
+    WRITING,
+    ending_of,
+)
+from emsync.music.transformer.checkpoint import Checkpoint, load, save
+from emsync.music.transformer.compose import compose, compose_all
+from emsync.music.transformer.decoding import (
+    DRAWS_PER_SKETCH,
+    DecodedPiece,
+    Drawing,
+    generate,
+    sample,
+)
+from emsync.music.transformer.free import end_on, promising, seeded
+from emsync.music.transformer.model import MusicTransformer, TransformerSettings
+from emsync.music.transformer.rows import (
     LONGEST_PAUSE,
     MOST_VOICES,
     TOKENS_IN_ADVANCE,
@@ -50,8 +58,7 @@ from emsync.music.rows import (
     Hit,
     Row,
 )
-from emsync.music.tokens import Note, decode
-from emsync.music.transformer import MusicTransformer, TransformerSettings
+from emsync.music.transformer.tokens import decode
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import MusicSettings, QualityLimits
 
@@ -107,10 +114,10 @@ def test_every_piece_ends_and_covers_the_film(token: int) -> None:
     seconds = 12.0
     (tokens,) = draw(in_love_with(token), Brief(0.0, 0.0, (), seconds, 5))
     decoded = decode(tokens)
-    assert decoded.length * v.TICK_SECONDS >= seconds
+    assert decoded.length * TICK_SECONDS >= seconds
     assert len(tokens) <= TOKENS_IN_ADVANCE + TOKENS_PER_SECOND * (seconds + 2)
     starts = sorted({0, *decoded.notes.start.tolist()})
-    assert max(b - a for a, b in itertools.pairwise([*starts, decoded.length])) * v.TICK_SECONDS < (
+    assert max(b - a for a, b in itertools.pairwise([*starts, decoded.length])) * TICK_SECONDS < (
         LONGEST_PAUSE + 2
     )
     assert v.PAD not in tokens and v.START not in tokens and v.MORE_INSTRUMENTS not in tokens
@@ -120,13 +127,13 @@ def test_no_note_is_held_for_ever_and_no_group_becomes_a_wall() -> None:
     model = in_love_with(v.shift_token(60))
     with torch.no_grad():  # it starts notes of two groups now and then, and never ends one
         for group in ("piano", "bass"):
-            first = v.note_token(group, v.LOWEST_PITCH, True)
+            first = v.note_token(group, LOWEST_PITCH, True)
             model.head.bias[first : first + v.PITCHES] = 47.5
     (tokens,) = draw(model, Brief(0.0, 0.0, (), 40.0, 2))
     notes = decode(tokens).notes
-    length = (notes.end - notes.start) * v.TICK_SECONDS
+    length = (notes.end - notes.start) * TICK_SECONDS
     for group, limit in (("piano", 8.0), ("bass", 4.0)):
-        of_group = notes.group == v.GROUPS.index(group)
+        of_group = notes.group == GROUPS.index(group)
         assert of_group.sum() > 5
         assert length[of_group].max() < limit + 1.1
         for tick in notes.start[of_group]:
@@ -169,7 +176,7 @@ def test_every_draw_sees_what_algorithm_1_says(
     tokens = piece.tokens
     offsets, open_at, now = [], list(asked), 0.0
     for token in tokens:
-        now += v.shift_ticks(token) * v.TICK_SECONDS
+        now += v.shift_ticks(token) * TICK_SECONDS
         near = sorted((abs(at - now), at) for at in open_at if abs(at - now) < settings.sensitivity)
         if token == v.CHORD and near:
             open_at.remove(near[0][1])
@@ -247,7 +254,7 @@ def test_a_chord_is_followed_by_its_notes_and_they_are_held() -> None:
     model = in_love_with(v.shift_token(30))
     with torch.no_grad():
         model.head.bias[v.CHORD] = 51.0
-        first = v.note_token("piano", v.LOWEST_PITCH, True)
+        first = v.note_token("piano", LOWEST_PITCH, True)
         model.head.bias[first : first + v.PITCHES] = 20.0
     (tokens,) = draw(model, Brief(0.0, 0.0, (), 10.0, 2))
     decoded = decode(tokens)
@@ -283,8 +290,8 @@ def test_scores_count_as_algorithm_1_does() -> None:
 def test_any_bars_give_a_tempo_that_midi_can_hold(bars: list[int], tmp_path: Path) -> None:
     decoded = replace(decode([v.BAR]), bars=tuple(bars))
     beat = beat_ticks(decoded)
-    assert 30 <= 60 / (beat * v.TICK_SECONDS) <= 300
-    write_midi([], tmp_path / "a.mid", Fraction(1), 60 / (beat * v.TICK_SECONDS))
+    assert 30 <= 60 / (beat * TICK_SECONDS) <= 300
+    write_midi([], tmp_path / "a.mid", Fraction(1), 60 / (beat * TICK_SECONDS))
 
 
 def test_a_film_without_cuts_has_no_twin() -> None:
@@ -330,7 +337,7 @@ def test_no_time_shift_jumps_past_a_boundary(
         elif passed:
             # The first of them is announced where the clock stands now, hardly late.
             assert row.offset == 0
-            assert row.seconds - min(passed) <= max(tolerance, v.TICK_SECONDS) + 1e-6
+            assert row.seconds - min(passed) <= max(tolerance, TICK_SECONDS) + 1e-6
         else:
             assert v.shift_ticks(token) == ticks
 
@@ -383,7 +390,7 @@ def test_a_composition_says_what_it_is() -> None:
         silent_share,
     )
     assert piece.notes and all(0 <= note.start < note.end <= 6.0 for note in piece.notes)
-    assert all(v.LOWEST_PITCH <= note.pitch <= v.HIGHEST_PITCH for note in piece.notes)
+    assert all(LOWEST_PITCH <= note.pitch <= HIGHEST_PITCH for note in piece.notes)
     assert [hit.asked for hit in piece.boundaries] == [2.0]
     assert piece.score.boundaries == 1 and piece.seed == 4 and piece.tokens_per_second > 0
 
@@ -464,8 +471,10 @@ def test_faults_are_drawn_anew_a_few_times_and_then_admitted(shipped: Checkpoint
 def test_a_redraw_stops_as_soon_as_a_piece_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four candidates with faults, then two of which the second has none."""
     verdicts = iter([("a",), ("a", "b"), ("c",), ("d",), ("e",), (), ("never asked",)])
-    monkeypatch.setattr("emsync.music.free.faults", lambda quality, limits: next(verdicts))
-    monkeypatch.setattr("emsync.music.free._is_doubtful", lambda *_: False)
+    monkeypatch.setattr(
+        "emsync.music.transformer.free.faults", lambda quality, limits: next(verdicts)
+    )
+    monkeypatch.setattr("emsync.music.transformer.free._is_doubtful", lambda *_: False)
     told: list[float] = []
     piece = compose(
         checkpoint(tiny()),
@@ -543,8 +552,10 @@ def test_every_candidate_is_a_piece_and_can_be_had_again() -> None:
 def test_of_all_rounds_only_the_best_are_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     def made(keep: int | None) -> list[Composition]:
         verdicts = iter([("a",), ("a", "b"), ("c", "d", "e"), ("d", "e", "f"), (), ("e",)])
-        monkeypatch.setattr("emsync.music.free.faults", lambda quality, limits: next(verdicts))
-        monkeypatch.setattr("emsync.music.free._is_doubtful", lambda *_: False)
+        monkeypatch.setattr(
+            "emsync.music.transformer.free.faults", lambda quality, limits: next(verdicts)
+        )
+        monkeypatch.setattr("emsync.music.transformer.free._is_doubtful", lambda *_: False)
         return every(3.0, (), candidates=2, keep=keep)
 
     best, second = made(None)
@@ -558,7 +569,7 @@ def test_of_all_rounds_only_the_best_are_handed_over(monkeypatch: pytest.MonkeyP
 def test_a_candidate_that_was_not_drawn_is_told_about(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EmsyncError, match=r"Candidate 3 is asked for.* drawn is 2\."):
         every(3.0, (), candidates=2, keep=3, quality=QualityLimits(longest_note=60.0))
-    monkeypatch.setattr("emsync.music.free.Drawing", None)
+    monkeypatch.setattr("emsync.music.transformer.free.Drawing", None)
     with pytest.raises(EmsyncError, match=r"Candidate 7 is asked for.* drawn is 6\."):
         every(3.0, (), candidates=2, keep=7)
 
@@ -719,7 +730,7 @@ def test_what_is_cut_off_at_the_end_is_not_counted() -> None:
     tokens += [v.CHORD, *piano, second]
     ended = end_on(decode(tokens), 125, 500)
     rows = zip(ended.notes.group, ended.notes.start, ended.notes.end, strict=True)
-    found = sorted((v.GROUPS[group], int(start), int(end)) for group, start, end in rows)
+    found = sorted((GROUPS[group], int(start), int(end)) for group, start, end in rows)
     assert found == [
         ("bass", 0, 125),
         ("bass", 125, 500),
@@ -770,7 +781,7 @@ def test_weights_survive_the_disk(tmp_path: Path) -> None:
 def test_weights_of_two_saves_are_not_mixed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emsync.music.checkpoint.SHARD_BYTES", 100_000)
+    monkeypatch.setattr("emsync.music.transformer.checkpoint.SHARD_BYTES", 100_000)
     save(tiny(), tmp_path / "one", {})
     other = tiny()
     with torch.no_grad():

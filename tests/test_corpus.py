@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync.errors import WeightsError
-from emsync.music import vocabulary as v
-from emsync.music.emotion_regressor import load_regressor
-from emsync.music.tokens import NoteTable, decode, tick_of_tokens
+from emsync.music.judging.emotion_regressor import load_regressor
+from emsync.music.notes import TICK_SECONDS, NoteTable
+from emsync.music.transformer import vocabulary as v
+from emsync.music.transformer.tokens import decode, tick_of_tokens
 from emsync.training.corpus import Cleaning, UnusableFile, build, read_shard, tokenise
 from emsync.training.crops import retime
 from emsync.training.labels import bars_apart
@@ -90,7 +91,7 @@ def test_another_tempo_changes_nothing_but_time(old: int, new: int, seed: int) -
     notes = NoteTable(
         np.full(60, 3), draws.integers(40, 90, 60), steps * old, (steps + 1 + steps % 30) * old
     )
-    from emsync.music.tokens import encode
+    from emsync.music.transformer.tokens import encode
 
     tokens = encode(notes, bars=[0]).astype(np.int64)
     moved = retime(tokens, new / old)
@@ -104,7 +105,7 @@ def test_another_tempo_changes_nothing_but_time(old: int, new: int, seed: int) -
 
 def band(triad: tuple[int, int, int], bpm: float, root: int) -> tuple[NoteTable, np.ndarray]:
     """Sixteen bars of I, IV, V, I: chords, broken chords, a bass, and a drum kit."""
-    eighth = round(30 / bpm / v.TICK_SECONDS)
+    eighth = round(30 / bpm / TICK_SECONDS)
     rows = []
     for number in range(16 * 8):
         bar, at = number // 8, number * eighth

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emsync.music import vocabulary as v
 from emsync.music.arranging.events import BASS, DRUMS, Event
-from emsync.music.grid import METRES
-from emsync.music.harmony_labels import label_of_chord
-from emsync.music.plan import QUALITIES, Chord, Plan
-from emsync.music.tokens import decode, tick_of_tokens
+from emsync.music.notes import HIGHEST_PITCH, LOWEST_PITCH, TICK_SECONDS
+from emsync.music.planning.grid import METRES
+from emsync.music.planning.plan import QUALITIES, Chord, Plan
+from emsync.music.transformer import vocabulary as v
+from emsync.music.transformer.harmony_labels import label_of_chord
+from emsync.music.transformer.tokens import decode, tick_of_tokens
 from emsync.training.corpus import Piece, read_shard
 from emsync.training.craft import __main__ as command
 from emsync.training.craft.basslines import FAMILIES
@@ -49,14 +50,14 @@ def test_any_piece_can_be_played_and_keeps_its_bars(number: int) -> None:
     job = commission(1, number)
     plan, notes = compose(job)
     piece = piece_of(job, plan, notes, "any", number)
-    assert all(v.LOWEST_PITCH <= note.pitch <= v.HIGHEST_PITCH for note in notes)
+    assert all(LOWEST_PITCH <= note.pitch <= HIGHEST_PITCH for note in notes)
     assert all(0 <= note.start < note.end for note in notes)
     said = decode(piece.tokens)
     assert len(set(np.diff(said.bars))) == 1
     assert len(said.notes) >= len(notes) - 2  # nothing is lost on the way into tokens
     ticks = set(job.grid.ticks_of(list(plan.hits)).tolist())
     assert ticks <= set(said.chords)
-    assert 30 <= said.length * v.TICK_SECONDS <= 125
+    assert 30 <= said.length * TICK_SECONDS <= 125
 
 
 @settings(max_examples=25, deadline=None)

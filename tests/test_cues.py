@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from emsync.emotion.features.cues import CueAccumulator, Cues, mood_scores, probabilities_of
 from emsync.emotion.reading import EMOTIONS, EmotionReading
+from emsync.film.examine import probe
 from emsync.film.frames import Frame, iter_audio, stream_frames
-from emsync.film.probe import probe
 from emsync.film.scenes import Cut, CutDetector
 from emsync.progress import CancelToken
 from emsync.settings import CutSettings

@@ -19,10 +19,13 @@ from numba import njit
 
 from emsync.errors import Cancelled, EmsyncError
 from emsync.evaluation.speed import markdown, speed
-from emsync.music import kernel, stepping
-from emsync.music import vocabulary as v
-from emsync.music.checkpoint import load, save
-from emsync.music.decoding import (
+from emsync.music.midi import write_midi
+from emsync.music.notes import TICK_SECONDS, Note
+from emsync.music.primer import read_primer
+from emsync.music.transformer import kernel, stepping
+from emsync.music.transformer import vocabulary as v
+from emsync.music.transformer.checkpoint import load, save
+from emsync.music.transformer.decoding import (
     DRAWS_PER_SKETCH,
     TOKENS_REMEMBERED,
     DecodedPiece,
@@ -30,17 +33,20 @@ from emsync.music.decoding import (
     Mark,
     generate,
 )
-from emsync.music.midi import write_midi
-from emsync.music.primer import read_primer
-from emsync.music.rows import LONGEST_NOTES, Brief, MoodChange, Row
-from emsync.music.stepping import CompiledStepper, RowStepper, SlotStepper, Stepper, stepper_for
-from emsync.music.tokens import Note
-from emsync.music.transformer import (
+from emsync.music.transformer.model import (
     Conditioning,
     KeyValueCache,
     MusicTransformer,
     Positions,
     TransformerSettings,
+)
+from emsync.music.transformer.rows import LONGEST_NOTES, Brief, MoodChange, Row
+from emsync.music.transformer.stepping import (
+    CompiledStepper,
+    RowStepper,
+    SlotStepper,
+    Stepper,
+    stepper_for,
 )
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import MusicSettings
@@ -228,7 +234,8 @@ def test_a_number_becomes_the_nearest_half() -> None:
 @pytest.mark.parametrize("ending", ["nbi", "nbc"])
 def test_a_damaged_cache_keeps_nobody_from_composing(ending: str, tmp_path: Path) -> None:
     """What was kept of the compiled step is cut off; the next process does without."""
-    program = "from emsync.music.kernel import compiled_step; compiled_step(); print('compiled')"
+    module = "emsync.music.transformer.kernel"
+    program = f"from {module} import compiled_step; compiled_step(); print('compiled')"
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     for damaged in (False, True):
         done = subprocess.run(
@@ -293,7 +300,7 @@ def test_a_new_mood_changes_what_follows_and_nothing_before() -> None:
     changed = replace(brief, changes=(MoodChange(8.0, -0.9, -0.9),))
     (steady,), (turned,) = draw(model, brief), draw(model, changed)
     ticks = np.cumsum([v.shift_ticks(token) for token in steady.tokens])
-    reached = int((ticks * v.TICK_SECONDS < 8.0).sum()) + 1
+    reached = int((ticks * TICK_SECONDS < 8.0).sum()) + 1
     assert turned.tokens[:reached] == steady.tokens[:reached]
     assert turned.tokens[reached:] != steady.tokens[reached:]
     unheard = replace(brief, changes=(MoodChange(99.0, -0.9, -0.9),))
@@ -317,7 +324,7 @@ def test_a_new_mood_is_read_with_the_last_tokens_only(
     changes = (MoodChange(3.0, 0.5, 0.5), MoodChange(3.001, 0.1, NAN), MoodChange(6.0, 0.2, 0.2))
     brief = Brief(0.8, 0.8, (), 9.0, 3, changes)
     (piece,) = draw(small(context=1216), brief)
-    ticks = np.cumsum([v.shift_ticks(token) for token in piece.tokens]) * v.TICK_SECONDS
+    ticks = np.cumsum([v.shift_ticks(token) for token in piece.tokens]) * TICK_SECONDS
     # The tokens so far and the BAR before them, or the last of them, and the instrument count.
     at = [min(int((ticks < one.seconds).sum()) + 1, TOKENS_REMEMBERED) + 1 for one in changes[1:]]
     assert [length for length, _ in read] == [2, *at]
@@ -358,8 +365,10 @@ def test_more_pieces_than_slots_are_decoded_in_turn(monkeypatch: pytest.MonkeyPa
     model = small()
     briefs = [Brief(0.1 * i, 0.0, (), 2.0 + 0.1 * i, i) for i in range(5)]
     monkeypatch.setattr(stepping, "SLOTS", 4)
-    monkeypatch.setattr("emsync.music.decoding.most_rows", lambda model: 4)
-    monkeypatch.setattr("emsync.music.decoding.stepper_for", lambda model, rows: SlotStepper(model))
+    monkeypatch.setattr("emsync.music.transformer.decoding.most_rows", lambda model: 4)
+    monkeypatch.setattr(
+        "emsync.music.transformer.decoding.stepper_for", lambda model, rows: SlotStepper(model)
+    )
     shares: list[float] = []
     pieces = generate(model, briefs, replace(PUBLISHED, guidance=1.5), CancelToken(), shares.append)
     assert [len(piece.tokens) > 10 for piece in pieces] == [True] * 5
@@ -379,9 +388,9 @@ def test_pieces_that_are_left_and_taken_up_again_are_the_same(
     briefs = [Brief(0.4, 0.1, (2.0,), 3.0 + i, i, changes) for i in range(3)]
     if slots is not None:
         monkeypatch.setattr(stepping, "SLOTS", slots)
-        monkeypatch.setattr("emsync.music.decoding.most_rows", lambda model: slots)
+        monkeypatch.setattr("emsync.music.transformer.decoding.most_rows", lambda model: slots)
         monkeypatch.setattr(
-            "emsync.music.decoding.stepper_for", lambda model, rows: SlotStepper(model)
+            "emsync.music.transformer.decoding.stepper_for", lambda model, rows: SlotStepper(model)
         )
     whole = generate(model, briefs, settings, CancelToken(), silent_share)
 
@@ -411,9 +420,9 @@ def test_the_music_is_shown_while_it_is_drawn(
     briefs = [Brief(0.4, 0.1, (), seconds, 5) for seconds in (6.0, 4.0, 9.0)]
     if in_turn:
         monkeypatch.setattr(stepping, "SLOTS", 1)
-        monkeypatch.setattr("emsync.music.decoding.most_rows", lambda model: 1)
+        monkeypatch.setattr("emsync.music.transformer.decoding.most_rows", lambda model: 1)
         monkeypatch.setattr(
-            "emsync.music.decoding.stepper_for", lambda model, rows: SlotStepper(model)
+            "emsync.music.transformer.decoding.stepper_for", lambda model, rows: SlotStepper(model)
         )
     pieces = draw(model, *briefs)
     shown: list[tuple[int, ...]] = []
@@ -471,8 +480,8 @@ def test_a_piece_can_go_back_and_on_in_another_way(guidance: float) -> None:
 def test_what_is_shown_of_a_long_piece_grows_with_its_length(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("emsync.music.decoding.DRAWS_PER_SKETCH", 2)
-    monkeypatch.setattr("emsync.music.decoding.GROWTH_PER_SKETCH", 1 / 8)
+    monkeypatch.setattr("emsync.music.transformer.decoding.DRAWS_PER_SKETCH", 2)
+    monkeypatch.setattr("emsync.music.transformer.decoding.GROWTH_PER_SKETCH", 1 / 8)
     shown: dict[float, list[int]] = {}
     for seconds in (6.0, 24.0):
         brief = Brief(0.0, 0.0, (), seconds, 0)
@@ -508,7 +517,7 @@ def test_the_next_boundary_is_the_nearest_that_is_open_and_ahead(
         coming = [at for at in row.open_boundaries.values() if at > row.seconds]
         landed = row.landing(token)
         if tolerance is not None and (ticks := v.shift_ticks(landed)) and coming:
-            assert row.seconds + ticks * v.TICK_SECONDS < min(coming) + max(tolerance, 0.01)
+            assert row.seconds + ticks * TICK_SECONDS < min(coming) + max(tolerance, 0.01)
         row.take(landed, 9)
 
 
@@ -620,7 +629,7 @@ def test_a_primer_is_gone_on_from_and_is_no_part_of_the_piece() -> None:
     )
     assert plain.tokens != primed.tokens
     assert primed.tokens[0] == v.BAR
-    assert sum(map(v.shift_ticks, primed.tokens)) * v.TICK_SECONDS < 8
+    assert sum(map(v.shift_ticks, primed.tokens)) * TICK_SECONDS < 8
 
 
 @pytest.mark.parametrize("length", [4, 30, 34])
@@ -628,7 +637,7 @@ def test_a_primer_may_fill_half_the_context(length: int) -> None:
     model = small()  # a context of 72
     primer = tuple([v.BAR, v.shift_token(20)] * (length // 2))
     (piece,) = draw(model, Brief(0.0, 0.0, (1.0, 4.0), 10.0, 0, primer=primer))
-    assert sum(map(v.shift_ticks, piece.tokens)) * v.TICK_SECONDS >= 10
+    assert sum(map(v.shift_ticks, piece.tokens)) * TICK_SECONDS >= 10
 
 
 def test_a_midi_file_becomes_a_primer(tmp_path: Path) -> None:
@@ -636,7 +645,7 @@ def test_a_midi_file_becomes_a_primer(tmp_path: Path) -> None:
     notes += [Note("drums", 38, n / 2, n / 2 + 0.1, 80) for n in range(80)]
     write_midi(notes, tmp_path / "song.mid", Fraction(40), 120.0)
     primer = read_primer(tmp_path / "song.mid", 500, 10.0)
-    seconds = sum(map(v.shift_ticks, primer)) * v.TICK_SECONDS
+    seconds = sum(map(v.shift_ticks, primer)) * TICK_SECONDS
     assert primer[0] == v.BAR and primer.count(v.BAR) == 5
     assert seconds == pytest.approx(10.0, abs=0.02)
     assert len(read_primer(tmp_path / "song.mid", 20, 10.0)) == 20

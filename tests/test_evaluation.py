@@ -35,13 +35,14 @@ from emsync.evaluation.statistics import (
 )
 from emsync.evaluation.table import markdown
 from emsync.evaluation.tensorflow_checkpoint import read_variables
-from emsync.film.probe import probe
-from emsync.music import vocabulary as v
-from emsync.music.checkpoint import Checkpoint, save
-from emsync.music.decoding import DecodedPiece
-from emsync.music.rows import Brief
-from emsync.music.tokens import DecodedTokens, NoteTable
-from emsync.music.transformer import MusicTransformer, TransformerSettings
+from emsync.film.examine import probe
+from emsync.music.notes import GROUPS, TICK_SECONDS, NoteTable
+from emsync.music.transformer import vocabulary as v
+from emsync.music.transformer.checkpoint import Checkpoint, save
+from emsync.music.transformer.decoding import DecodedPiece
+from emsync.music.transformer.model import MusicTransformer, TransformerSettings
+from emsync.music.transformer.rows import Brief
+from emsync.music.transformer.tokens import DecodedTokens
 from emsync.settings import MusicSettings
 from emsync.sound.mix import write_wav
 from emsync.sound.synth import Sound
@@ -80,8 +81,8 @@ def a_piece(tokens: Sequence[int], **known: Any) -> Piece:
 def playing(chords: list[float]) -> DecodedPiece:
     tokens, now = [v.BAR], 0
     for chord in chords:
-        while now < round(chord / v.TICK_SECONDS):
-            ticks = min(125, round(chord / v.TICK_SECONDS) - now)
+        while now < round(chord / TICK_SECONDS):
+            ticks = min(125, round(chord / TICK_SECONDS) - now)
             tokens.append(v.shift_token(ticks))
             now += ticks
         tokens.append(v.CHORD)
@@ -187,7 +188,7 @@ def test_silence_is_not_heard() -> None:
 
 def piece_of(rows: list[tuple[str, int, int, int]], bars: list[int], length: int) -> DecodedTokens:
     """From (group, pitch, start, end) with times in sixteenths of 10 ticks."""
-    columns = [(v.GROUPS.index(group), pitch, 10 * a, 10 * b) for group, pitch, a, b in rows]
+    columns = [(GROUPS.index(group), pitch, 10 * a, 10 * b) for group, pitch, a, b in rows]
     table = NoteTable(*np.array(columns, dtype=np.int64).reshape(-1, 4).T)
     return DecodedTokens(table, tuple(10 * bar for bar in bars), (), 10 * length)
 
@@ -202,7 +203,7 @@ def test_statistics_of_a_small_piece() -> None:
     assert found.groove_consistency == pytest.approx(1 - (1 + 3) / 32)
     # 8 sixteenths with one pitch, 8 with two, then 4 and 4 with one.
     assert found.polyphony == pytest.approx((16 + 2 * 8) / 24)
-    assert found.note_density == pytest.approx(5 / (480 * v.TICK_SECONDS))
+    assert found.note_density == pytest.approx(5 / (480 * TICK_SECONDS))
     assert found.empty_bar_rate == pytest.approx(1 / 3)
     cluster = [("piano", 60 + i, 0, 16) for i in range(12)]
     found = statistics_of(piece_of(cluster, [0, 16], 16))
@@ -229,7 +230,7 @@ def test_notes_a_tick_off_stay_in_their_cell() -> None:
 
 def test_repetition_is_found_at_its_distance() -> None:
     """Bars of 2 s, of which every fourth is the same: heard 8 s apart, and not 4 s apart."""
-    bar = round(2 / v.TICK_SECONDS / 10)
+    bar = round(2 / TICK_SECONDS / 10)
     rows = [("piano", 60 + number % 4, bar * number, bar * number + 2) for number in range(12)]
     piece = piece_of(rows, [bar * number for number in range(13)], bar * 12)
     assert repetition(piece, 7.9, 15) == pytest.approx(1)

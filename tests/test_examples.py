@@ -12,13 +12,13 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from emsync.download import digest
+from emsync.film.examine import Film, probe
 from emsync.film.frames import read_audio, stream_frames
-from emsync.film.probe import Film, probe
 from emsync.film.scenes import CutDetector
 from emsync.progress import CancelToken
-from emsync.report import read_report
+from emsync.report.write import read_report
 from emsync.settings import CutSettings
+from emsync.weights.download import digest
 from examples.__main__ import EXAMPLES, EXAMPLES_FOLDER, Example, main
 
 REPOSITORY = EXAMPLES_FOLDER.parent

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from emsync import weights
-from emsync.emotion.panel import Panel, standard_experts
+from emsync.emotion.features.panel import Panel, standard_experts
 from emsync.errors import EmsyncError
 from emsync.interface import experts
 from emsync.interface.experts import Installation, may_install, table, to_install
+from emsync.weights import store as weights
 
 
 def test_every_expert_is_listed_with_its_cost(

@@ -20,19 +20,19 @@ from hypothesis import strategies as st
 from PIL import Image
 from registry_weights import fetch
 
-from emsync import weights
 from emsync.emotion.features import face
 from emsync.emotion.features.face import Face, FaceExpert
+from emsync.emotion.features.panel import Panel
 from emsync.emotion.features.report import FeatureReport
-from emsync.emotion.panel import Panel
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import Cancelled, WeightsError, WeightsNotInstalled
+from emsync.film.examine import probe
 from emsync.film.footage import Footage, Still, StillCollector
 from emsync.film.frames import stream_frames
-from emsync.film.probe import probe
 from emsync.film.scenes import CutDetector
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import ExpertSettings, Settings
+from emsync.weights import store as weights
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")

@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emsync.errors import Cancelled, FilmError, ToolError
+from emsync.film.examine import _clock, _Timeline, probe
 from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments
 from emsync.film.frames import iter_audio, read_audio, stream_frames
 from emsync.film.mp4 import edit_end
-from emsync.film.probe import _clock, _Timeline, probe
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
 

@@ -8,18 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emsync.music import vocabulary as v
-from emsync.music.gate import GateLimits, faults, findings_of
-from emsync.music.grid import METRES, lay_grid
-from emsync.music.plan import Chord, Plan, Section
-from emsync.music.tokens import NoteTable
+from emsync.music.judging.gate import GateLimits, faults, findings_of
+from emsync.music.notes import GROUPS, TICK_SECONDS, NoteTable
+from emsync.music.planning.grid import METRES, lay_grid
+from emsync.music.planning.plan import Chord, Plan, Section
 
 BARS = 24
 BAR = METRES["4/4"].bar
-GRID = lay_grid(METRES["4/4"], [(0.0, 15)], (), BARS * 16 * 15 * v.TICK_SECONDS)
-SECONDS_A_BAR = 16 * 15 * v.TICK_SECONDS
+GRID = lay_grid(METRES["4/4"], [(0.0, 15)], (), BARS * 16 * 15 * TICK_SECONDS)
+SECONDS_A_BAR = 16 * 15 * TICK_SECONDS
 ROOTS = (0, 9, 5, 7)
-ALL = v.GROUPS
+ALL = GROUPS
 
 Row = tuple[str, int, int, int]
 """Group, pitch, step, steps it lasts."""
@@ -71,7 +70,7 @@ def _darker(tone: int) -> int:
 
 
 def table(rows: Sequence[Row]) -> NoteTable:
-    columns = [(v.GROUPS.index(group), pitch, at, at + steps) for group, pitch, at, steps in rows]
+    columns = [(GROUPS.index(group), pitch, at, at + steps) for group, pitch, at, steps in rows]
     return NoteTable(*np.array(columns, dtype=np.int64).reshape(-1, 4).T)
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync.music import vocabulary as v
-from emsync.music.grid import (
+from emsync.music.notes import TICK_SECONDS
+from emsync.music.planning.grid import (
     LARGEST_WARP,
     METRES,
     STEPS_PER_SIXTEENTH,
@@ -41,7 +41,7 @@ def test_every_hit_point_sounds_where_it_was_asked_for(
     assert late[0] == pytest.approx(0.0, abs=1e-6)
     assert late.min() >= -UNNOTICED_EARLY - 1e-6 and late.max() <= UNNOTICED_LATE + 1e-6
     assert max(map(abs, grid.warps), default=0.0) <= LARGEST_WARP + 1e-9
-    assert 0 <= grid.lead_in <= pace * ticks * v.TICK_SECONDS
+    assert 0 <= grid.lead_in <= pace * ticks * TICK_SECONDS
 
 
 @given(metres, sixteenths, st.floats(0.0, 5.0), gaps)
@@ -74,7 +74,7 @@ def test_steps_and_ticks_belong_together_through_a_change_of_tempo(
 
 
 def test_hit_points_lie_on_eighths_unless_the_beat_would_bend() -> None:
-    beat = 16 * 4 * v.TICK_SECONDS
+    beat = 16 * 4 * TICK_SECONDS
     near, far = 8 * beat + 0.01, 8 * beat + 0.12
     grid = lay_grid(METRES["4/4"], [(0.0, 16)], [2.0, 2.0 + near, 2.0 + near + far], 25.0)
     (first, second, third) = grid.hits
@@ -98,7 +98,7 @@ def test_the_pace_that_is_chosen_bends_the_beat_less(
 
 def test_the_beat_is_left_alone_where_nobody_notices() -> None:
     """Cuts a few hundredths off the beat, as a film has them, do not bend it at all."""
-    beat = 16 * 4 * v.TICK_SECONDS
+    beat = 16 * 4 * TICK_SECONDS
     hits = [2.0 + 8 * beat * i + off for i, off in enumerate((0.0, -0.03, 0.02, -0.05, 0.02))]
     grid = lay_grid(METRES["4/4"], [(0.0, 16)], hits, 30.0)
     assert grid.warps == pytest.approx([0.0] * len(grid.warps), abs=1e-12)

@@ -14,9 +14,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync.music import vocabulary as v
-from emsync.music.checkpoint import load, save
-from emsync.music.harmony_labels import (
+from emsync.music.notes import GROUPS, TICK_SECONDS, NoteTable
+from emsync.music.planning.plan import QUALITIES, Chord
+from emsync.music.transformer import vocabulary as v
+from emsync.music.transformer.checkpoint import load, save
+from emsync.music.transformer.harmony_labels import (
     CLASSES,
     LABELS,
     NOT_GIVEN,
@@ -28,10 +30,9 @@ from emsync.music.harmony_labels import (
     tones_of,
     transposed,
 )
-from emsync.music.plan import QUALITIES, Chord
-from emsync.music.stepping import CompiledStepper, RowStepper, SlotStepper, Stepper
-from emsync.music.tokens import NoteTable, encode, tick_of_tokens
-from emsync.music.transformer import KeyValueCache, MusicTransformer, TransformerSettings
+from emsync.music.transformer.model import KeyValueCache, MusicTransformer, TransformerSettings
+from emsync.music.transformer.stepping import CompiledStepper, RowStepper, SlotStepper, Stepper
+from emsync.music.transformer.tokens import encode, tick_of_tokens
 from emsync.training import train_music
 from emsync.training.corpus import Piece, read_shard, write_shard
 from emsync.training.crops import HARMONY_DROPPED, Crops, TrainingSettings
@@ -119,7 +120,7 @@ def played(style: str, draws: np.random.Generator) -> NoteTable:
             rows.append(("drums", 38, at + beat, at + beat + 0.1))
     group, pitch, start, end = zip(*rows, strict=True)
     return NoteTable(
-        np.array([v.GROUPS.index(g) for g in group]),
+        np.array([GROUPS.index(g) for g in group]),
         np.array(pitch),
         np.round(np.array(start) * BEAT).astype(np.int64),
         np.round(np.array(end) * BEAT).astype(np.int64),
@@ -140,12 +141,12 @@ def test_chords_are_found(style: str, seed: int) -> None:
 
 
 def test_what_is_no_chord_is_not_given() -> None:
-    clusters = [(v.GROUPS.index("piano"), 60 + tone, bar) for bar in range(8) for tone in range(7)]
+    clusters = [(GROUPS.index("piano"), 60 + tone, bar) for bar in range(8) for tone in range(7)]
     group, pitch, bar = np.array(clusters).T
     notes = NoteTable(group, pitch, bar * 4 * BEAT, (bar + 1) * 4 * BEAT)
     _, labels = estimate(notes, 4 * BEAT * np.arange(8), BEAT)
     assert set(labels.tolist()) == {NOT_GIVEN}
-    drums = replace(notes, group=np.full(len(notes), v.GROUPS.index("drums")))
+    drums = replace(notes, group=np.full(len(notes), GROUPS.index("drums")))
     assert len(estimate(drums, 4 * BEAT * np.arange(8), BEAT)[0]) == 0
 
 
@@ -163,10 +164,10 @@ def song(bars: int, seed: int, source: str = "songs", tier: str = "free") -> Pie
         labels.append(label_of(root, quality))
         for beat in range(4):
             at = (4 * bar + beat) * BEAT
-            rows.append((v.GROUPS.index("drums"), 38, at, at + 12))
+            rows.append((GROUPS.index("drums"), 38, at, at + 12))
             for interval in QUALITIES[quality]:
                 pitch = 48 + (root + interval) % 12 + 12 * int(draws.integers(2))
-                rows.append((v.GROUPS.index("piano"), pitch, at, at + BEAT))
+                rows.append((GROUPS.index("piano"), pitch, at, at + BEAT))
     starts = 4 * BEAT * np.arange(bars)
     tokens = encode(NoteTable(*np.array(rows).T), starts, drum_offs=False)
     places, kept = placed(tokens, starts, labels)
@@ -195,7 +196,7 @@ def test_chords_follow_the_notes_through_transposition_and_another_tempo() -> No
                 seen += 1
                 assert pitch % 12 in tones_of(int(now))
                 if coming:
-                    due = clock[i] + round(float(seconds) / v.TICK_SECONDS)
+                    due = clock[i] + round(float(seconds) / TICK_SECONDS)
                     assert due in bars or due >= clock[-1]
                     after = told[row, np.searchsorted(clock, due)] if due <= clock[-1] else None
                     assert after is None or after[0] == coming

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from emsync import weights, zero_gpu
-from emsync.weights import REGISTRY
-from emsync.weights_adoption import adopt_hub_cache, hub_caches, hub_copies
-from emsync.weights_registry import File, Weights
+from emsync.emotion.features import zero_gpu
+from emsync.weights import store as weights
+from emsync.weights.hub_cache import adopt_hub_cache, hub_caches, hub_copies
+from emsync.weights.registry import File, Weights
+from emsync.weights.store import REGISTRY
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NAME, OWNER, COMMIT = "sentiment", "somebody/tiny", "c" * 40
@@ -372,9 +373,9 @@ def GPU(duration):
 FILM = """
 import json, os, sys, threading, time
 import numpy as np
-from emsync import zero_gpu
+from emsync.emotion.features import zero_gpu
 from emsync.emotion.features.report import FeatureReport
-from emsync.emotion import panel
+from emsync.emotion.features import panel
 from emsync.errors import Cancelled
 from emsync.film.footage import Footage, Still
 from emsync.progress import CancelToken
@@ -514,7 +515,7 @@ def run_notebook(program: str, folder: Path, **variables: str) -> subprocess.Com
 
 
 def test_the_notebook_scores_the_example_from_top_to_bottom(tmp_path: Path) -> None:
-    from emsync.film.probe import probe
+    from emsync.film.examine import probe
 
     done = run_notebook("", REPOSITORY / "hosts", TMPDIR=str(tmp_path))
     assert done.returncode == 0, done.stderr

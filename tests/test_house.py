@@ -133,8 +133,8 @@ def test_the_readme_names_commands_that_exist() -> None:
 
 
 def test_the_readme_gives_the_options_as_they_are() -> None:
-    from emsync.music.checkpoint import DEFAULT
-    from emsync.options import parser
+    from emsync.commands.options import parser
+    from emsync.music.transformer.checkpoint import DEFAULT
 
     text = documents()
     standard = vars(parser().parse_args(["film", "-o", "out"]))
@@ -180,8 +180,8 @@ def test_no_file_knows_the_machine_it_was_written_on() -> None:
 
 def test_the_example_film_is_cut_where_its_shots_change() -> None:
     """The film that every clone has: all its cuts are found, and those 4 s apart are kept."""
+    from emsync.film.examine import probe
     from emsync.film.frames import stream_frames
-    from emsync.film.probe import probe
     from emsync.film.scenes import CutDetector
     from emsync.progress import CancelToken
     from emsync.settings import CutSettings

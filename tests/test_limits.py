@@ -18,14 +18,11 @@ from conftest import Films
 from gradio.state_holder import StateHolder
 
 from emsync.errors import Cancelled, EmsyncError, ToolError, TooLong
+from emsync.film.examine import probe
 from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments, threads
-from emsync.film.probe import probe
-from emsync.interface import handlers
-from emsync.interface import room as rooms
-from emsync.interface.handlers import Studio
-from emsync.interface.layout import build
-from emsync.interface.mood_editor import Wish
-from emsync.interface.room import (
+from emsync.interface import disk_quota as rooms
+from emsync.interface import studio as handlers
+from emsync.interface.disk_quota import (
     FULL,
     REQUEST_FULL,
     Room,
@@ -35,11 +32,14 @@ from emsync.interface.room import (
     in_words,
     version_bytes,
 )
+from emsync.interface.layout import build
+from emsync.interface.mood_editor import Wish
 from emsync.interface.states import States
-from emsync.interface.takes import Job, Version
-from emsync.leftovers import own_folder, remove_leftovers, remove_partials
-from emsync.lifeline import Lifeline
+from emsync.interface.store import Job, Version
+from emsync.interface.studio import Studio
 from emsync.pipeline import STAGES, allowed_seconds, analyse, bounded
+from emsync.process.files import own_folder, remove_leftovers, remove_partials
+from emsync.process.lifeline import Lifeline
 from emsync.progress import CancelToken, silent
 from emsync.settings import (
     ExpertSettings,
@@ -148,7 +148,7 @@ def test_a_scored_film_that_becomes_too_large_is_not_written_to_its_end(
 
 def test_a_group_ends_when_its_owner_is_killed() -> None:
     code = (
-        "import subprocess, os, time; from emsync.lifeline import Lifeline\n"
+        "import subprocess, os, time; from emsync.process.lifeline import Lifeline\n"
         "line = Lifeline(); p = subprocess.Popen(['sleep', '4712'], start_new_session=True)\n"
         "line.tie(p.pid); print(p.pid, flush=True); time.sleep(60)"
     )
@@ -528,7 +528,7 @@ def test_no_version_is_made_where_the_ones_before_took_more_than_was_reserved(
 def test_a_film_is_opened_within_its_time(
     tmp_path: Path, films: Films, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emsync.interface.takes.probe", probe)
+    monkeypatch.setattr("emsync.interface.store.probe", probe)
     limits = HostLimits(stages=StageLimits(probe=(0.0, 0.0)), disk_free=0)
     (tmp_path / "root").mkdir()
     studio = Studio(tmp_path / "root", Settings(), limits)

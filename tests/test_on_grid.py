@@ -9,16 +9,17 @@ import torch
 
 from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
-from emsync.music import vocabulary as v
-from emsync.music.decoding import Drawing, generate
-from emsync.music.grid import METRES, Grid, MetreName, lay_grid
-from emsync.music.harmony_labels import NOT_GIVEN, UNTOLD, label_of_chord
-from emsync.music.on_grid import GridRow, chord_weights
-from emsync.music.plan import Chord, Plan
-from emsync.music.planning import write_plan
-from emsync.music.rows import Brief
-from emsync.music.tokens import decode
-from emsync.music.transformer import MusicTransformer, TransformerSettings
+from emsync.music.notes import GROUPS, TICK_SECONDS
+from emsync.music.planning.grid import METRES, Grid, MetreName, lay_grid
+from emsync.music.planning.plan import Chord, Plan
+from emsync.music.planning.write import write_plan
+from emsync.music.transformer import vocabulary as v
+from emsync.music.transformer.decoding import Drawing, generate
+from emsync.music.transformer.harmony_labels import NOT_GIVEN, UNTOLD, label_of_chord
+from emsync.music.transformer.model import MusicTransformer, TransformerSettings
+from emsync.music.transformer.on_grid import GridRow, chord_weights
+from emsync.music.transformer.rows import Brief
+from emsync.music.transformer.tokens import decode
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import MusicSettings
 
@@ -52,8 +53,8 @@ def brief(metre: MetreName = "4/4", ticks: int = 17, seed: int = 3, planned: boo
     return Brief(
         0.6,
         0.2,
-        tuple(float(grid.ticks_of(hit.step)) * v.TICK_SECONDS for hit in grid.hits),
-        float(grid.ticks_of(grid.steps)) * v.TICK_SECONDS,
+        tuple(float(grid.ticks_of(hit.step)) * TICK_SECONDS for hit in grid.hits),
+        float(grid.ticks_of(grid.steps)) * TICK_SECONDS,
         seed,
         grid=grid,
         plan=plan,
@@ -110,7 +111,7 @@ def test_without_guitar_and_piano_nobody_waits_for_a_chord() -> None:
     asked = brief(planned=False)
     (piece,) = generate(model(), [asked], settings, CancelToken(), silent_share)
     assert v.CHORD not in piece.tokens
-    assert {v.GROUPS[g] for g in decode(piece.tokens).notes.group} <= {"strings", "drums"}
+    assert {GROUPS[g] for g in decode(piece.tokens).notes.group} <= {"strings", "drums"}
 
 
 def test_only_the_plans_groups_play() -> None:
@@ -122,7 +123,7 @@ def test_only_the_plans_groups_play() -> None:
     (piece,) = generate(
         model(), [replace(asked, plan=quiet)], SETTINGS, CancelToken(), silent_share
     )
-    assert {v.GROUPS[g] for g in decode(piece.tokens).notes.group} <= {"piano", "bass"}
+    assert {GROUPS[g] for g in decode(piece.tokens).notes.group} <= {"piano", "bass"}
 
 
 def test_the_tempo_that_the_model_writes_in_costs_it_least() -> None:
@@ -148,7 +149,7 @@ def test_more_harmony_means_more_of_the_plans_chords() -> None:
             notes = decode(piece.tokens).notes
             steps = grid_of(asked).steps_of(notes.start)
             for group, pitch, step in zip(notes.group, notes.pitch, steps, strict=True):
-                if v.GROUPS[group] != "drums":
+                if GROUPS[group] != "drums":
                     found.append(pitch % 12 in plan_of(asked).chord_at(int(step)).tones)
         return float(np.mean(found))
 
@@ -175,7 +176,7 @@ def test_the_model_is_told_the_chord_and_the_next_one() -> None:
     first, second, *_ = plan.chords
     now, coming, until = row.harmony
     assert (now, coming) == (label_of_chord(first), label_of_chord(second))
-    assert until == pytest.approx(float(grid.ticks_of(second.step)) * v.TICK_SECONDS)
+    assert until == pytest.approx(float(grid.ticks_of(second.step)) * TICK_SECONDS)
     assert GridRow(brief(planned=False), SETTINGS, (v.BAR,)).harmony == UNTOLD
 
 
@@ -186,7 +187,7 @@ def test_an_inversion_is_no_other_chord_to_the_model() -> None:
     row = GridRow(replace(asked, plan=replace(plan_of(asked), chords=chords)), SETTINGS, (v.BAR,))
     now, coming, until = row.harmony
     assert (now, coming) == (label_of_chord(chords[0]), label_of_chord(chords[2]))
-    assert until == pytest.approx(float(grid_of(asked).ticks_of(48)) * v.TICK_SECONDS)
+    assert until == pytest.approx(float(grid_of(asked).ticks_of(48)) * TICK_SECONDS)
     row.ticks = int(grid_of(asked).ticks_of(60))
     assert row.harmony == (label_of_chord(chords[2]), NOT_GIVEN, 0.0)
 

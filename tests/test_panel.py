@@ -13,13 +13,13 @@ from conftest import Films
 
 from emsync.emotion.features.cues import SOURCE as CUES_SOURCE
 from emsync.emotion.features.expert import Expert, ShareCallback
+from emsync.emotion.features.panel import Panel
 from emsync.emotion.features.report import FeatureReport, Opinion
-from emsync.emotion.panel import Panel
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import Cancelled, EmsyncError, WeightsError, WeightsNotInstalled
+from emsync.film.examine import probe
 from emsync.film.footage import Footage, StillCollector
 from emsync.film.frames import stream_frames
-from emsync.film.probe import probe
 from emsync.pipeline import Analysis, analyse
 from emsync.progress import CancelToken, Progress, silent
 from emsync.settings import ExpertSettings, FilmLimits, Settings

@@ -17,10 +17,7 @@ import pytest
 from browsing import REPOSITORY, App, cpu_seconds, open_page, running_app, wait_for
 from conftest import Films
 
-from emsync.download import digest
-from emsync.film.probe import probe
-from emsync.interface.takes import MOST_TAKES
-from emsync.load import (
+from emsync.benchmarks.load import (
     AppLooks,
     Leftovers,
     PageLooks,
@@ -34,6 +31,9 @@ from emsync.load import (
     table,
     what_is_wrong,
 )
+from emsync.film.examine import probe
+from emsync.interface.store import MOST_TAKES
+from emsync.weights.download import digest
 
 QUICK = {"music": {"openings": 1}}
 """Nothing is tried out first: about half the work."""
@@ -279,7 +279,7 @@ def test_plain_http_without_a_session_mixes_nothing_up(app: App, films: Films) -
 # Many people ------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow  # 35 s, and `python -m emsync.load` does the same
+@pytest.mark.slow  # 35 s, and `python -m emsync.benchmarks.load` does the same
 def test_eight_people_at_once_each_get_their_own_film(
     app: App, films: Films, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -299,7 +299,7 @@ def test_eight_people_at_once_each_get_their_own_film(
     assert len({digest(visit.files[1]) for visit in visits}) == 8
 
     # The page is there for everybody meanwhile, though all this is one process.
-    # How quickly it answers is printed, and by `python -m emsync.load`.
+    # How quickly it answers is printed, and by `python -m emsync.benchmarks.load`.
     assert pages.seconds and pages.unanswered == 0
     if sys.platform == "linux":
         # One film is looked at, and one is composed for and written, at any time.

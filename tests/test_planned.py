@@ -10,16 +10,16 @@ import pytest
 from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
 from emsync.errors import EmsyncError
-from emsync.music import vocabulary as v
-from emsync.music.candidates import Job
-from emsync.music.checkpoint import Checkpoint, load
 from emsync.music.chords import CHORD_GROUPS
-from emsync.music.compose import compose, compose_all
 from emsync.music.composition import CHORD_VELOCITY, Composition
-from emsync.music.emotion_regressor import load_regressor
-from emsync.music.grid import LARGEST_WARP
-from emsync.music.planned import Given, draft_of, tempo_of
-from emsync.music.tokens import decode
+from emsync.music.judging.emotion_regressor import load_regressor
+from emsync.music.notes import GROUPS, TICK_SECONDS
+from emsync.music.planning.grid import LARGEST_WARP
+from emsync.music.transformer.candidates import Job
+from emsync.music.transformer.checkpoint import Checkpoint, load
+from emsync.music.transformer.compose import compose, compose_all
+from emsync.music.transformer.planned import Given, draft_of, tempo_of
+from emsync.music.transformer.tokens import decode
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import MusicSettings
 
@@ -147,7 +147,7 @@ def test_arousal_sets_the_tempo_and_changes_it_with_the_mood() -> None:
     def tempo(arousal: float) -> float:
         curve = MoodCurve.constant(Mood(0.0, arousal))
         made = tempo_of(curve, CUTS, SECONDS, MusicSettings(), 0)
-        return 60 / (4 * made.sixteenths[0][1] * v.TICK_SECONDS * made.pace)
+        return 60 / (4 * made.sixteenths[0][1] * TICK_SECONDS * made.pace)
 
     tempos = [tempo(arousal) for arousal in (-0.8, -0.4, 0.0, 0.4, 0.8)]
     assert tempos == sorted(tempos) and tempos[-1] / tempos[0] > 1.7
@@ -272,7 +272,7 @@ def test_what_is_shown_meanwhile_is_what_will_be_heard(
     shipped: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The arrangement in film time, its melody included, as far as the model has written."""
-    monkeypatch.setattr("emsync.music.planned.SHOWN_EVERY", 0.0)
+    monkeypatch.setattr("emsync.music.transformer.planned.SHOWN_EVERY", 0.0)
     shown: list[tuple[int, ...]] = []
     made = compose_all(
         shipped,
@@ -286,14 +286,14 @@ def test_what_is_shown_meanwhile_is_what_will_be_heard(
         lambda tokens, under_way: shown.append(tokens),
     )[0]
     assert len(shown) > 2
-    final = {(n.group, n.pitch, round(n.start / v.TICK_SECONDS)) for n in made.notes}
+    final = {(n.group, n.pitch, round(n.start / TICK_SECONDS)) for n in made.notes}
     half = decode(shown[-1]).notes
     rows = zip(half.group, half.pitch, half.start, strict=True)
-    seen = [(v.GROUPS[group], int(pitch), int(start)) for group, pitch, start in rows]
+    seen = [(GROUPS[group], int(pitch), int(start)) for group, pitch, start in rows]
     assert len(seen) > 20
     assert np.mean([row in final for row in seen]) > 0.5
     melody = {
-        (n.pitch, round(n.start / v.TICK_SECONDS))
+        (n.pitch, round(n.start / TICK_SECONDS))
         for n, lead in zip(made.notes, made.lead, strict=True)
         if lead
     }

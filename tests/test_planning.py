@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
 from emsync.errors import EmsyncError
-from emsync.music.grid import METRES, Grid, MetreName, lay_grid
-from emsync.music.harmony import Degree, brightness, chart_of, degree_of, parse_chords
-from emsync.music.plan import QUALITIES, SCALES, Chord, ModeName, Plan
-from emsync.music.planning import write_plan
-from emsync.music.progressions import progressions
+from emsync.music.planning.chart import Degree, brightness, chart_of, degree_of, parse_chords
+from emsync.music.planning.grid import METRES, Grid, MetreName, lay_grid
+from emsync.music.planning.plan import QUALITIES, SCALES, Chord, ModeName, Plan
+from emsync.music.planning.progressions import progressions
+from emsync.music.planning.write import write_plan
 from emsync.settings import ModeChoice, MusicSettings, Style, Tonic
 
 STYLES = [style for style in get_args(Style) if style != "auto"]

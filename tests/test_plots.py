@@ -22,7 +22,7 @@ from emsync.emotion.reading import EMOTIONS
 from emsync.film.scenes import Cut
 from emsync.interface import plots
 from emsync.music.composition import BoundaryHit
-from emsync.music.tokens import Note
+from emsync.music.notes import Note
 from emsync.settings import MoodSettings
 
 CUTS = (

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emsync.emotion.classifiers.pooling import RELIABILITY, pool, smoothed, voices
 from emsync.emotion.features.report import FeatureReport, Opinion, Stretch
-from emsync.emotion.pooling import RELIABILITY, pool, smoothed, voices
 from emsync.emotion.reading import EMOTIONS, Voice
 
 EVEN = (1 / 6,) * 6

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from conftest import Films
 
-from emsync import child
 from emsync.errors import Cancelled, FilmError
-from emsync.film import probing
+from emsync.film import probe as probing
+from emsync.film.examine import examine, probe
 from emsync.film.ffmpeg import FFmpegRun, input_arguments
 from emsync.film.frames import stream_frames
-from emsync.film.probe import examine, probe
 from emsync.music.primer import read_primer
+from emsync.process import child
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
 from trials import seeds
@@ -68,7 +68,7 @@ def test_an_answer_that_is_no_film_is_not_believed(films: Films, name: str, valu
 
 
 def test_neither_the_model_nor_the_page_is_loaded_to_look_at_a_film() -> None:
-    program = "import sys, emsync.film.probing, av; print(*sys.modules)"
+    program = "import sys, emsync.film.probe, av; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     loaded = set(done.stdout.split())
     assert "av" in loaded and not loaded & {"torch", "gradio", "numpy", "pandas", "PIL"}
@@ -136,7 +136,7 @@ def test_nothing_is_left_when_the_app_is_killed(films: Films, tmp_path: Path) ->
     note = tmp_path / "pid"
     inner = f"import os, time; os.symlink(str(os.getpid()), {str(note)!r}); time.sleep(60)"
     program = (
-        "import subprocess, pathlib, emsync.film.probe as p\nstart = subprocess.Popen\n"
+        "import subprocess, pathlib, emsync.film.examine as p\nstart = subprocess.Popen\n"
         f"inner = {inner!r}\n"
         "subprocess.Popen = lambda command, **options: start("
         "[*command[:-2], '-c', inner] if '-m' in command else command, **options)\n"
@@ -161,7 +161,8 @@ def test_bounds_are_set() -> None:
     if sys.platform == "win32":
         pytest.skip("Windows has none")
     program = (
-        "import resource as r, signal\nfrom emsync.child import confine\nconfine(9, 1 << 30)\n"
+        "import resource as r, signal\nfrom emsync.process.child import confine\n"
+        "confine(9, 1 << 30)\n"
         "print(*(r.getrlimit(k)[1] for k in (r.RLIMIT_CPU, r.RLIMIT_CORE, r.RLIMIT_FSIZE)),"
         " signal.alarm(0))"
     )
@@ -177,7 +178,7 @@ def test_without_bounds_there_is_still_a_process(
         "import sys\nsys.platform = 'win32'\nsys.modules['resource'] = None\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    program = f"import pathlib, emsync.film.probe as p; print(p.probe(pathlib.Path({str(films.plain())!r})).width)"  # noqa: E501
+    program = f"import pathlib, emsync.film.examine as p; print(p.probe(pathlib.Path({str(films.plain())!r})).width)"  # noqa: E501
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.platform = 'linux'\n{program}"],
         capture_output=True,

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emsync.music import vocabulary as v
 from emsync.music.midi import PROGRAMS, group_of, write_midi
-from emsync.music.tokens import Note
+from emsync.music.notes import GROUPS, Note
 from emsync.progress import CancelToken
 from emsync.settings import SoundSettings
 from emsync.sound.programs import SOUNDS, sound_name
@@ -37,7 +36,7 @@ def played(folder: Path, font: Path, group: str, program: int) -> np.ndarray:
 
 
 def test_defaults_come_first() -> None:
-    assert set(SOUNDS) == set(v.GROUPS) == set(PROGRAMS)
+    assert set(SOUNDS) == set(GROUPS) == set(PROGRAMS)
     for group, sounds in SOUNDS.items():
         assert next(iter(sounds.values())) == PROGRAMS[group]
 

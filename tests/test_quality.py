@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync.music import vocabulary as v
-from emsync.music.quality import (
+from emsync.music.judging.quality import (
     PieceQuality,
     bar_contents,
     clusters,
@@ -21,7 +20,7 @@ from emsync.music.quality import (
     quality_of,
     repeated_bars,
 )
-from emsync.music.tokens import Note, NoteTable, table_of
+from emsync.music.notes import HIGHEST_PITCH, LOWEST_PITCH, TICK_SECONDS, Note, NoteTable, table_of
 from emsync.settings import QualityLimits
 
 BAR = 2.0
@@ -29,7 +28,7 @@ SECONDS = 60.0
 
 
 def ticks(seconds: float) -> int:
-    return round(seconds / v.TICK_SECONDS)
+    return round(seconds / TICK_SECONDS)
 
 
 def bars(seconds: float = SECONDS) -> list[int]:
@@ -183,7 +182,7 @@ notes_of_any_kind = st.lists(
     st.builds(
         lambda group, pitch, start, length: (group, pitch, start, start + length),
         st.integers(0, 4),
-        st.integers(v.LOWEST_PITCH, v.HIGHEST_PITCH),
+        st.integers(LOWEST_PITCH, HIGHEST_PITCH),
         st.integers(0, 3000),
         st.integers(1, 2000),
     ),
@@ -197,7 +196,7 @@ def test_any_notes_can_be_measured(
 ) -> None:
     table = NoteTable(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
     found = quality_of(table, sorted(lines), length)
-    seconds = length * v.TICK_SECONDS
+    seconds = length * TICK_SECONDS
     for share in (found.empty_bars, found.repeated_bars, found.clusters):
         assert 0 <= share <= 1
     for span in (found.longest_silence, found.longest_loop, found.longest_note):

@@ -9,18 +9,18 @@ import pytest
 import torch
 from conftest import Films
 
-from emsync import weights
+from emsync.emotion.classifiers.fusion import Feature, Fusion, FusionSettings
+from emsync.emotion.classifiers.vemoclap import save
 from emsync.emotion.features.expert import ShareCallback
+from emsync.emotion.features.panel import Panel
 from emsync.emotion.features.report import FeatureReport, Opinion, Status
-from emsync.emotion.fusion import Feature, Fusion, FusionSettings
-from emsync.emotion.panel import Panel
 from emsync.emotion.reading import EMOTIONS, EmotionReading
-from emsync.emotion.vemoclap import save
 from emsync.errors import WeightsNotInstalled
 from emsync.film.footage import Footage
 from emsync.pipeline import analyse
 from emsync.progress import CancelToken, silent
 from emsync.settings import ExpertSettings, Settings
+from emsync.weights import store as weights
 
 FEATURES = (
     Feature("asr_sentiment", 5, 1),

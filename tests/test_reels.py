@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 from test_planning import USUAL, Film, cut_every
 
 from emsync.emotion.mapping import Mood
-from emsync.music import planned, reels
-from emsync.music.checkpoint import load
-from emsync.music.compose import compose
 from emsync.music.composition import Composition
-from emsync.music.form import CONTRASTS
-from emsync.music.grid import METRES, Grid, lay_grid
-from emsync.music.plan import Plan, Section
-from emsync.music.reels import (
+from emsync.music.notes import NoteTable
+from emsync.music.planning import reels
+from emsync.music.planning.form import CONTRASTS
+from emsync.music.planning.grid import METRES, Grid, lay_grid
+from emsync.music.planning.plan import Plan, Section
+from emsync.music.planning.reels import (
     DOMINANT,
     LONGEST_REEL,
     SHORTEST_REEL,
@@ -29,9 +28,12 @@ from emsync.music.reels import (
     refrain_of,
     theme_of,
 )
-from emsync.music.rows import Brief
-from emsync.music.tokens import NoteTable, encode, tick_of_tokens
-from emsync.music.vocabulary import GROUPS
+from emsync.music.transformer import planned
+from emsync.music.transformer.checkpoint import load
+from emsync.music.transformer.compose import compose
+from emsync.music.transformer.rows import Brief
+from emsync.music.transformer.tokens import encode, tick_of_tokens
+from emsync.music.transformer.vocabulary import GROUPS
 from emsync.progress import CancelToken
 from emsync.settings import MusicSettings, Style
 

@@ -9,8 +9,8 @@ from conftest import UNEVEN_TIMES, Films
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emsync.film.examine import probe
 from emsync.film.frames import stream_frames
-from emsync.film.probe import probe
 from emsync.film.scenes import Cut, CutDetector, keep_cuts
 from emsync.progress import CancelToken
 from emsync.settings import CutSettings

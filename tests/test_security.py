@@ -12,7 +12,7 @@ from browsing import open_page
 from conftest import Films
 
 from emsync.errors import EmsyncError
-from emsync.interface.server import access_from, what_is_wrong
+from emsync.interface.guard import access_from, what_is_wrong
 from trials.security import CASES, PASSWORD, Case, Site, site, upload
 from trials.trial import judge
 

@@ -10,10 +10,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync import weights
 from emsync.emotion.features.sentiment import MODEL, Sentiment, SentimentReader, emotions_of
 from emsync.emotion.mapping import TABLE_6_1
 from emsync.emotion.reading import EMOTIONS, checked_probabilities
+from emsync.weights import store as weights
 
 LABELS = ("negative", "neutral", "positive")
 

@@ -15,9 +15,9 @@ from emsync.emotion.features.report import FeatureReport
 from emsync.emotion.reading import EMOTIONS
 from emsync.film.scenes import Cut
 from emsync.interface.music_words import with_signs
-from emsync.interface.sheet import sheet_of, sketch_of
-from emsync.music import vocabulary as v
-from emsync.music.tokens import Note, decode, encode, table_of
+from emsync.interface.timeline import sheet_of, sketch_of
+from emsync.music.notes import TICK_SECONDS, Note, table_of
+from emsync.music.transformer.tokens import decode, encode
 from emsync.pipeline import Result, analyse, score
 from emsync.progress import CancelToken
 from emsync.settings import Settings
@@ -171,7 +171,7 @@ def test_a_sketch_has_the_notes_drawn_so_far() -> None:
 def test_a_sketch_of_half_a_piece_is_its_beginning(result: Result) -> None:
     tokens = result.composition.tokens
     half = sketch_of(tokens[: len(tokens) // 2], 6.0, "")["notes"]
-    until = decode(tokens[: len(tokens) // 2]).length * v.TICK_SECONDS
+    until = decode(tokens[: len(tokens) // 2]).length * TICK_SECONDS
     whole = {tuple(note) for note in sketch_of(tokens, 6.0, "")["notes"]}
     over = {tuple(note) for note in half if note[3] < until - 0.1}
     assert over

@@ -19,9 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emsync.errors import Cancelled, SoundError
-from emsync.film.probe import probe
+from emsync.film.examine import probe
 from emsync.music.midi import write_midi
-from emsync.music.tokens import Note
+from emsync.music.notes import Note
 from emsync.progress import CancelToken
 from emsync.settings import SoundSettings
 from emsync.sound.level import LevelMeter

@@ -19,7 +19,7 @@ APP = """
 import json, sys
 from pathlib import Path
 import gradio as gr
-from emsync.interface.stage import showing, stage
+from emsync.interface.player import showing, stage
 
 folder = Path(sys.argv[2])
 values = json.loads((folder / "values.json").read_text())
@@ -165,7 +165,7 @@ def page_address(films: Films, tmp_path_factory: pytest.TempPathFactory) -> Iter
         wait_for(lambda: answers(address) or process.poll() is not None, 60)
         assert process.poll() is None, log.read_text()
         # Gradio would write it for a component class of one's own.
-        assert not (REPOSITORY / "emsync/interface/stage.pyi").exists()
+        assert not (REPOSITORY / "emsync/interface/player.pyi").exists()
         yield address
     finally:
         process.terminate()

@@ -17,21 +17,22 @@ import gradio
 import pytest
 from conftest import Films
 
-from emsync import weights
 from emsync.emotion.mapping import Mood
 from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import controls as knobs
-from emsync.interface import takes, views
+from emsync.interface import store as takes
+from emsync.interface import views
 from emsync.interface.api import mood_from, wish_from
 from emsync.interface.controls import Controls
-from emsync.interface.handlers import Studio, Update
 from emsync.interface.layout import build, launch_options
-from emsync.interface.line import LONGEST_LINE, Line
 from emsync.interface.mood_editor import Wish
-from emsync.interface.takes import MOST_TAKES, Job, Take
+from emsync.interface.store import MOST_TAKES, Job, Take
+from emsync.interface.studio import Studio, Update
+from emsync.interface.work_queue import LONGEST_LINE, Line
 from emsync.presets import as_in_the_paper, changed
 from emsync.progress import CancelToken, Progress
 from emsync.settings import FilmLimits, Settings
+from emsync.weights import store as weights
 
 FILMS_OWN = Wish(None, False, ())
 
@@ -240,7 +241,7 @@ def test_versions_stand_side_by_side_and_more_can_be_had(
     studio.cancel("page")
     job.done.wait(10)
     assert len(take.versions) == 3 and take.shown == 2
-    monkeypatch.setattr("emsync.interface.handlers._LETTERS", "ABC")
+    monkeypatch.setattr("emsync.interface.studio._LETTERS", "ABC")
     with pytest.raises(EmsyncError, match="3 versions already"):
         studio.another("page", settings.sound)
 
@@ -347,7 +348,7 @@ def test_files_of_a_take_that_waits_outlast_their_hour(
 def test_who_came_by_a_link_leaves_the_take_to_its_owner(
     studio: Studio, films: Films, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emsync.interface.handlers.MOST_TAKES", 1)
+    monkeypatch.setattr("emsync.interface.studio.MOST_TAKES", 1)
     theirs = score(studio, films.plain(), page="owner")
     assert studio.attach("visitor", theirs.token) is theirs
     score(studio, None, page="visitor")

@@ -5,24 +5,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emsync.music import vocabulary as v
 from emsync.music.chords import strong_chords
-from emsync.music.tokens import (
+from emsync.music.notes import (
+    GROUPS,
+    HIGHEST_PITCH,
+    LOWEST_PITCH,
     Note,
     NoteTable,
-    decode,
-    encode,
     one_voice_per_pitch,
     table_of,
-    tick_of_tokens,
 )
+from emsync.music.transformer import vocabulary as v
+from emsync.music.transformer.tokens import decode, encode, tick_of_tokens
 
-DRUMS = v.GROUPS.index("drums")
+DRUMS = GROUPS.index("drums")
 
 note_rows = st.lists(
     st.tuples(
-        st.integers(0, len(v.GROUPS) - 1),
-        st.integers(v.LOWEST_PITCH, v.HIGHEST_PITCH),
+        st.integers(0, len(GROUPS) - 1),
+        st.integers(LOWEST_PITCH, HIGHEST_PITCH),
         st.integers(0, 3000),
         st.integers(1, 400),
     ),
@@ -122,7 +123,7 @@ def test_any_tokens_decode(tokens: list[int]) -> None:
 
 
 def test_a_voice_never_overlaps_itself() -> None:
-    piano = v.GROUPS.index("piano")
+    piano = GROUPS.index("piano")
     notes = one_voice_per_pitch(
         table([(piano, 60, 0, 100), (piano, 60, 50, 10), (piano, 60, 0, 30)])
     )
@@ -131,11 +132,11 @@ def test_a_voice_never_overlaps_itself() -> None:
 
 def test_seconds_become_ticks() -> None:
     notes = [Note("piano", 60, 0.5, 1.0), Note("piano", 20, 0.5, 1.0)]
-    assert rows_of(table_of(notes)) == {(v.GROUPS.index("piano"), 60, 62, 125)}  # round half even
+    assert rows_of(table_of(notes)) == {(GROUPS.index("piano"), 60, 62, 125)}  # round half even
 
 
 def test_strong_chords_are_three_long_notes_of_guitar_or_piano() -> None:
-    guitar, piano, strings = (v.GROUPS.index(g) for g in ("guitar", "piano", "strings"))
+    guitar, piano, strings = (GROUPS.index(g) for g in ("guitar", "piano", "strings"))
     beat = 60
     notes = table(
         [

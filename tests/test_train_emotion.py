@@ -12,11 +12,11 @@ import pytest
 import torch
 from conftest import Films as RenderedFilms
 
+from emsync.emotion.classifiers.fusion import MODALITY
+from emsync.emotion.classifiers.vemoclap import load
 from emsync.emotion.features.expert import ShareCallback
 from emsync.emotion.features.report import FeatureReport, Status
-from emsync.emotion.fusion import MODALITY
 from emsync.emotion.reading import EMOTIONS
-from emsync.emotion.vemoclap import load
 from emsync.errors import EmsyncError, WeightsNotInstalled
 from emsync.film.footage import Footage
 from emsync.progress import CancelToken

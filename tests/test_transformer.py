@@ -13,16 +13,16 @@ import torch
 import torch.nn.functional as F
 
 from emsync.errors import WeightsError
-from emsync.music import transformer
-from emsync.music import vocabulary as v
-from emsync.music.checkpoint import load
-from emsync.music.published import from_published, main, read, settings_of
-from emsync.music.transformer import (
+from emsync.music.transformer import model as transformer
+from emsync.music.transformer import vocabulary as v
+from emsync.music.transformer.checkpoint import load
+from emsync.music.transformer.model import (
     Conditioning,
     MusicTransformer,
     Positions,
     TransformerSettings,
 )
+from emsync.music.transformer.published import from_published, main, read, settings_of
 
 REFERENCE = Path(
     os.environ.get("EMSYNC_REFERENCE", Path(__file__).parents[2] / "shared" / "reference")

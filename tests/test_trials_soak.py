@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from emsync.load import PageLooks
+from emsync.benchmarks.load import PageLooks
 from trials.soak import KINDS, Outcome, Soak, Visit, plan, soak, table
 from trials.visitors import colour_film, colour_of, sentence_in
 

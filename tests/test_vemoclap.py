@@ -15,13 +15,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync import weights
+from emsync.emotion.classifiers.fusion import Feature, Fusion, FusionSettings, Range, evenly
+from emsync.emotion.classifiers.vemoclap import NothingToRead, Vemoclap, gathered, load, save
+from emsync.emotion.classifiers.vemoclap_published import from_published, main, read, settings_of
 from emsync.emotion.features.report import FeatureReport, Status, Stretch
-from emsync.emotion.fusion import Feature, Fusion, FusionSettings, Range, evenly
 from emsync.emotion.reading import EMOTIONS
-from emsync.emotion.vemoclap import NothingToRead, Vemoclap, gathered, load, save
-from emsync.emotion.vemoclap_published import from_published, main, read, settings_of
 from emsync.errors import WeightsError, WeightsNotInstalled
+from emsync.weights import store as weights
 
 REFERENCE = Path(
     os.environ.get("EMSYNC_REFERENCE", Path(__file__).parents[2] / "shared" / "reference")

@@ -18,11 +18,12 @@ from pathlib import Path
 
 import pytest
 
-from emsync import download, weights
 from emsync.errors import Cancelled, WeightsError, WeightsNotInstalled
 from emsync.progress import CancelToken
-from emsync.weights import REGISTRY, Pulling
-from emsync.weights_registry import PROFILES, File, Weights
+from emsync.weights import download
+from emsync.weights import store as weights
+from emsync.weights.registry import PROFILES, File, Weights
+from emsync.weights.store import REGISTRY, Pulling
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NAME = "whisper-tiny"
@@ -390,9 +391,9 @@ def test_half_of_the_files_are_not_found(hub: Hub, monkeypatch: pytest.MonkeyPat
 
 PULL = """
 import sys
-from emsync import weights
+from emsync.weights import store as weights
 from emsync.__main__ import main
-from emsync.weights_registry import File, Weights
+from emsync.weights.registry import File, Weights
 name, url, size, sha256, *arguments = sys.argv[1:]
 file = File("tiny.pt", (url,), int(size), sha256)
 weights.REGISTRY[name] = Weights(name, "Tiny", "a test", "page", "MIT", (file,), ("small",))

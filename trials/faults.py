@@ -26,11 +26,11 @@ from typing import Any
 
 import numpy as np
 
+from emsync.benchmarks.load import App, family, score, started, what_is_wrong
 from emsync.errors import EmsyncError, WeightsError
+from emsync.film.examine import probe
 from emsync.film.ffmpeg import ffmpeg_executable
 from emsync.film.frames import read_audio
-from emsync.film.probe import probe
-from emsync.load import App, family, score, started, what_is_wrong
 from emsync.pipeline import Piece, analyse, bounded, compose_pieces, perform
 from emsync.progress import CancelToken, silent
 from emsync.settings import HostLimits, Settings, StageLimits
@@ -410,8 +410,8 @@ def orphan(place: Path) -> str:
 _FETCH = """
 import sys
 from pathlib import Path
-from emsync.film.link import fetch
-from emsync.leftovers import own_folder, remove_leftovers
+from emsync.film.link.fetch import fetch
+from emsync.process.files import own_folder, remove_leftovers
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
 remove_leftovers()
@@ -422,8 +422,8 @@ with own_folder() as folder:
 _READ = """
 import sys
 from pathlib import Path
-from emsync.emotion.features import ocr
-from emsync.leftovers import own_folder, remove_leftovers
+from emsync.emotion.features.ocr import expert as ocr
+from emsync.process.files import own_folder, remove_leftovers
 from emsync.progress import CancelToken
 remove_leftovers()
 with own_folder() as folder:
@@ -639,7 +639,7 @@ def _probings() -> list[int]:
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == os.getpid() and b"emsync.film.probing" in (entry / "cmdline").read_bytes():
+            if parent == os.getpid() and b"emsync.film.probe" in (entry / "cmdline").read_bytes():
                 found.append(int(entry.name))
     return found
 
@@ -729,8 +729,8 @@ def disk_full_in_results(place: Path) -> str:
 
 def disk_full_on_the_page(place: Path) -> str:
     """A film that cannot be copied in, and one that cannot be worked on: a sentence each."""
-    from emsync.interface.handlers import Studio
     from emsync.interface.mood_editor import Wish
+    from emsync.interface.studio import Studio
 
     path = film_in(place / "film", 2)
     with small_disk(place, 4 << 20) as disk:
@@ -816,7 +816,7 @@ def disk_full_at_the_command_line(place: Path) -> str:
 
 def disk_full_for_weights(place: Path) -> str:
     """Weights that do not fit: a sentence, nothing under their name; with room they come."""
-    from emsync import weights
+    from emsync.weights import store as weights
 
     with hub() as net, small_disk(place, 1_600_000) as disk:
         filler = fill(disk, 500_000)
@@ -839,7 +839,7 @@ def _allow(*_: object) -> None:
 
 
 def _download() -> Any:
-    from emsync import download
+    from emsync.weights import download
 
     return download
 
@@ -849,8 +849,8 @@ def _download() -> Any:
 
 def tiny_generator(folder: Path) -> Path:
     """A generator with random weights, as it lies on disk."""
-    from emsync.music.checkpoint import save
-    from emsync.music.transformer import MusicTransformer, TransformerSettings
+    from emsync.music.transformer.checkpoint import save
+    from emsync.music.transformer.model import MusicTransformer, TransformerSettings
 
     settings = TransformerSettings(layers=2, heads=2, width=32, inner_width=64)
     save(MusicTransformer(settings), folder, {"tier": "free"})
@@ -859,7 +859,7 @@ def tiny_generator(folder: Path) -> Path:
 
 def generator_damaged(place: Path) -> str:
     """Cut at many places, swapped, linked to nowhere, with another config: a sentence each."""
-    from emsync.music.checkpoint import SHIPPED, load
+    from emsync.music.transformer.checkpoint import SHIPPED, load
 
     whole = tiny_generator(place / "whole")
     (name,) = [path.name for path in whole.glob("*.safetensors")]
@@ -921,7 +921,7 @@ def generator_damaged(place: Path) -> str:
 
 def regressor_damaged(place: Path) -> str:
     """The same for what hears the mood."""
-    from emsync.music.emotion_regressor import FILE, SHIPPED, load_regressor
+    from emsync.music.judging.emotion_regressor import FILE, SHIPPED, load_regressor
 
     content, tried = (SHIPPED / FILE).read_bytes(), 0
     config = json.loads((SHIPPED / "config.json").read_text())
@@ -946,7 +946,7 @@ def regressor_damaged(place: Path) -> str:
 
 def weights_damaged(place: Path) -> str:
     """Files of installed weights cut, gone, linked to nowhere; others work on."""
-    from emsync import weights
+    from emsync.weights import store as weights
 
     with variable("EMSYNC_WEIGHTS", str(place / "weights")):
         source = place / "source"
@@ -987,9 +987,9 @@ def weights_damaged(place: Path) -> str:
 
 def experts_on_nonsense(place: Path) -> str:
     """Model files of the right size with another content: the film is read without the expert."""
-    from emsync import weights
-    from emsync.emotion.panel import Panel, standard_experts
+    from emsync.emotion.features.panel import Panel, standard_experts
     from emsync.film.footage import Footage
+    from emsync.weights import store as weights
 
     with variable("EMSYNC_WEIGHTS", str(place / "weights")):
         for number, name in enumerate(sorted(weights.REGISTRY)):
@@ -1112,8 +1112,9 @@ def hub() -> Iterator[Hub]:
 @contextmanager
 def registered(net: Hub, folder: Path) -> Iterator[None]:
     """Weights that consist of the server's file; attempts follow at once."""
-    from emsync import download, weights
-    from emsync.weights_registry import File, Weights
+    from emsync.weights import download
+    from emsync.weights import store as weights
+    from emsync.weights.registry import File, Weights
 
     sha256 = hashlib.sha256(net.content).hexdigest()
     file = File("model.bin", (net.url,), len(net.content), sha256)
@@ -1133,7 +1134,7 @@ def registered(net: Hub, folder: Path) -> Iterator[None]:
 
 def hub_goes_away(fault: str, place: Path) -> str:
     """In every attempt: a sentence, nothing under the name; afterwards it comes, whole."""
-    from emsync import weights
+    from emsync.weights import store as weights
 
     content = os.urandom(1 << 20)
     folder = place / "weights"
@@ -1157,7 +1158,7 @@ def hub_goes_away(fault: str, place: Path) -> str:
 
 def hub_changes(place: Path) -> str:
     """The file is another one when a download is gone on with."""
-    from emsync import weights
+    from emsync.weights import store as weights
 
     old, new = os.urandom(1 << 20), os.urandom(1 << 20)
     folder = place / "weights"
@@ -1174,14 +1175,14 @@ def hub_changes(place: Path) -> str:
 
 def pull_is_killed(place: Path) -> str:
     """The process that fetches is killed in the middle: the next goes on where it was."""
-    from emsync import weights
+    from emsync.weights import store as weights
 
     content, folder = os.urandom(3 << 20), place / "weights"
     with hub() as net, registered(net.serve("model.bin", content), folder):
         net.pause = 0.01
         file = weights.REGISTRY[_NAME].files[0]
         code = (
-            "import sys; from emsync import weights; from emsync.weights_registry import *\n"
+            "import sys; from emsync import weights; from emsync.weights.registry import *\n"
             f"weights.REGISTRY[{_NAME!r}] = Weights({_NAME!r}, '', '', '', '', (File('model.bin', "
             f"({net.url!r},), {file.bytes}, {file.sha256!r}),), (), 10)\n"
             f"weights.pull({_NAME!r})"
@@ -1211,7 +1212,7 @@ def gpu_full_for_the_generator(place: Path) -> str:
     import torch
 
     from emsync.interface import views
-    from emsync.music.checkpoint import Checkpoint, load
+    from emsync.music.transformer.checkpoint import Checkpoint, load
 
     shipped = load()
 
@@ -1262,7 +1263,7 @@ def gpu_full_for_an_expert(place: Path) -> str:
     """An expert finds no memory on the GPU, loading or looking: it looks on the CPU and says so."""
     import torch
 
-    from emsync.emotion import panel as panels
+    from emsync.emotion.features import panel as panels
     from emsync.emotion.features.report import FeatureReport
     from emsync.film.footage import Footage
 
@@ -1364,8 +1365,8 @@ def no_settable_clock(place: Path) -> str:
 
 def clock_jumps_on_the_page(place: Path) -> str:
     """Time jumps a day back and forth: takes keep their hour, lines and stages their pace."""
-    from emsync.interface.handlers import Studio
     from emsync.interface.mood_editor import Wish
+    from emsync.interface.studio import Studio
 
     film = film_in(place / "film", 2)
     offset = [0.0]
@@ -1391,7 +1392,7 @@ def clock_jumps_on_the_page(place: Path) -> str:
             studio.sweep()
             if studio.shelf.find(job.take.token) is None or job.take.result is None:
                 raise Wrong("the take is gone before its hour")
-        from emsync.interface import takes
+        from emsync.interface import store as takes
 
         with changed(takes, "KEEP_SECONDS", -1):
             studio.leave("a")
@@ -1464,7 +1465,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from emsync.benchmark import PeakMemory
+from emsync.benchmarks.speed import PeakMemory
 from emsync.pipeline import analyse, compose_pieces, perform
 from emsync.progress import CancelToken
 from emsync.settings import Settings

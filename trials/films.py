@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from emsync.benchmark import PeakMemory
+from emsync.benchmarks.speed import PeakMemory
 from emsync.film.ffmpeg import ffmpeg_executable
-from emsync.music.checkpoint import load
+from emsync.music.transformer.checkpoint import load
 from emsync.pipeline import Result, analyse, score
 from emsync.progress import CancelToken, silent
 from emsync.settings import OriginalSound, Settings

@@ -24,10 +24,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from emsync import child
-from emsync.film.probing import from_plain
-from emsync.music.tokens import decode
-from emsync.music.vocabulary import SIZE
+from emsync.film.probe import from_plain
+from emsync.music.transformer.tokens import decode
+from emsync.music.transformer.vocabulary import SIZE
+from emsync.process import child
 from trials import hostile, seeds
 from trials.trial import Wrong, in_time
 
@@ -290,9 +290,10 @@ def _targets(folder: Path, readers: dict[str, Reader]) -> Iterator[Target]:
                  lambda data: _apart(readers["midi"], path, data), bytes)  # fmt: skip
     preset = json.dumps(hostile.example_preset(folder)).encode()
     yield Target("preset", 0.1, [preset], _text, judge(hostile.preset), bytes,
-                 ("emsync.presets", "emsync.wording"))  # fmt: skip
+                 ("emsync.presets", "emsync.text"))  # fmt: skip
     yield Target("report", 0.1, [json.dumps(hostile.example_report()).encode()], _text,
-                 judge(hostile.report), bytes, ("emsync.report", "emsync.presets"))  # fmt: skip
+                 judge(hostile.report), bytes,
+                 ("emsync.report.write", "emsync.presets"))  # fmt: skip
     other = {"music.top_p": "0.7", "music.groups": "piano,bass", "cuts.minimum_gap": "7/3",
              "sound.programs": "piano:4", "music.compare_untold": "true", "seed": "3",
              "music.late_tolerance": "none", "sound.loudness": "lufs",
@@ -306,7 +307,7 @@ def _targets(folder: Path, readers: dict[str, Reader]) -> Iterator[Target]:
     dice = random.Random(1)
     yield Target("tokens", 0.05, [[dice.randrange(SIZE) for _ in range(200)]], _numbers,
                  hostile.tokens, lambda numbers: json.dumps(numbers).encode(),
-                 ("emsync.music.tokens",))  # fmt: skip
+                 ("emsync.music.transformer.tokens",))  # fmt: skip
 
 
 @contextmanager

@@ -29,16 +29,16 @@ import numpy as np
 
 from emsync.emotion.curve import MoodCurve
 from emsync.errors import EmsyncError
-from emsync.film.probe import Film, probe
+from emsync.film.examine import Film, probe
 from emsync.interface.mood_editor import MOST_SCENES, fresh, wish_of
-from emsync.interface.takes import Shelf
-from emsync.music.checkpoint import load
+from emsync.interface.store import Shelf
 from emsync.music.primer import read_primer
-from emsync.music.tokens import decode, encode, tick_of_tokens
+from emsync.music.transformer.checkpoint import load
+from emsync.music.transformer.tokens import decode, encode, tick_of_tokens
 from emsync.pipeline import analyse, score
 from emsync.presets import from_query, read_preset, write_preset
 from emsync.progress import CancelToken, silent, silent_share
-from emsync.report import read_report
+from emsync.report.write import read_report
 from emsync.settings import FilmLimits, MoodSettings, Settings, SoundSettings
 from emsync.sound.mix import mix_with_original, write_wav
 from emsync.sound.mux import mux
@@ -54,7 +54,7 @@ _GROWTH = 400_000_000
 """Bytes by which this process may grow over one case; what is read apart does not count."""
 SYSTEM_FILE = Path("/etc/issue")
 """Anybody may read it, and nobody does while films are tried."""
-_TOLD = ("emsync.film.probing", "emsync.music.primer")
+_TOLD = ("emsync.film.probe", "emsync.music.primer")
 """Who writes into the log how a process ended that read a stranger's file."""
 _OF_THIS_MACHINE = ("FFmpeg is missing", "No suitable FFmpeg", "could not be started",
                     "stopped by the system", "The disk is full", "Try again later")  # fmt: skip

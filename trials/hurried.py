@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import app
-from emsync import leftovers
+from emsync.process import files as leftovers
 
 _SWEEP_SECONDS = 2
 
@@ -35,7 +35,8 @@ def main(seconds: int) -> None:
 
 
 def _hurry(seconds: int) -> None:
-    from emsync.interface import handlers, takes
+    from emsync.interface import store as takes
+    from emsync.interface import studio as handlers
 
     takes.KEEP_SECONDS = handlers.KEEP_SECONDS = seconds
     handlers._SWEEP_SECONDS = _SWEEP_SECONDS

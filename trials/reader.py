@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from emsync import child
 from emsync.errors import EmsyncError
+from emsync.process import child
 from emsync.settings import FilmLimits
 
 _SECONDS = 600
@@ -21,8 +21,8 @@ _SECONDS = 600
 
 def _read(kind: str, path: Path) -> dict[str, Any]:
     if kind == "film":
-        from emsync.film.probe import examine
-        from emsync.film.probing import to_plain
+        from emsync.film.examine import examine
+        from emsync.film.probe import to_plain
 
         return {"film": to_plain(examine(path, FilmLimits()))}
     from emsync.music.primer import _primer

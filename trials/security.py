@@ -25,11 +25,11 @@ from urllib.parse import quote, urlencode
 
 from gradio_client.exceptions import AppError
 
-from emsync.benchmark import resident
+from emsync.benchmarks.load import App, connect, score, started
+from emsync.benchmarks.speed import resident
 from emsync.film.ffmpeg import ffmpeg_executable
-from emsync.interface.room import FULL
-from emsync.interface.server import MOST_BODY
-from emsync.load import App, connect, score, started
+from emsync.interface.disk_quota import FULL
+from emsync.interface.guard import MOST_BODY
 from emsync.settings import FilmLimits
 from trials import trial
 from trials.trial import Trial, Wrong

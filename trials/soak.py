@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 from gradio_client.exceptions import AppError
 
-from emsync.benchmark import machine, resident
-from emsync.load import App, PageLooks, connect, family, score, started, what_is_wrong
-from emsync.watcher import Watcher
+from emsync.benchmarks.load import App, PageLooks, connect, family, score, started, what_is_wrong
+from emsync.benchmarks.sampler import Watcher
+from emsync.benchmarks.speed import machine, resident
 from trials.trial import Wrong
 from trials.visitors import (
     Visitor,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from emsync.child import fault
+from emsync.process.child import fault
 
 _AGAIN_SECONDS = 30.0
 

@@ -46,9 +46,9 @@ from emsync.evaluation.speed import speed
 from emsync.evaluation.statistics import musical_statistics
 from emsync.evaluation.table import markdown
 from emsync.evaluation.tags import load_tagger, tag_distance
-from emsync.music.candidates import OPENING_SECONDS
-from emsync.music.checkpoint import Checkpoint, load
-from emsync.music.emotion_regressor import load_regressor
+from emsync.music.judging.emotion_regressor import load_regressor
+from emsync.music.transformer.candidates import OPENING_SECONDS
+from emsync.music.transformer.checkpoint import Checkpoint, load
 from emsync.settings import MusicSettings
 from emsync.training.corpus import Piece, read_shard
 

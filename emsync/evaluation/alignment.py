@@ -7,12 +7,12 @@ from statistics import median
 import numpy as np
 
 from emsync.evaluation.composing import compose_briefs
-from emsync.music import vocabulary as v
-from emsync.music.checkpoint import Checkpoint
 from emsync.music.composition import score_of
-from emsync.music.decoding import DecodedPiece
-from emsync.music.rows import Brief
-from emsync.music.tokens import decode
+from emsync.music.notes import TICK_SECONDS
+from emsync.music.transformer.checkpoint import Checkpoint
+from emsync.music.transformer.decoding import DecodedPiece
+from emsync.music.transformer.rows import Brief
+from emsync.music.transformer.tokens import decode
 from emsync.progress import silent_share
 from emsync.settings import MusicSettings
 
@@ -149,7 +149,7 @@ def _hits_of(
 
 
 def _chords(piece: DecodedPiece) -> list[float]:
-    return [tick * v.TICK_SECONDS for tick in decode(piece.tokens).chords]
+    return [tick * TICK_SECONDS for tick in decode(piece.tokens).chords]
 
 
 def _offsets(cuts: Sequence[float], chords: Sequence[float]) -> list[float]:

@@ -19,10 +19,10 @@ import numpy as np
 
 from emsync.errors import EmsyncError, FilmError, ToolError
 from emsync.evaluation.spectrum import mel_power, read_sound
+from emsync.film.examine import Film, probe
 from emsync.film.frames import read_audio, stream_frames
-from emsync.film.probe import Film, probe
 from emsync.progress import CancelToken, silent_share
-from emsync.wording import quoted
+from emsync.text import quoted
 
 SAMPLE_RATE = 22_050
 FRAME, HOP, BANDS = 2048, 512, 128

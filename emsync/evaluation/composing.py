@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from emsync.music.checkpoint import Checkpoint
-from emsync.music.decoding import DecodedPiece, Drawing, generate
-from emsync.music.emotion_regressor import load_regressor
-from emsync.music.free import promising, seeded
-from emsync.music.rows import Brief
+from emsync.music.judging.emotion_regressor import load_regressor
+from emsync.music.transformer.checkpoint import Checkpoint
+from emsync.music.transformer.decoding import DecodedPiece, Drawing, generate
+from emsync.music.transformer.free import promising, seeded
+from emsync.music.transformer.rows import Brief
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import MusicSettings
 

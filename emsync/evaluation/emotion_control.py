@@ -8,11 +8,11 @@ from typing import Protocol
 import numpy as np
 
 from emsync.evaluation.composing import compose_briefs
-from emsync.music import vocabulary as v
-from emsync.music.checkpoint import Checkpoint
-from emsync.music.decoding import DecodedPiece
-from emsync.music.rows import Brief
-from emsync.music.tokens import NoteTable, decode
+from emsync.music.notes import TICK_SECONDS, NoteTable
+from emsync.music.transformer.checkpoint import Checkpoint
+from emsync.music.transformer.decoding import DecodedPiece
+from emsync.music.transformer.rows import Brief
+from emsync.music.transformer.tokens import decode
 from emsync.progress import silent_share
 from emsync.settings import MusicSettings
 from emsync.training.labels import majorness
@@ -163,7 +163,7 @@ def _heard(brief: Brief, piece: DecodedPiece, listener: Listener) -> HeardPiece:
         brief.arousal,
         mood.valence if mood else float("nan"),
         mood.arousal if mood else float("nan"),
-        tempo=240.0 / (median(bars) * v.TICK_SECONDS) if bars else float("nan"),
+        tempo=240.0 / (median(bars) * TICK_SECONDS) if bars else float("nan"),
         density=len(decoded.notes) / brief.seconds,
         majorness=majorness(decoded.notes),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from emsync.music.transformer import MusicTransformer
+from emsync.music.transformer.model import MusicTransformer
 from emsync.training.corpus import Piece
 from emsync.training.train_music import Crops, Quality, TrainingSettings, evaluate
 

@@ -24,13 +24,12 @@ from matplotlib.figure import Figure
 
 from emsync.errors import EmsyncError
 from emsync.interface.plots import GROUP_COLOURS
-from emsync.leftovers import whole
-from emsync.music import vocabulary as v
 from emsync.music.composition import Composition
-from emsync.music.listening import class_weights, key_of, pitched_of
+from emsync.music.judging.listening import class_weights, key_of, pitched_of
 from emsync.music.midi import group_of
-from emsync.music.plan import PITCH_NAMES
-from emsync.music.tokens import Note, table_of
+from emsync.music.notes import GROUPS, Note, table_of
+from emsync.music.planning.plan import PITCH_NAMES
+from emsync.process.files import whole
 
 PER_SHEET = 10
 ROW_INCHES, WIDE_INCHES, DOTS = 2.0, 16.0, 90
@@ -130,7 +129,7 @@ def _read(path: Path, known: dict[str, Any] | None) -> Roll:
         group = group_of(track.program, track.is_drum)
         if group is not None:
             notes += [
-                Note(v.GROUPS[group], note.pitch, note.start, note.end, note.velocity)
+                Note(GROUPS[group], note.pitch, note.start, note.end, note.velocity)
                 for note in track.notes
             ]
     if known is None:

@@ -7,7 +7,7 @@ import numpy as np
 from emsync.errors import FilmError
 from emsync.film.ffmpeg import FFmpegRun, input_arguments
 from emsync.progress import CancelToken
-from emsync.wording import quoted
+from emsync.text import quoted
 
 _BLOCK_FRAMES = 1024
 

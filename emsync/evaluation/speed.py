@@ -14,10 +14,10 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from emsync.music.checkpoint import load
+from emsync.music.transformer.checkpoint import load
 
 if TYPE_CHECKING:
-    from emsync.music.transformer import MusicTransformer, Positions
+    from emsync.music.transformer.model import MusicTransformer, Positions
 
 CONTEXTS = (128, 512, 1216)
 REPEATS = 5
@@ -64,9 +64,9 @@ def speed(
     """
     import torch
 
-    from emsync.music import vocabulary as v
-    from emsync.music.decoding import one_thread
-    from emsync.music.stepping import stepper_for
+    from emsync.music.transformer import vocabulary as v
+    from emsync.music.transformer.decoding import one_thread
+    from emsync.music.transformer.stepping import stepper_for
 
     device = model.head.weight.device
     alone = one_thread if device.type == "cpu" else nullcontext
@@ -127,7 +127,7 @@ def of_published_size(positions: "Positions" = "relative") -> "MusicTransformer"
     """37 million random weights, in half precision as saved ones are, in the published shape."""
     import torch
 
-    from emsync.music.transformer import MusicTransformer, TransformerSettings
+    from emsync.music.transformer.model import MusicTransformer, TransformerSettings
 
     settings = TransformerSettings(
         positions, layers=11, heads=8, width=512, inner_width=2048, context=1216

@@ -14,11 +14,12 @@ import numpy as np
 from emsync.errors import EmsyncError
 from emsync.evaluation.alignment import MINIMUM_GAP
 from emsync.evaluation.composing import compose_briefs
-from emsync.music import vocabulary as v
-from emsync.music.checkpoint import Checkpoint
-from emsync.music.decoding import DecodedPiece
-from emsync.music.rows import Brief
-from emsync.music.tokens import DecodedTokens, NoteTable, decode
+from emsync.music.notes import GROUPS, TICK_SECONDS, NoteTable
+from emsync.music.transformer import vocabulary as v
+from emsync.music.transformer.checkpoint import Checkpoint
+from emsync.music.transformer.decoding import DecodedPiece
+from emsync.music.transformer.rows import Brief
+from emsync.music.transformer.tokens import DecodedTokens, decode
 from emsync.progress import silent_share
 from emsync.settings import InstrumentCount, MusicSettings
 from emsync.training.corpus import Piece
@@ -66,10 +67,10 @@ NAMES = tuple(field.name for field in fields(Statistics))
 
 def statistics_of(piece: DecodedTokens) -> Statistics:
     """All statistics of a piece; bars are taken from one BAR to the next."""
-    pitched = piece.notes.take(piece.notes.group != v.GROUPS.index("drums"))
+    pitched = piece.notes.take(piece.notes.group != GROUPS.index("drums"))
     bars = np.unique(np.array(piece.bars, dtype=np.int64))
     classes = np.bincount(pitched.pitch % 12, minlength=12).astype(float)
-    seconds = piece.length * v.TICK_SECONDS
+    seconds = piece.length * TICK_SECONDS
     onsets = _cells(piece.notes, bars)
     return Statistics(
         pitch_class_entropy=_entropy(classes),
@@ -102,10 +103,10 @@ def repetition(piece: DecodedTokens, shortest: float, longest: float) -> float:
     bars = np.unique(np.array(piece.bars, dtype=np.int64))
     if len(bars) < 2:
         return float("nan")
-    pitched = piece.notes.take(piece.notes.group != v.GROUPS.index("drums"))
+    pitched = piece.notes.take(piece.notes.group != GROUPS.index("drums"))
     vectors = _cells(pitched, bars).reshape(len(bars) - 1, -1).astype(float)
     length = np.linalg.norm(vectors, axis=1)
-    bar_seconds = float(np.median(np.diff(bars))) * v.TICK_SECONDS
+    bar_seconds = float(np.median(np.diff(bars))) * TICK_SECONDS
     best = float("nan")
     for distance in range(1, len(vectors)):
         if not shortest <= distance * bar_seconds < longest:
@@ -176,7 +177,7 @@ def crop(piece: DecodedTokens, begin: int, ticks: int) -> DecodedTokens:
 
 def crops_of(piece: DecodedTokens, seconds: float) -> list[DecodedTokens]:
     """At most `CROPS_A_PIECE` stretches of `seconds` that begin with a bar and do not overlap."""
-    ticks = round(seconds / v.TICK_SECONDS)
+    ticks = round(seconds / TICK_SECONDS)
     begins: list[int] = []
     for bar in piece.bars:
         if bar + ticks <= piece.length and (not begins or bar >= begins[-1] + ticks):
@@ -333,7 +334,7 @@ def musical_statistics(
         ]
         asked = replace(settings, instruments=instruments)
         composed += compose_briefs(checkpoint, briefs, asked, share_of(len(composed), len(briefs)))
-    length = round(seconds / v.TICK_SECONDS)
+    length = round(seconds / TICK_SECONDS)
     generated = [statistics_of(crop(decode(piece.tokens), 0, length)) for piece in composed]
     real = [[statistics_of(one) for one in some] for _, some in crops]
     comparisons, compared = compare(generated, real, seed)
@@ -352,7 +353,7 @@ def _thinned(chords: Sequence[int]) -> tuple[float, ...]:
     """Seconds of the chords (ticks) that are at least 4 s after the one kept before."""
     kept: list[float] = []
     for tick in chords:
-        at = tick * v.TICK_SECONDS
+        at = tick * TICK_SECONDS
         if not kept or at >= kept[-1] + MINIMUM_GAP:
             kept.append(at)
     return tuple(kept)

@@ -13,12 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from emsync.child import environment
 from emsync.errors import ToolError
-from emsync.lifeline import Lifeline, bound, end_group
+from emsync.process.child import environment
+from emsync.process.lifeline import Lifeline, bound, end_group
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits, ToolLimits
-from emsync.wording import one_line
+from emsync.text import one_line
 
 MEDIA_FORMATS = (
     "mov", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "live_flv", "asf", "ogg", "gif",

@@ -8,8 +8,8 @@ from itertools import islice
 
 import numpy as np
 
+from emsync.film.examine import Film
 from emsync.film.frames import Frame, StillRequest, stream_frames
-from emsync.film.probe import Film
 from emsync.progress import CancelToken
 from emsync.settings import ExpertSettings
 

@@ -10,10 +10,10 @@ from fractions import Fraction
 import numpy as np
 
 from emsync.errors import FilmError, ToolError
+from emsync.film.examine import Film
 from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments
-from emsync.film.probe import Film
 from emsync.progress import CancelToken
-from emsync.wording import quoted
+from emsync.text import quoted
 
 __all__ = [
     "Frame",

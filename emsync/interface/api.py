@@ -8,8 +8,8 @@ import gradio as gr
 
 from emsync.emotion.mapping import Mood
 from emsync.errors import EmsyncError
-from emsync.interface.handlers import Studio
 from emsync.interface.mood_editor import MOST_SCENES, Wish
+from emsync.interface.studio import Studio
 from emsync.interface.uploads import as_it_came
 from emsync.interface.views import files_of
 from emsync.presets import from_plain

@@ -15,7 +15,7 @@ from emsync.presets import LONGEST_TEXT, RANGES, choices_of, from_plain
 from emsync.settings import MusicSettings, Settings, SoundSettings
 from emsync.sound.programs import SOUNDS
 from emsync.sound.soundfonts import installed
-from emsync.wording import one_line
+from emsync.text import one_line
 
 if TYPE_CHECKING:
     from emsync.music.composition import Composition

@@ -6,14 +6,14 @@ import os
 import threading
 from collections.abc import Sequence
 
-from emsync import weights
-from emsync.emotion.panel import Panel, missing
-from emsync.emotion.vemoclap import NAME as FUSION
+from emsync.emotion.classifiers.vemoclap import NAME as FUSION
+from emsync.emotion.features.panel import Panel, missing
 from emsync.errors import Cancelled, EmsyncError
-from emsync.interface.server import is_loopback
+from emsync.interface.guard import is_loopback
 from emsync.progress import CancelToken
-from emsync.weights import Pulling
-from emsync.wording import listed
+from emsync.text import listed
+from emsync.weights import store as weights
+from emsync.weights.store import Pulling
 
 PROFILE = "standard"
 """What the button installs."""

@@ -10,16 +10,16 @@ from typing import Any, Literal
 
 import gradio as gr
 
+from emsync.emotion.features.panel import device_of
 from emsync.emotion.mapping import mood_of
-from emsync.emotion.panel import device_of
 from emsync.errors import Cancelled, EmsyncError
-from emsync.film import link as links
+from emsync.film.link import fetch as links
 from emsync.interface import controls as knobs
 from emsync.interface import examples as shown_examples
 from emsync.interface import experts, views
 from emsync.interface.api import mood_from, offer_score
 from emsync.interface.controls import LARGEST_SEED, Controls
-from emsync.interface.handlers import Studio, Update
+from emsync.interface.disk_quota import in_words
 from emsync.interface.mood_editor import (
     MOST_SCENES,
     Wish,
@@ -30,11 +30,11 @@ from emsync.interface.mood_editor import (
     with_reading,
     without_film,
 )
-from emsync.interface.room import in_words
-from emsync.interface.sheet import sheet_of, sketch_of
-from emsync.interface.stage import showing, stage
+from emsync.interface.player import showing, stage
 from emsync.interface.states import MOST_STATES, States
-from emsync.interface.takes import Job
+from emsync.interface.store import Job
+from emsync.interface.studio import Studio, Update
+from emsync.interface.timeline import sheet_of, sketch_of
 from emsync.interface.uploads import as_it_came
 from emsync.interface.versions import version_cards
 from emsync.presets import (

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from emsync.interface.plots import describe_music
-from emsync.music.plan import PITCH_NAMES
-from emsync.wording import clock, listed
+from emsync.music.planning.plan import PITCH_NAMES
+from emsync.text import clock, listed
 
 if TYPE_CHECKING:
     from emsync.music.composition import Composition
-    from emsync.music.plan import Plan
+    from emsync.music.planning.plan import Plan
 
 MOST_KEYS = 4
 """Named one by one; a long film may change its key with every scene."""

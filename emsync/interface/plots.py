@@ -23,12 +23,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 from emsync.emotion.mapping import CategoryGaussian, Mood
 from emsync.emotion.reading import EMOTIONS
-from emsync.wording import listed
+from emsync.text import listed
 
 if TYPE_CHECKING:
     from emsync.film.scenes import Cut
     from emsync.music.composition import BoundaryHit
-    from emsync.music.tokens import Note
+    from emsync.music.notes import Note
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#6B7280"

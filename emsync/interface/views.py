@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from emsync.emotion.classifiers.read import NAMES
+from emsync.emotion.features.panel import missing
 from emsync.emotion.mapping import nearest_category, scaled_categories
-from emsync.emotion.panel import missing
-from emsync.emotion.reader import NAMES
 from emsync.emotion.reading import EMOTIONS
 from emsync.interface import plots
 from emsync.interface.music_words import facts_of, in_words, keys_of
 from emsync.progress import Progress
-from emsync.wording import clock, listed
+from emsync.text import clock, listed
 
 if TYPE_CHECKING:
+    from emsync.emotion.features.panel import Panel
     from emsync.emotion.features.report import FeatureReport
-    from emsync.emotion.panel import Panel
-    from emsync.interface.takes import Source, Take
+    from emsync.interface.store import Source, Take
     from emsync.pipeline import Piece, Result
 
 STAGE_NAMES = {

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from emsync.music import vocabulary as v
-from emsync.music.tokens import NoteTable
+from emsync.music.notes import GROUPS, NoteTable
 
 MINIMUM_NOTES = 3
 MINIMUM_BEATS = 1.75
@@ -21,7 +20,7 @@ def strong_chords(notes: NoteTable, beat_ticks: np.ndarray | float) -> np.ndarra
     Returns:
         Sorted ticks, int64, shape (chords,).
     """
-    harmonic = np.isin(notes.group, [v.GROUPS.index(group) for group in CHORD_GROUPS])
+    harmonic = np.isin(notes.group, [GROUPS.index(group) for group in CHORD_GROUPS])
     long = notes.end - notes.start >= MINIMUM_BEATS * beat_ticks
     ticks, count = np.unique(notes.start[harmonic & long], return_counts=True)
     return ticks[count >= MINIMUM_NOTES]

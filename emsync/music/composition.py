@@ -8,13 +8,13 @@ from typing import Literal
 
 from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
-from emsync.music import vocabulary as v
 from emsync.music.chords import CHORD_GROUPS, strong_chords
-from emsync.music.grid import Grid
-from emsync.music.plan import Plan
-from emsync.music.quality import PieceQuality
-from emsync.music.rows import tick_off
-from emsync.music.tokens import DecodedTokens, Note
+from emsync.music.judging.quality import PieceQuality
+from emsync.music.notes import GROUPS, TICK_SECONDS, Note
+from emsync.music.planning.grid import Grid
+from emsync.music.planning.plan import Plan
+from emsync.music.transformer.rows import tick_off
+from emsync.music.transformer.tokens import DecodedTokens
 
 SEED_STEP = 1_000_003
 """Between the seeds of candidates, so that neighbouring seeds share none."""
@@ -157,17 +157,17 @@ def notes_of(decoded: DecodedTokens, seconds: float) -> tuple[Note, ...]:
     notes = []
     rows = zip(table.group, table.pitch, table.start, table.end, strict=True)
     for group_index, pitch, start, end in rows:
-        begin = start * v.TICK_SECONDS
+        begin = start * TICK_SECONDS
         if begin >= seconds:
             continue
-        group = v.GROUPS[group_index]
+        group = GROUPS[group_index]
         loud = group in CHORD_GROUPS and int(start) in chords
         notes.append(
             Note(
                 group,
                 int(pitch),
                 float(begin),
-                float(min(end * v.TICK_SECONDS, seconds)),
+                float(min(end * TICK_SECONDS, seconds)),
                 CHORD_VELOCITY if loud else VELOCITY,
             )
         )
@@ -176,8 +176,8 @@ def notes_of(decoded: DecodedTokens, seconds: float) -> tuple[Note, ...]:
 
 def score_of(decoded: DecodedTokens, asked: Sequence[float], sensitivity: float) -> BoundaryScore:
     """Return how many cuts in `asked` (seconds) a piece hits, by CHORD tokens and by its notes."""
-    told = [tick * v.TICK_SECONDS for tick in decoded.chords]
-    heard = strong_chords(decoded.notes, beat_ticks(decoded)) * v.TICK_SECONDS
+    told = [tick * TICK_SECONDS for tick in decoded.chords]
+    heard = strong_chords(decoded.notes, beat_ticks(decoded)) * TICK_SECONDS
     return BoundaryScore(
         len(asked),
         ticked_off(asked, told, sensitivity),
@@ -196,5 +196,5 @@ def ticked_off(asked: Sequence[float], chords: Sequence[float], sensitivity: flo
 def beat_ticks(decoded: DecodedTokens) -> float:
     """A quarter of the usual bar, 0.2 to 2 s; half a second where there are no bars."""
     bars = [b - a for a, b in pairwise(decoded.bars) if b > a]
-    beat = median(bars) / 4 if bars else 0.5 / v.TICK_SECONDS
-    return min(max(beat, 0.2 / v.TICK_SECONDS), 2.0 / v.TICK_SECONDS)
+    beat = median(bars) / 4 if bars else 0.5 / TICK_SECONDS
+    return min(max(beat, 0.2 / TICK_SECONDS), 2.0 / TICK_SECONDS)

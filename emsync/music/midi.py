@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from emsync.leftovers import whole
-from emsync.music import vocabulary as v
-from emsync.music.tokens import Note
+from emsync.music.notes import GROUPS, Note
+from emsync.process.files import whole
 
 PROGRAMS = {"piano": 0, "guitar": 25, "bass": 32, "strings": 48, "drums": 0}
 """General MIDI programs, counted from 0 (published code)."""
@@ -46,15 +45,15 @@ def write_midi(
 
 
 def group_of(program: int, is_drum: bool) -> int | None:
-    """Index into `vocabulary.GROUPS` as in LPD-5; None for effects, which are dropped."""
+    """Index into `notes.GROUPS` as in LPD-5; None for effects, which are dropped."""
     if is_drum:
-        return v.GROUPS.index("drums")
+        return GROUPS.index("drums")
     if program <= 7:
-        return v.GROUPS.index("piano")
+        return GROUPS.index("piano")
     if 24 <= program <= 31:
-        return v.GROUPS.index("guitar")
+        return GROUPS.index("guitar")
     if 32 <= program <= 39:
-        return v.GROUPS.index("bass")
+        return GROUPS.index("bass")
     if 96 <= program <= 103 or program >= 112:
         return None
-    return v.GROUPS.index("strings")
+    return GROUPS.index("strings")

@@ -13,14 +13,23 @@ from typing import Literal
 
 import numpy as np
 
-from emsync import child
 from emsync.errors import EmsyncError
-from emsync.music import vocabulary as v
-from emsync.music.grid import STEPS_PER_QUARTER
 from emsync.music.midi import group_of
-from emsync.music.tokens import Note, NoteTable, encode, table_of
+from emsync.music.notes import (
+    GROUPS,
+    HIGHEST_PITCH,
+    LOWEST_PITCH,
+    TICK_SECONDS,
+    Note,
+    NoteTable,
+    table_of,
+)
+from emsync.music.planning.grid import STEPS_PER_QUARTER
+from emsync.music.transformer import vocabulary as v
+from emsync.music.transformer.tokens import encode
+from emsync.process import child
 from emsync.progress import CancelToken
-from emsync.wording import one_line, quoted
+from emsync.text import one_line, quoted
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +99,8 @@ def _is_row(row: object) -> bool:
         return False
     group, pitch, start, end = row
     return (
-        0 <= group < len(v.GROUPS)
-        and v.LOWEST_PITCH <= pitch <= v.HIGHEST_PITCH
+        0 <= group < len(GROUPS)
+        and LOWEST_PITCH <= pitch <= HIGHEST_PITCH
         and 0 <= start < end < 1 << 40
     )
 
@@ -148,9 +157,9 @@ def _primer(path: Path, most: int, seconds: float) -> tuple[int, ...]:
         group = group_of(track.program, track.is_drum)
         if group is not None:
             notes += [
-                Note(v.GROUPS[group], note.pitch, note.start, note.end, note.velocity)
+                Note(GROUPS[group], note.pitch, note.start, note.end, note.velocity)
                 for note in track.notes
-                if v.LOWEST_PITCH <= note.pitch <= v.HIGHEST_PITCH
+                if LOWEST_PITCH <= note.pitch <= HIGHEST_PITCH
             ]
     if not notes:
         raise EmsyncError(
@@ -172,9 +181,9 @@ def _primer(path: Path, most: int, seconds: float) -> tuple[int, ...]:
             f"No note begins in the last {end - begin:g} s of {quoted(path.name)}. Choose "
             "another to continue from."
         )
-    ticks = [round((bar - begin) / v.TICK_SECONDS) for bar in bars if begin <= bar < end]
+    ticks = [round((bar - begin) / TICK_SECONDS) for bar in bars if begin <= bar < end]
     tokens = [int(token) for token in encode(table_of(kept), ticks, drum_offs=False)]
-    rest = round((end - begin) / v.TICK_SECONDS) - sum(map(v.shift_ticks, tokens))
+    rest = round((end - begin) / TICK_SECONDS) - sum(map(v.shift_ticks, tokens))
     tokens += [v.shift_token(v.MAXIMUM_SHIFT)] * (max(0, rest) // v.MAXIMUM_SHIFT)
     if rest % v.MAXIMUM_SHIFT > 0 and rest > 0:
         tokens.append(v.shift_token(rest % v.MAXIMUM_SHIFT))
@@ -205,7 +214,7 @@ def _theme_notes(path: Path) -> list[list[int]]:
             rows += [
                 [group, note.pitch, step(note.start), max(step(note.end), step(note.start) + 1)]
                 for note in track.notes
-                if v.LOWEST_PITCH <= note.pitch <= v.HIGHEST_PITCH
+                if LOWEST_PITCH <= note.pitch <= HIGHEST_PITCH
             ]
     if not rows:
         raise EmsyncError(f"{quoted(path.name)} has no melody that can be used. Choose another.")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from emsync.errors import EmsyncError
 from emsync.progress import CancelToken
-from emsync.wording import quoted
+from emsync.text import quoted
 
 ABOUT = "README.txt"
 """What the text about the rest is called."""

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from emsync.errors import SoundError
+from emsync.film.examine import Film
 from emsync.film.footage import Stretch
 from emsync.film.frames import iter_audio
-from emsync.film.probe import Film
-from emsync.leftovers import whole
+from emsync.process.files import whole
 from emsync.progress import CancelToken
 from emsync.settings import SoundSettings
 from emsync.sound.level import LevelMeter
 from emsync.sound.synth import BLOCK_FRAMES, Sound
-from emsync.wording import quoted
+from emsync.text import quoted
 
 DUCK_SECONDS = (0.3, 0.8)
 """How long the music takes to step back before speech, and to come back after it. Ours: no pumping

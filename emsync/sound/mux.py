@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from emsync.errors import FilmError, ToolError
+from emsync.film.examine import Film, probe
 from emsync.film.ffmpeg import (
     FFmpegRun,
     ffmpeg_executable,
@@ -15,10 +16,9 @@ from emsync.film.ffmpeg import (
     threads,
     tool_limits,
 )
-from emsync.film.probe import Film, probe
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
-from emsync.wording import quoted
+from emsync.text import quoted
 
 _SAMPLE_RATE = 44_100
 _BROWSER_PROFILES = {"Constrained Baseline", "Baseline", "Main", "High", "Progressive High",

@@ -16,11 +16,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-from emsync import child
 from emsync.errors import SoundError
+from emsync.process import child
 from emsync.progress import CancelToken
 from emsync.sound.synth import SoundFont, find_soundfont, load_library, sound_on, synthesizer
-from emsync.wording import one_line, quoted
+from emsync.text import one_line, quoted
 
 LARGEST = 200_000_000
 """Bytes of a SoundFont that is accepted from a stranger; FluidR3_GM has 148 million. Ours."""

@@ -16,7 +16,7 @@ import numpy as np
 from emsync.errors import SoundError
 from emsync.progress import CancelToken
 from emsync.settings import SoundSettings
-from emsync.wording import quoted
+from emsync.text import quoted
 
 _BLOCK = 64
 """FluidSynth starts and ends notes only at multiples of so many samples (FLUID_BUFSIZE)."""

@@ -26,11 +26,10 @@ from typing import Any
 
 import numpy as np
 
-from emsync.music import vocabulary as v
-from emsync.music.harmony_labels import NOT_GIVEN, chord_of
 from emsync.music.midi import group_of
-from emsync.music.plan import PITCH_NAMES
-from emsync.music.tokens import NoteTable
+from emsync.music.notes import GROUPS, NoteTable
+from emsync.music.planning.plan import PITCH_NAMES
+from emsync.music.transformer.harmony_labels import NOT_GIVEN, chord_of
 from emsync.training.corpus import STEPS_PER_BEAT, files_of, read_index
 from emsync.training.harmony import estimate
 
@@ -189,7 +188,7 @@ def _chords(
         np.round((start + length - first) * STEPS_PER_BEAT).astype(np.int64), begin + 1
     )
     heard = begin >= 0
-    piano = np.full(heard.sum(), v.GROUPS.index("piano"))
+    piano = np.full(heard.sum(), GROUPS.index("piano"))
     notes = NoteTable(piano, pitch[heard], begin[heard], end[heard])
     lines = np.arange(bars) * beats * STEPS_PER_BEAT
     ticks, labels = estimate(notes, lines, STEPS_PER_BEAT, PATIENCE)

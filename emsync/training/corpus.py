@@ -19,7 +19,7 @@ Cleaning, each step for a reason seen in the data, and counted for each source:
 - Tempos are kept between 20 and 400 beats a minute.
 
 Labels: valence where the index has it, arousal from the tempo (thesis 4.2), majorness, what
-`emsync.music.emotion_regressor` hears in windows of 45 s, and the chords that
+`emsync.music.judging.emotion_regressor` hears in windows of 45 s, and the chords that
 `emsync.training.harmony` finds.
 """
 
@@ -42,12 +42,20 @@ from typing import Any
 
 import numpy as np
 
-from emsync.music import vocabulary as v
 from emsync.music.chords import strong_chords
-from emsync.music.emotion_regressor import EmotionRegressor, load_regressor
-from emsync.music.harmony_labels import placed
+from emsync.music.judging.emotion_regressor import EmotionRegressor, load_regressor
 from emsync.music.midi import group_of
-from emsync.music.tokens import NoteTable, encode, one_voice_per_pitch
+from emsync.music.notes import (
+    GROUPS,
+    HIGHEST_PITCH,
+    LOWEST_PITCH,
+    TICK_SECONDS,
+    NoteTable,
+    one_voice_per_pitch,
+)
+from emsync.music.transformer import vocabulary as v
+from emsync.music.transformer.harmony_labels import placed
+from emsync.music.transformer.tokens import encode
 from emsync.training.harmony import estimate
 from emsync.training.labels import arousal_of_tempo, bars_apart, majorness, windows_of
 
@@ -92,9 +100,11 @@ class Piece:
     """float32, shape (windows, 2): valence and arousal as the regressor hears them."""
     harmony_from: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     """int64, shape (chords,): places in `tokens` from which each chord holds, ascending; the first
-    tokens after which the clock has reached it (see `emsync.music.harmony_labels.placed`)."""
+    tokens after which the clock has reached it (see
+    `emsync.music.transformer.harmony_labels.placed`)."""
     harmony: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
-    """uint8, shape (chords,): labels of `emsync.music.harmony_labels`, 0 where none fits."""
+    """uint8, shape (chords,): labels of `emsync.music.transformer.harmony_labels`, 0 where none
+    fits."""
     style: int = 0
     """Number of the style in `emsync.settings.Style`; 0 when unknown."""
 
@@ -123,7 +133,7 @@ def _tempo_of(changes: list[tuple[float, float]]) -> _Tempo:
     ticks_per_step: list[float] = []
     for beat, bpm in changes:
         sixteenth = 60.0 / min(max(bpm, SLOWEST_TEMPO), FASTEST_TEMPO) / 4
-        ticks = max(round(sixteenth / v.TICK_SECONDS), 1) * 4 / STEPS_PER_BEAT
+        ticks = max(round(sixteenth / TICK_SECONDS), 1) * 4 / STEPS_PER_BEAT
         step = round(beat * STEPS_PER_BEAT)
         if first_step and first_step[-1] == step:
             ticks_per_step[-1] = ticks
@@ -218,7 +228,7 @@ def tokenise(data: bytes) -> CleanPiece:
     table = NoteTable(
         group, pitch, tempo.ticks(start_step) - origin, tempo.ticks(end_step) - origin
     )
-    if table.end.max() * v.TICK_SECONDS > MAXIMUM_SECONDS:
+    if table.end.max() * TICK_SECONDS > MAXIMUM_SECONDS:
         raise UnusableFile("longer than half an hour")
     table = one_voice_per_pitch(table)
     step_at_start = np.searchsorted(tempo.first_tick - origin, table.start, side="right") - 1
@@ -235,7 +245,7 @@ def tokenise(data: bytes) -> CleanPiece:
         tokens=encode(table, bars, chords, drum_offs=False),
         notes=table,
         bars=bars,
-        bpm=60.0 / (ticks_per_step * STEPS_PER_BEAT * v.TICK_SECONDS),
+        bpm=60.0 / (ticks_per_step * STEPS_PER_BEAT * TICK_SECONDS),
         cleaning=Cleaning(
             tempos_clamped=sum(not SLOWEST_TEMPO <= bpm <= FASTEST_TEMPO for _, bpm in changes),
             notes_shortened=int((length > MAXIMUM_BEATS).sum()),
@@ -267,7 +277,7 @@ def _notes_in_beats(score: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     if not columns:
         raise UnusableFile("no notes")
     group, pitch, start, length = np.concatenate(columns, axis=1)
-    kept = (pitch >= v.LOWEST_PITCH) & (pitch <= v.HIGHEST_PITCH)
+    kept = (pitch >= LOWEST_PITCH) & (pitch <= HIGHEST_PITCH)
     if kept.sum() < MINIMUM_NOTES:
         raise UnusableFile(f"fewer than {MINIMUM_NOTES} notes")
     return group[kept].astype(np.int64), pitch[kept].astype(np.int64), start[kept], length[kept]
@@ -382,7 +392,7 @@ def piece_of(row: Row, data: bytes, regressor: EmotionRegressor) -> tuple[Piece,
     if valence is None and row.get("valence"):  # exactly 0.0 means unknown
         valence = 2 * float(str(row["valence"])) - 1
     groups = np.unique(clean.notes.group)
-    has_drums = v.GROUPS.index("drums") in groups
+    has_drums = GROUPS.index("drums") in groups
     heard = [
         (number, mood.valence, mood.arousal)
         for number in bars_apart(clean.bars, HEARD_EVERY)
@@ -390,7 +400,7 @@ def piece_of(row: Row, data: bytes, regressor: EmotionRegressor) -> tuple[Piece,
         if not math.isnan((mood := regressor.hear(*window)).valence)
     ]
     windows = np.array(heard, dtype=np.float32).reshape(-1, 3)
-    beat = 60.0 / clean.bpm / v.TICK_SECONDS
+    beat = 60.0 / clean.bpm / TICK_SECONDS
     harmony_from, harmony = placed(clean.tokens, *estimate(clean.notes, clean.bars, beat))
     piece = Piece(
         name=str(row["file"]),

@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emsync.music import vocabulary as v
-from emsync.music.harmony_labels import NOT_GIVEN, transposed
-from emsync.music.tokens import tick_of_tokens
-from emsync.music.transformer import MAXIMUM_OFFSET
+from emsync.music.notes import GROUPS, TICK_SECONDS
+from emsync.music.transformer import vocabulary as v
+from emsync.music.transformer.harmony_labels import NOT_GIVEN, transposed
+from emsync.music.transformer.model import MAXIMUM_OFFSET
+from emsync.music.transformer.tokens import tick_of_tokens
 from emsync.training.corpus import Piece
 from emsync.training.labels import arousal_of_tempo
 
@@ -86,7 +87,8 @@ class Batch:
     conditions: Tensor
     """(batch, 2) float32."""
     harmonies: Tensor
-    """(batch, length + 1, 3) float32: chords as `emsync.music.harmony_labels.Harmony`."""
+    """(batch, length + 1, 3) float32: chords as
+    `emsync.music.transformer.harmony_labels.Harmony`."""
     pieces: Tensor
     """(batch,) int64: numbers of the pieces that the crops are from."""
 
@@ -186,7 +188,7 @@ class Crops:
         """
         if np.isnan(piece.arousal) or generator.random() >= self.settings.retimed:
             return crop, 1.0
-        sixteenth = round(15.0 / piece.bpm / v.TICK_SECONDS)
+        sixteenth = round(15.0 / piece.bpm / TICK_SECONDS)
         least, most = (math.ceil(sixteenth / RETIMING), math.floor(sixteenth * RETIMING))
         factor = int(generator.integers(least, most + 1)) / sixteenth
         return retime(crop, factor), factor
@@ -248,13 +250,13 @@ def harmonies_of(tokens: np.ndarray, changes: np.ndarray, labels: np.ndarray) ->
         labels: (chords,) their labels.
 
     Returns:
-        (tokens, 3) float32 as `emsync.music.harmony_labels.Harmony`.
+        (tokens, 3) float32 as `emsync.music.transformer.harmony_labels.Harmony`.
     """
     clock = tick_of_tokens(tokens)
     following = np.searchsorted(changes, clock, side="right")
     bounded = np.concatenate([[NOT_GIVEN], labels, [NOT_GIVEN]])
     due = np.append(changes, np.inf)[following]
-    seconds = np.where(np.isfinite(due), (due - clock) * v.TICK_SECONDS, 0.0)
+    seconds = np.where(np.isfinite(due), (due - clock) * TICK_SECONDS, 0.0)
     columns = (bounded[following], bounded[following + 1], seconds)
     return np.stack(columns, axis=1).astype(np.float32)
 
@@ -277,7 +279,7 @@ def transpose(tokens: np.ndarray, semitones: int) -> np.ndarray:
     """Pitched notes moved by `semitones`; an octave less where they would leave the range."""
     notes = (tokens >= v.FIRST_NOTE) & (tokens < v.FEWER_INSTRUMENTS)
     group = (tokens - v.FIRST_NOTE) // v.GROUP_TOKENS
-    notes &= group != v.GROUPS.index("drums")
+    notes &= group != GROUPS.index("drums")
     within = (tokens - v.FIRST_NOTE) % v.PITCHES
     moved = within + semitones
     moved = np.where(moved >= v.PITCHES, moved - 12, np.where(moved < 0, moved + 12, moved))
@@ -300,7 +302,7 @@ def retime(tokens: np.ndarray, factor: float) -> np.ndarray:
 
 def boundary_offsets(tokens: np.ndarray) -> np.ndarray:
     """Seconds from each token's time to the next CHORD after it, at most 8. (tokens,) float32."""
-    seconds = tick_of_tokens(tokens) * v.TICK_SECONDS
+    seconds = tick_of_tokens(tokens) * TICK_SECONDS
     at_chord = np.where(tokens == v.CHORD, seconds, np.inf)
     following = np.append(at_chord[1:], np.inf)
     coming = np.minimum.accumulate(following[::-1])[::-1]

@@ -1,8 +1,8 @@
 """Labelled films as the experts saw them: what the fusion is trained on, made and read.
 
 A folder of features has one file a film, <emotion>/<film>.npz, whose arrays are named as in
-`emsync.emotion.fusion.MODALITY`, each (items, numbers), `<name>.times` beside it in seconds (may be
-left out), and `looked`, the names of the features that were looked for.
+`emsync.emotion.classifiers.fusion.MODALITY`, each (items, numbers), `<name>.times` beside it in
+seconds (may be left out), and `looked`, the names of the features that were looked for.
 
 `features.pkl` is the layout that VEMOCLAP's authors document for their earlier work
 (github.com/serkansulun/movie-genre-classification): a dictionary with `samples`, each with
@@ -20,17 +20,17 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from emsync.emotion.classifiers.fusion import MODALITY, SINGULAR
+from emsync.emotion.classifiers.vemoclap import gathered
 from emsync.emotion.features.expert import Expert
+from emsync.emotion.features.panel import Panel, device_of
 from emsync.emotion.features.report import FeatureReport
-from emsync.emotion.fusion import MODALITY, SINGULAR
-from emsync.emotion.panel import Panel, device_of
 from emsync.emotion.reading import EMOTIONS
-from emsync.emotion.vemoclap import gathered
 from emsync.errors import EmsyncError, FilmError, WeightsNotInstalled
 from emsync.pipeline import analyse
 from emsync.progress import CancelToken, silent
 from emsync.settings import Device, ExpertSettings, FilmLimits, Settings
-from emsync.wording import listed
+from emsync.text import listed
 
 FILM_SUFFIXES = {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".flv", ".mpg", ".wmv"}
 

@@ -10,10 +10,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from emsync.music import vocabulary as v
-from emsync.music.harmony_labels import LABELS, NOT_GIVEN, chord_of
-from emsync.music.plan import QUALITIES
-from emsync.music.tokens import NoteTable
+from emsync.music.notes import GROUPS, NoteTable
+from emsync.music.planning.plan import QUALITIES
+from emsync.music.transformer.harmony_labels import LABELS, NOT_GIVEN, chord_of
 
 TONE_SHARES = {3: (0.36, 0.27, 0.22), 4: (0.31, 0.23, 0.16, 0.16)}
 """Shares of the sounding time that the tones of a triad and of a seventh chord take, the root
@@ -133,7 +132,7 @@ def estimate(
         Ticks at which chords begin (chords,) int64, and their labels (chords,) uint8; label 0
         where no chord fits. Both empty for a piece without pitched notes.
     """
-    pitched = notes.take(notes.group != v.GROUPS.index("drums"))
+    pitched = notes.take(notes.group != GROUPS.index("drums"))
     if not len(pitched) or not len(bars):
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint8)
     beats, change = beats_of(bars, int(notes.end.max()), beat)

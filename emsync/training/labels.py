@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from emsync.music import vocabulary as v
-from emsync.music.emotion_regressor import MAJOR_PROFILE, MINOR_PROFILE, key_fits
-from emsync.music.tokens import NoteTable
+from emsync.music.judging.emotion_regressor import MAJOR_PROFILE, MINOR_PROFILE, key_fits
+from emsync.music.notes import GROUPS, TICK_SECONDS, NoteTable
 
 SLOWEST_BPM = 50.0
 FASTEST_BPM = 150.0
@@ -32,9 +31,9 @@ def majorness(notes: NoteTable) -> float:
     Returns:
         Difference of the two best correlations, about -0.4 to 0.4; NaN without pitched notes.
     """
-    pitched = notes.take(notes.group != v.GROUPS.index("drums"))
+    pitched = notes.take(notes.group != GROUPS.index("drums"))
     # A pad held for a minute says no more about the mode than one held for two seconds.
-    weight = np.minimum(pitched.end - pitched.start, round(2 / v.TICK_SECONDS))
+    weight = np.minimum(pitched.end - pitched.start, round(2 / TICK_SECONDS))
     histogram = np.bincount(pitched.pitch % 12, weights=weight, minlength=12)
     if np.count_nonzero(histogram) < 3:
         return math.nan
@@ -47,7 +46,7 @@ def windows_of(
     notes: NoteTable, bars: np.ndarray, starts: Sequence[int] | np.ndarray
 ) -> list[tuple[NoteTable, np.ndarray]]:
     """Notes and bars of the `WINDOW_SECONDS` from each tick in `starts`."""
-    width = round(WINDOW_SECONDS / v.TICK_SECONDS)
+    width = round(WINDOW_SECONDS / TICK_SECONDS)
     return [
         (
             notes.take((notes.start >= at) & (notes.start < at + width)),
@@ -62,7 +61,7 @@ def bars_apart(bars: np.ndarray, seconds: float) -> list[int]:
     chosen: list[int] = []
     last = -math.inf
     for number, tick in enumerate(bars.tolist()):
-        if (tick - last) * v.TICK_SECONDS >= seconds:
+        if (tick - last) * TICK_SECONDS >= seconds:
             last = tick
             chosen.append(number)
     return chosen

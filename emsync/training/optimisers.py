@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from emsync.music.transformer import MusicTransformer
+from emsync.music.transformer.model import MusicTransformer
 from emsync.training.crops import TrainingSettings
 
 HARMONY_RATE = 20.0

@@ -31,14 +31,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from emsync.emotion.classifiers.fusion import MODALITY, SINGULAR, Feature, Fusion, FusionSettings
+from emsync.emotion.classifiers.vemoclap import NAME, save
 from emsync.emotion.features.expert import Expert
-from emsync.emotion.fusion import MODALITY, SINGULAR, Feature, Fusion, FusionSettings
-from emsync.emotion.panel import device_of, standard_experts
+from emsync.emotion.features.panel import device_of, standard_experts
 from emsync.emotion.reading import EMOTIONS
-from emsync.emotion.vemoclap import NAME, save
 from emsync.errors import EmsyncError
+from emsync.text import listed
 from emsync.training.film_features import Sample, extract, read_samples
-from emsync.wording import listed
 
 PUBLISHED_ACCURACY = 0.6528
 """VEMOCLAP on Ekman-6 (arXiv 2410.21303)."""

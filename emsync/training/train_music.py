@@ -32,9 +32,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emsync.errors import WeightsError
-from emsync.music import vocabulary as v
-from emsync.music.checkpoint import Checkpoint, load, save
-from emsync.music.transformer import MusicTransformer, TransformerSettings
+from emsync.music.transformer import vocabulary as v
+from emsync.music.transformer.checkpoint import Checkpoint, load, save
+from emsync.music.transformer.model import MusicTransformer, TransformerSettings
 from emsync.training.corpus import Piece, read_shard
 from emsync.training.crops import (
     Batch,

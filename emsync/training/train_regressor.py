@@ -24,13 +24,13 @@ from pathlib import Path
 
 import numpy as np
 
-from emsync.music import vocabulary as v
-from emsync.music.emotion_regressor import (
+from emsync.music.judging.emotion_regressor import (
     MINIMUM_NOTES,
     EmotionRegressor,
     features,
     save_regressor,
 )
+from emsync.music.notes import TICK_SECONDS
 from emsync.training.corpus import Row, UnusableFile, files_of, read_index, tokenise
 from emsync.training.labels import WINDOW_SECONDS, windows_of
 
@@ -85,7 +85,7 @@ def _inputs_of(item: tuple[Row, bytes]) -> tuple[Row, list[dict[str, float]]]:
         return row, []
     notes, bars = clean.notes, clean.bars
     generator = np.random.default_rng(int(str(row["song"]), 16) % 2**32)
-    last = int(notes.end.max()) - round(WINDOW_SECONDS / v.TICK_SECONDS)
+    last = int(notes.end.max()) - round(WINDOW_SECONDS / TICK_SECONDS)
     early = bars[: max(int(np.searchsorted(bars, last)), 1)]
     found = [(notes, bars), *windows_of(notes, bars, generator.choice(early, WINDOWS))]
     return row, [features(n, b) for n, b in found if len(n) >= MINIMUM_NOTES]

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emsync import weights
 from emsync.emotion.features.expert import ShareCallback
 from emsync.emotion.features.report import FeatureReport, Opinion, Stretch
 from emsync.emotion.features.sentiment import Sentiment, SentimentReader, emotions_of
@@ -34,6 +33,7 @@ from emsync.film.footage import SOUND_RATE, Footage
 from emsync.film.speech import PADDING, SHORTEST_PAUSE, VoiceDetector
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import ExpertSettings
+from emsync.weights import store as weights
 
 if TYPE_CHECKING:
     import torch

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emsync import weights
 from emsync.emotion.features.expert import ShareCallback
 from emsync.emotion.features.report import FeatureReport, Opinion, Stretch
 from emsync.emotion.reading import EMOTIONS
@@ -31,7 +30,8 @@ from emsync.errors import WeightsError
 from emsync.film.footage import Footage, Still
 from emsync.progress import CancelToken
 from emsync.settings import ExpertSettings
-from emsync.wording import clock
+from emsync.text import clock
+from emsync.weights import store as weights
 
 if TYPE_CHECKING:
     import torch

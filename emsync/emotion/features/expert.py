@@ -16,7 +16,7 @@ class Expert(Protocol):
     """One modality. Its models are loaded by `prepare` and kept, so that requests share them.
 
     An expert is used by one thread at a time; whoever holds it sees to that. It never downloads
-    anything: weights are those that `emsync.weights` finds on this machine.
+    anything: weights are those that `emsync.weights.store` finds on this machine.
     """
 
     modality: str
@@ -26,7 +26,7 @@ class Expert(Protocol):
 
     @property
     def weights(self) -> tuple[str, ...]:
-        """Names in `emsync.weights.REGISTRY` of all that it uses."""
+        """Names in `emsync.weights.store.REGISTRY` of all that it uses."""
 
     def expected_seconds(self, film_seconds: float, device: str) -> float:
         """About how long `prepare` and `run` take on this machine, for the page to say before."""

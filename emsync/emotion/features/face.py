@@ -30,7 +30,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emsync import weights
 from emsync.emotion.features.expert import ShareCallback
 from emsync.emotion.features.loading import no_progress_bars
 from emsync.emotion.features.report import FeatureReport, Opinion, Picture
@@ -39,14 +38,15 @@ from emsync.errors import WeightsError, WeightsNotInstalled
 from emsync.film.footage import Footage, Still
 from emsync.progress import CancelToken
 from emsync.settings import ExpertSettings
-from emsync.wording import clock, listed
+from emsync.text import clock, listed
+from emsync.weights import store as weights
 
 if TYPE_CHECKING:
     import torch
     from PIL import Image
 
 DETECTOR, EXPRESSION = "yolo-face", "face-expression"
-"""In `emsync.weights`."""
+"""In `emsync.weights.store`."""
 DETECTOR_FILE = "yolo-face.pt"
 """Or the only file of its kind in the folder."""
 

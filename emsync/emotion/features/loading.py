@@ -8,7 +8,7 @@ from contextlib import contextmanager
 def no_progress_bars() -> Iterator[None]:
     """While the `with` block runs, transformers draws no progress bars: ours is on the page.
 
-    Models are prepared one at a time (`emsync.emotion.panel`), so nobody else is silenced.
+    Models are prepared one at a time (`emsync.emotion.features.panel`), so nobody else is silenced.
     """
     from transformers.utils import logging
 

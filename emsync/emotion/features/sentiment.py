@@ -14,13 +14,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from emsync import weights
 from emsync.emotion.features.loading import no_progress_bars
 from emsync.emotion.mapping import TABLE_6_1
 from emsync.errors import WeightsError
+from emsync.weights import store as weights
 
 NAME = "sentiment"
-"""Of the weights in `emsync.weights`."""
+"""Of the weights in `emsync.weights.store`."""
 MODEL = "twitter-roberta-base-sentiment-latest"
 WORD_LIST = "VADER word list"
 

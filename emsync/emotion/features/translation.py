@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from emsync import weights
 from emsync.emotion.features.loading import no_progress_bars
 from emsync.errors import WeightsError
 from emsync.progress import CancelToken
+from emsync.weights import store as weights
 
 NAME = "translation"
-"""Of the weights in `emsync.weights`."""
+"""Of the weights in `emsync.weights.store`."""
 MODEL = "NLLB-200 distilled 600M (CC BY-NC 4.0, not for commercial use)"
 
 _ENGLISH = "eng_Latn"

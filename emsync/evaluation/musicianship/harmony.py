@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emsync.evaluation.musicianship.piece import MeasuredPiece
-from emsync.music import vocabulary as v
-from emsync.music.listening import (
+from emsync.music.judging.listening import (
     BASS,
     MOMENT_TICKS,
     TRIAD_CLASSES,
@@ -19,6 +18,7 @@ from emsync.music.listening import (
     pitched_of,
     triads_of_moments,
 )
+from emsync.music.notes import TICK_SECONDS
 
 NAN = float("nan")
 MAJOR_SCALE, MINOR_SCALE = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
@@ -92,7 +92,7 @@ def harmony_of(piece: MeasuredPiece) -> Harmony:
         pche_four_bars=_pche(piece, 4),
         **_windows(times, scale),
         **_half_bars(piece, times, scale),
-        **_moments(times, piece.length * v.TICK_SECONDS),
+        **_moments(times, piece.length * TICK_SECONDS),
     )
 
 
@@ -175,7 +175,7 @@ def _moments(times: np.ndarray, seconds: float) -> dict[str, float]:
     triads = triads_of_moments(times)
     known = triads[triads >= 0]
     return {
-        "longest_chord": longest_run(triads) * MOMENT_TICKS * v.TICK_SECONDS,
+        "longest_chord": longest_run(triads) * MOMENT_TICKS * TICK_SECONDS,
         "different_chords": len(np.unique(known)) / max(seconds / 60, 0.5),
         "chord_changes": int((known[1:] != known[:-1]).sum()) / (seconds / 60),
     }

@@ -7,9 +7,8 @@ import numpy as np
 
 from emsync.evaluation.musicianship.piece import MeasuredPiece
 from emsync.evaluation.musicianship.structure import structureness
-from emsync.music import vocabulary as v
-from emsync.music.listening import BASS, pitched_of
-from emsync.music.tokens import NoteTable
+from emsync.music.judging.listening import BASS, pitched_of
+from emsync.music.notes import GROUPS, NoteTable
 
 NAN = float("nan")
 LEAD_WINDOW, LEAD_STEP = 500, 250
@@ -77,7 +76,7 @@ def melody_of(piece: MeasuredPiece) -> Melody:
 def _lead_windows(pitched: NoteTable, length: int) -> float:
     order = np.lexsort((pitched.pitch, pitched.start))
     groups = [
-        pitched.take(order[pitched.group[order] == v.GROUPS.index(name)]) for name in LEAD_GROUPS
+        pitched.take(order[pitched.group[order] == GROUPS.index(name)]) for name in LEAD_GROUPS
     ]
     begins = range(0, length - LEAD_WINDOW, LEAD_STEP)
     led = sum(any(_leads(own, begin) for own in groups) for begin in begins)
@@ -141,7 +140,7 @@ def _form(piece: MeasuredPiece) -> dict[str, float]:
     stretch = notes.start // STRETCH
     within = stretch < len(begins)
     density = np.bincount(stretch[within], minlength=len(begins))
-    playing = np.zeros((len(begins), len(v.GROUPS)), dtype=bool)
+    playing = np.zeros((len(begins), len(GROUPS)), dtype=bool)
     playing[stretch[within], notes.group[within]] = True
     return {
         "density_contrast": float(density.std() / max(float(density.mean()), 1.0)),

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emsync.music.tokens import DecodedTokens, NoteTable
+from emsync.music.notes import NoteTable
+from emsync.music.transformer.tokens import DecodedTokens
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from emsync.evaluation.musicianship.piece import MeasuredPiece
-from emsync.music import vocabulary as v
-from emsync.music.listening import DRUMS, autocorrelation, onset_strength, pitched_of, pulse
-from emsync.music.tokens import NoteTable
+from emsync.music.judging.listening import DRUMS, autocorrelation, onset_strength, pitched_of, pulse
+from emsync.music.notes import TICK_SECONDS, NoteTable
 
 NAN = float("nan")
 LEAST_BARS = 4
@@ -94,7 +93,7 @@ def _of_bars(piece: MeasuredPiece) -> dict[str, float]:
         "bars_off_length": float((np.abs(lengths / usual - 1) > OFF_LENGTH).mean()),
         "bars_off_stretch": _off_stretch(lengths),
         "bar_variation": float(lengths.std() / lengths.mean()),
-        "tempo": 60 / (usual / 4 * v.TICK_SECONDS),
+        "tempo": 60 / (usual / 4 * TICK_SECONDS),
         **_places(piece, lengths),
         **_drums(piece),
         "bar_likeness": _earlier_likeness(bar_contents(piece, piece.notes)),

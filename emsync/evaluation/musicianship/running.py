@@ -17,15 +17,15 @@ from emsync.evaluation.musicianship.comparing import Reference, Set, reference_o
 from emsync.evaluation.musicianship.requests import WAYS, Request, requests_for
 from emsync.evaluation.rolls import PIECES_FILE, Roll, described, draw_sheets, roll_of
 from emsync.evaluation.statistics import crops_of
-from emsync.music import vocabulary as v
-from emsync.music.checkpoint import Checkpoint
 from emsync.music.chords import strong_chords
-from emsync.music.compose import compose_all
 from emsync.music.composition import Composition
-from emsync.music.emotion_regressor import EmotionRegressor, load_regressor
-from emsync.music.listening import class_weights, key_of, pitched_of
+from emsync.music.judging.emotion_regressor import EmotionRegressor, load_regressor
+from emsync.music.judging.listening import class_weights, key_of, pitched_of
 from emsync.music.midi import write_midi
-from emsync.music.tokens import NoteTable, decode
+from emsync.music.notes import GROUPS, TICK_SECONDS, NoteTable
+from emsync.music.transformer.checkpoint import Checkpoint
+from emsync.music.transformer.compose import compose_all
+from emsync.music.transformer.tokens import decode
 from emsync.progress import CancelToken, silent_share
 from emsync.training.corpus import Piece
 
@@ -125,17 +125,17 @@ def played(composition: Composition) -> MeasuredPiece:
     """Return a composed piece as it sounds: film seconds in ticks."""
     rows = [
         (
-            v.GROUPS.index(note.group),
+            GROUPS.index(note.group),
             note.pitch,
-            round(note.start / v.TICK_SECONDS),
-            max(round(note.end / v.TICK_SECONDS), round(note.start / v.TICK_SECONDS) + 1),
+            round(note.start / TICK_SECONDS),
+            max(round(note.end / TICK_SECONDS), round(note.start / TICK_SECONDS) + 1),
         )
         for note in composition.notes
     ]
     columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
-    bars = np.round(np.array(composition.bars) / v.TICK_SECONDS).astype(np.int64)
+    bars = np.round(np.array(composition.bars) / TICK_SECONDS).astype(np.int64)
     velocity = np.array([note.velocity for note in composition.notes])
-    length = round(composition.seconds / v.TICK_SECONDS)
+    length = round(composition.seconds / TICK_SECONDS)
     return piece_of(NoteTable(*columns), bars[bars >= 0], length, velocity)
 
 
@@ -240,7 +240,7 @@ def _turns(
 ) -> tuple[tuple[float, float, float, float, float], ...]:
     heard = []
     for start, end, mood in request.curve.stretches(request.seconds):
-        first, last = start / v.TICK_SECONDS, end / v.TICK_SECONDS
+        first, last = start / TICK_SECONDS, end / TICK_SECONDS
         notes = piece.notes.take((piece.notes.start >= first) & (piece.notes.start < last))
         bars = piece.bars[(piece.bars >= first) & (piece.bars < last)]
         arousal = regressor.hear(notes, bars.tolist()).arousal if len(notes) else math.nan
@@ -251,8 +251,8 @@ def _turns(
 
 
 def _hit(cuts: Sequence[float], composition: Composition, piece: MeasuredPiece) -> tuple[bool, ...]:
-    beat = 60 / composition.beats_per_minute / v.TICK_SECONDS
-    at = strong_chords(piece.notes, beat) * v.TICK_SECONDS
+    beat = 60 / composition.beats_per_minute / TICK_SECONDS
+    at = strong_chords(piece.notes, beat) * TICK_SECONDS
     return tuple(bool((np.abs(at - cut) <= NEAR).any()) for cut in cuts)
 
 

@@ -10,12 +10,12 @@ the pitch classes that sound in each second from the notes.
 import numpy as np
 
 from emsync.evaluation.musicianship.piece import MeasuredPiece
-from emsync.music import vocabulary as v
-from emsync.music.listening import class_times, pitched_of
+from emsync.music.judging.listening import class_times, pitched_of
+from emsync.music.notes import TICK_SECONDS
 
 SPANS = {"short": (3, 8), "medium": (8, 15), "long": (15, 10_000)}
 """Seconds, the first included (Wu & Yang 2020)."""
-FRAME_TICKS = round(1 / v.TICK_SECONDS)
+FRAME_TICKS = round(1 / TICK_SECONDS)
 SMOOTHED = 4
 """Seconds along which likeness is averaged, so that lines of likeness stand out of its fields."""
 KEPT = 0.2

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from emsync.evaluation.musicianship.piece import MeasuredPiece
-from emsync.music import vocabulary as v
-from emsync.music.listening import DRUMS, pitched_of, sounding_cells, within_semitones
-from emsync.music.tokens import NoteTable
+from emsync.music.judging.listening import DRUMS, pitched_of, sounding_cells, within_semitones
+from emsync.music.notes import GROUPS, TICK_SECONDS, NoteTable
 
 NAN = float("nan")
 MANY_VOICES = 8
@@ -70,13 +69,13 @@ class Texture:
 
 def texture_of(piece: MeasuredPiece) -> Texture:
     """Return the measures of texture of a piece."""
-    notes, seconds = piece.notes, piece.length * v.TICK_SECONDS
+    notes, seconds = piece.notes, piece.length * TICK_SECONDS
     pitched = pitched_of(notes)
-    lengths = (pitched.end - pitched.start) * v.TICK_SECONDS
+    lengths = (pitched.end - pitched.start) * TICK_SECONDS
     groups: dict[str, float] = {}
-    for name in v.GROUPS:
+    for name in GROUPS:
         if name != "drums":
-            groups |= _group(pitched.take(pitched.group == v.GROUPS.index(name)), name)
+            groups |= _group(pitched.take(pitched.group == GROUPS.index(name)), name)
     return Texture(
         note_rate=len(notes) / seconds,
         pitched_rate=len(pitched) / seconds,
@@ -111,7 +110,7 @@ def _group(own: NoteTable, name: str) -> dict[str, float]:
     if len(own) < LEAST_NOTES:
         return {f"{name}_{what}": NAN for what in ("length", "pitch", "at_once")}
     return {
-        f"{name}_length": float(np.median(own.end - own.start) * v.TICK_SECONDS),
+        f"{name}_length": float(np.median(own.end - own.start) * TICK_SECONDS),
         f"{name}_pitch": float(own.pitch.mean()),
         f"{name}_at_once": len(own) / len(np.unique(own.start)),
     }

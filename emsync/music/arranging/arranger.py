@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emsync.music import vocabulary as v
 from emsync.music.arranging.bass import obey_bass
 from emsync.music.arranging.drums import Pattern, groove_of, steady_drums
 from emsync.music.arranging.events import (
@@ -33,8 +32,8 @@ from emsync.music.arranging.parts import CALM_BELOW, LEAD_RANGE, share_parts
 from emsync.music.arranging.recall import material
 from emsync.music.arranging.texture import feel_of, settle, swung, without_pile_ups
 from emsync.music.arranging.theme import Theme, tune_of
-from emsync.music.plan import Plan
-from emsync.music.tokens import NoteTable
+from emsync.music.notes import GROUPS, NoteTable
+from emsync.music.planning.plan import Plan
 from emsync.settings import MusicSettings
 
 
@@ -92,11 +91,11 @@ def write_lead(plan: Plan, settings: MusicSettings, seed: int, theme: Theme | No
     out: list[Event] = []
     for span in section_spans(plan):
         name, letter = span.section.lead, span.section.letter
-        if name is None or name not in settings.groups or v.GROUPS.index(name) not in CHORDAL:
+        if name is None or name not in settings.groups or GROUPS.index(name) not in CHORDAL:
             continue
         if letter not in tunes:
             tunes[letter] = write_tune(plan, span, random.Random(f"tune {seed} {letter}"))
-        group = v.GROUPS.index(name)
+        group = GROUPS.index(name)
         low, high = LEAD_RANGE[group]
         line = sing(tunes[letter], plan, span, low, high)
         if plan.cadence is not None and span.start < plan.cadence <= span.end:
@@ -143,7 +142,7 @@ def _relieved(span: SectionSpan, allowed: Sequence[str], sung: Sequence[Event]) 
     if not sung:
         return None
     lead = sung[0].group
-    playing = {v.GROUPS.index(name) for name in span.section.groups if name in allowed}
+    playing = {GROUPS.index(name) for name in span.section.groups if name in allowed}
     others = playing & set(CHORDAL) - {lead}
     if others & {GUITAR, PIANO} or (others and span.section.arousal >= CALM_BELOW):
         return lead

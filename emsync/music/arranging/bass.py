@@ -15,8 +15,8 @@ from emsync.music.arranging.events import (
     within,
 )
 from emsync.music.arranging.voicing import nearest
-from emsync.music.grid import STEPS_PER_EIGHTH, STEPS_PER_QUARTER
-from emsync.music.plan import Chord, Plan
+from emsync.music.planning.grid import STEPS_PER_EIGHTH, STEPS_PER_QUARTER
+from emsync.music.planning.plan import Chord, Plan
 
 LOWEST, HIGHEST = 28, 50
 """E1, the lowest string of a bass guitar, to D3."""

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from emsync.music.grid import STEPS_PER_EIGHTH, MetreName
+from emsync.music.planning.grid import STEPS_PER_EIGHTH, MetreName
 
 Cell = tuple[int, ...]
 """Eighths that the notes of a bar last; a negative number is a rest."""

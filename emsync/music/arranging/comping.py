@@ -4,8 +4,8 @@ import random
 
 from emsync.music.arranging.events import chord_spans, section_spans
 from emsync.music.arranging.voicing import voice_chord
-from emsync.music.grid import MetreName
-from emsync.music.plan import Plan
+from emsync.music.planning.grid import MetreName
+from emsync.music.planning.plan import Plan
 
 Rhythm = tuple[tuple[int, int], ...]
 """(offset, length) in steps of the chords of one bar."""

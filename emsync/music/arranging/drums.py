@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from emsync.music.arranging.events import DRUMS, Event, SectionSpan, section_spans
 from emsync.music.arranging.patterns import bars_of, usual_pair
-from emsync.music.grid import STEPS_PER_EIGHTH, STEPS_PER_SIXTEENTH
-from emsync.music.plan import Plan, Section
+from emsync.music.planning.grid import STEPS_PER_EIGHTH, STEPS_PER_SIXTEENTH
+from emsync.music.planning.plan import Plan, Section
 
 KICK, STICK, SNARE, HAT, OPEN_HAT, RIDE, CRASH = 36, 37, 38, 42, 46, 51, 49
 LOW_TOM, MIDDLE_TOM, HIGH_TOM, SHAKER, BRUSH = 41, 45, 48, 70, 40

@@ -7,11 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from emsync.music import vocabulary as v
-from emsync.music.plan import Chord, Plan, Section
-from emsync.music.tokens import NoteTable
+from emsync.music.notes import GROUPS, NoteTable
+from emsync.music.planning.plan import Chord, Plan, Section
 
-BASS, DRUMS, GUITAR, PIANO, STRINGS = range(len(v.GROUPS))
+BASS, DRUMS, GUITAR, PIANO, STRINGS = range(len(GROUPS))
 CHORDAL = (GUITAR, PIANO, STRINGS)
 """Groups that can play chords and melodies."""
 
@@ -21,7 +20,7 @@ class Event:
     """One note on the grid."""
 
     group: int
-    """Index into `vocabulary.GROUPS`."""
+    """Index into `notes.GROUPS`."""
     pitch: int
     start: int
     """Step."""

@@ -13,8 +13,8 @@ from emsync.music.arranging.events import (
 )
 from emsync.music.arranging.parts import Part
 from emsync.music.arranging.voicing import into_range, nearest, voice_chord
-from emsync.music.grid import STEPS_PER_EIGHTH, STEPS_PER_QUARTER
-from emsync.music.plan import Chord, Plan
+from emsync.music.planning.grid import STEPS_PER_EIGHTH, STEPS_PER_QUARTER
+from emsync.music.planning.plan import Chord, Plan
 
 LONGEST_PASSING = STEPS_PER_QUARTER
 """Steps; a longer note outside the chord is heard as a wrong one, not as one that passes."""

@@ -4,12 +4,12 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 
-from emsync.music import vocabulary as v
 from emsync.music.arranging.events import BASS, CHORDAL, DRUMS, GUITAR, PIANO, STRINGS, Event
 from emsync.music.arranging.parts import HOME
 from emsync.music.arranging.voicing import nearest, voice_chord
-from emsync.music.grid import STEPS_PER_QUARTER
-from emsync.music.plan import Plan, Section
+from emsync.music.notes import GROUPS
+from emsync.music.planning.grid import STEPS_PER_QUARTER
+from emsync.music.planning.plan import Plan, Section
 
 HIT_STEPS = 2 * STEPS_PER_QUARTER
 """Two beats, the length that makes a chord a strong one (thesis 4.2)."""
@@ -42,15 +42,15 @@ def hit_group(
         played: notes of each group in the piece.
         ringing: groups in which the chord of another hit still sounds.
     """
-    choice = [g for g in (PIANO, GUITAR) if v.GROUPS[g] in allowed]
+    choice = [g for g in (PIANO, GUITAR) if GROUPS[g] in allowed]
     if not choice:
         return STRINGS if "strings" in allowed else None
     return min(
         choice,
         key=lambda g: (
             g in ringing,
-            v.GROUPS[g] not in section.groups,
-            v.GROUPS[g] == section.lead,
+            GROUPS[g] not in section.groups,
+            GROUPS[g] == section.lead,
             g not in played,
             # A figure that moves is missed more than one that does not.
             played.get(g, 0),
@@ -194,7 +194,7 @@ def set_ending(events: Sequence[Event], plan: Plan, allowed: Sequence[str]) -> l
     ringing = [e for e in out if e.end > at]
     section = plan.section_at(at)
     recent = [e for e in out if e.end > at - 2 * plan.metre.bar]
-    playing = {e.group for e in recent} & {v.GROUPS.index(g) for g in allowed}
+    playing = {e.group for e in recent} & {GROUPS.index(g) for g in allowed}
     melody = [e for e in recent if e.lead]
     top: int | None = None
     if melody:

@@ -24,8 +24,8 @@ from emsync.music.arranging.cells import (
 )
 from emsync.music.arranging.events import SectionSpan, section_spans
 from emsync.music.arranging.voicing import nearest
-from emsync.music.grid import STEPS_PER_EIGHTH, STEPS_PER_QUARTER
-from emsync.music.plan import SCALES, ModeName, Plan
+from emsync.music.planning.grid import STEPS_PER_EIGHTH, STEPS_PER_QUARTER
+from emsync.music.planning.plan import SCALES, ModeName, Plan
 
 LONGEST_TUNE = 8
 """Bars; a longer section sings its tune again."""

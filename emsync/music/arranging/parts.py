@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 
-from emsync.music import vocabulary as v
 from emsync.music.arranging.events import (
     CHORDAL,
     GUITAR,
@@ -16,8 +15,9 @@ from emsync.music.arranging.events import (
     SectionSpan,
     onsets,
 )
-from emsync.music.grid import STEPS_PER_EIGHTH, STEPS_PER_SIXTEENTH, MetreName
-from emsync.music.plan import Plan, Section
+from emsync.music.notes import GROUPS
+from emsync.music.planning.grid import STEPS_PER_EIGHTH, STEPS_PER_SIXTEENTH, MetreName
+from emsync.music.planning.plan import Plan, Section
 from emsync.settings import Density, MusicSettings
 
 Role = Literal["chords", "pad", "broken", "line"]
@@ -122,7 +122,7 @@ def share_parts(
     """
     section = span.section
     allowed = [g for g in section.groups if g in settings.groups]
-    groups = [g for g in CHORDAL if v.GROUPS[g] in allowed and g != lead]
+    groups = [g for g in CHORDAL if GROUPS[g] in allowed and g != lead]
     drawn = {g: _look_at([e for e in events if e.group == g], plan) for g in groups}
     roles = _roles(drawn, section.arousal, plan.style)
     sizes = _sizes(roles, voice_budget(section.energy, settings.density))

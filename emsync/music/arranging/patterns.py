@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 
 from emsync.music.arranging.events import Event, SectionSpan, in_order
-from emsync.music.plan import Plan
+from emsync.music.planning.plan import Plan
 
 PATTERN_BARS = 2
 Pattern = tuple[tuple[Event, ...], ...]

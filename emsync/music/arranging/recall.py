@@ -7,7 +7,6 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
-from emsync.music import vocabulary as v
 from emsync.music.arranging.bass import write_bass
 from emsync.music.arranging.comping import comping_rhythm
 from emsync.music.arranging.events import (
@@ -21,7 +20,8 @@ from emsync.music.arranging.events import (
     within,
 )
 from emsync.music.arranging.patterns import Pattern, lay, pattern_of
-from emsync.music.plan import Plan
+from emsync.music.notes import GROUPS
+from emsync.music.planning.plan import Plan
 
 DRIVEN = 0.7
 """Energy from which something has to come on every beat."""
@@ -47,14 +47,14 @@ def material(
     for letter in sorted({span.section.letter for span in sections}):
         alike = [span for span in sections if span.section.letter == letter]
         for group in (BASS, *CHORDAL):
-            playing = [s for s in alike if v.GROUPS[group] in s.section.groups]
+            playing = [s for s in alike if GROUPS[group] in s.section.groups]
             notes = [e for s in playing for e in within(drawn, s) if e.group == group]
             patterns[letter, group] = pattern_of(notes, playing, plan) if playing else None
     out = []
     for span in sections:
         made: list[Event] = []
         for group in (BASS, *CHORDAL):
-            if v.GROUPS[group] not in span.section.groups or v.GROUPS[group] not in allowed:
+            if GROUPS[group] not in span.section.groups or GROUPS[group] not in allowed:
                 continue
             pattern = patterns[span.section.letter, group]
             made += lay(pattern, span, plan) if pattern else own_part(span, plan, group, rng)
@@ -72,12 +72,12 @@ def _driven(
     beats = (span.end - span.start) / plan.metre.beat
     idle = {"bass", span.section.lead}
     onsets = Counter(
-        group for group, _ in {(e.group, e.start) for e in made if v.GROUPS[e.group] not in idle}
+        group for group, _ in {(e.group, e.start) for e in made if GROUPS[e.group] not in idle}
     )
     if span.section.energy < DRIVEN or max(onsets.values(), default=0) >= DRIVING * beats:
         return made
     for group in (GUITAR, PIANO):
-        name = v.GROUPS[group]
+        name = GROUPS[group]
         if name in span.section.groups and name in allowed and name != span.section.lead:
             return [e for e in made if e.group != group] + own_part(span, plan, group, rng)
     return made

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from emsync.music.arranging.events import BASS, DRUMS, Event, in_order, onsets
-from emsync.music.grid import STEPS_PER_EIGHTH, STEPS_PER_QUARTER, STEPS_PER_SIXTEENTH
+from emsync.music.planning.grid import STEPS_PER_EIGHTH, STEPS_PER_QUARTER, STEPS_PER_SIXTEENTH
 
 Feel = Literal["straight", "triplets"]
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from emsync.music.arranging.events import CHORDAL, events_of, onsets
 from emsync.music.arranging.lead import SCALE_SIZE, Tune, TuneNote
-from emsync.music.grid import STEPS_PER_QUARTER, STEPS_PER_SIXTEENTH, Metre
-from emsync.music.plan import SCALES, ModeName
-from emsync.music.tokens import NoteTable
+from emsync.music.notes import NoteTable
+from emsync.music.planning.grid import STEPS_PER_QUARTER, STEPS_PER_SIXTEENTH, Metre
+from emsync.music.planning.plan import SCALES, ModeName
 
 LONGEST_QUARTERS = 32
 """Eight bars of 4/4: a theme is its first phrase, no more."""

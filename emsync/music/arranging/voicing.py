@@ -8,7 +8,7 @@ leading note, leave out the fifth first, and keep close intervals out of the low
 from functools import lru_cache
 from itertools import combinations, pairwise
 
-from emsync.music.plan import Chord
+from emsync.music.planning.plan import Chord
 
 CLOSE_FROM = 52
 """E3: below it, intervals under a fourth sound muddy (low-interval limits, Piston)."""

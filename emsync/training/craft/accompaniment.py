@@ -5,9 +5,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
-from emsync.music import vocabulary as v
 from emsync.music.arranging.events import ChordSpan, Event
-from emsync.music.plan import Chord, Plan
+from emsync.music.notes import GROUPS
+from emsync.music.planning.plan import Chord, Plan
 from emsync.training.craft.manners import Kind, Part
 from emsync.training.craft.patterns import STABS, TABLES, Level, figure, parsed, rhythm
 from emsync.training.craft.voicing import led, open_stack
@@ -43,7 +43,7 @@ class Accompanist:
         self.plan, self.spans, self.part, self.level = plan, spans, part, level
         self.energy = level.energy
         self.starts = [span.start for span in spans]
-        self.group = v.GROUPS.index(part.group)
+        self.group = GROUPS.index(part.group)
         self.kind: Kind = choices.choice(part.kinds)
         self.voices = choices.randint(*part.voices)
         self.spread = choices.random() < 0.35

@@ -8,8 +8,8 @@ into the next chord's root.
 import random
 
 from emsync.music.arranging.events import BASS, ChordSpan, Event
-from emsync.music.grid import STEPS_PER_QUARTER, MetreName
-from emsync.music.plan import Chord, Plan
+from emsync.music.planning.grid import STEPS_PER_QUARTER, MetreName
+from emsync.music.planning.plan import Chord, Plan
 from emsync.training.craft.patterns import Level, parsed
 
 LOWEST, HIGHEST = 28, 52

@@ -4,8 +4,8 @@ import math
 import random
 from dataclasses import dataclass
 
-from emsync.music import vocabulary as v
-from emsync.music.grid import METRES, Grid, MetreName, lay_grid
+from emsync.music.notes import TICK_SECONDS
+from emsync.music.planning.grid import METRES, Grid, MetreName, lay_grid
 from emsync.training.craft.manners import MANNERS, Manner
 from emsync.training.labels import FASTEST_BPM, SLOWEST_BPM
 
@@ -86,8 +86,8 @@ def commission(seed: int, number: int) -> Commission:
     middle = (FASTEST_BPM + SLOWEST_BPM) / 2
     bpm = middle + first.arousal * (FASTEST_BPM - middle) + rng.gauss(0, TEMPO_SPREAD)
     bpm = min(max(bpm, SLOWEST_BPM), FASTEST_BPM + 10)
-    sixteenth = round(15.0 / bpm / v.TICK_SECONDS)
-    beat = 4 * sixteenth * v.TICK_SECONDS
+    sixteenth = round(15.0 / bpm / TICK_SECONDS)
+    beat = 4 * sixteenth * TICK_SECONDS
     cuts = _hits(rng, seconds, beat, METRES[metre].bar / 12 * beat)
     moods = [first]
     if rng.random() < CHANGING:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from emsync.music import vocabulary as v
 from emsync.music.arranging.events import (
     BASS,
     CHORDAL,
@@ -17,8 +16,9 @@ from emsync.music.arranging.events import (
     section_spans,
     within,
 )
-from emsync.music.grid import STEPS_PER_QUARTER
-from emsync.music.plan import Chord, Plan, Section
+from emsync.music.notes import GROUPS
+from emsync.music.planning.grid import STEPS_PER_QUARTER
+from emsync.music.planning.plan import Chord, Plan, Section
 from emsync.training.craft.accompaniment import Accompanist
 from emsync.training.craft.basslines import write_bassline
 from emsync.training.craft.commission import Commission
@@ -126,7 +126,7 @@ def _doubled(job: Commission, plan: Plan, lead: Sequence[Event]) -> list[Event]:
     out: list[Event] = []
     for section in section_spans(plan):
         here, rng = section.section, job.draws("doubled", section.section.letter.upper())
-        others = [v.GROUPS.index(name) for name in here.groups if name != here.lead]
+        others = [GROUPS.index(name) for name in here.groups if name != here.lead]
         others = [group for group in others if group in CHORDAL]
         if here.energy < 0.65 or not others or rng.random() > 0.35:
             continue

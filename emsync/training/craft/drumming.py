@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 
 from emsync.music.arranging.events import DRUMS, Event
-from emsync.music.grid import MetreName
+from emsync.music.planning.grid import MetreName
 from emsync.training.craft.patterns import Level, parsed
 
 KICK, RIM, SNARE, CLAP, HAT, PEDAL, OPEN = 36, 37, 38, 39, 42, 44, 46

@@ -6,10 +6,10 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
-from emsync.music import vocabulary as v
-from emsync.music.grid import STEPS_PER_QUARTER
-from emsync.music.harmony import Degree, degree_of
-from emsync.music.plan import Chord, ModeName, Plan, Section
+from emsync.music.notes import GROUPS
+from emsync.music.planning.chart import Degree, degree_of
+from emsync.music.planning.grid import STEPS_PER_QUARTER
+from emsync.music.planning.plan import Chord, ModeName, Plan, Section
 from emsync.training.craft.commission import Commission
 from emsync.training.craft.manners import Part
 from emsync.training.craft.progressions import (
@@ -147,7 +147,7 @@ def _who(job: Commission, letter: str, energy: float) -> tuple[tuple[str, ...], 
     lead = rng.choice(manner.leads) if melody else None
     if lead:
         playing.add(lead)
-    return tuple(group for group in v.GROUPS if group in playing), lead
+    return tuple(group for group in GROUPS if group in playing), lead
 
 
 def _harmonic_rhythm(job: Commission) -> int:

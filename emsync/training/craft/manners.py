@@ -8,8 +8,8 @@ ballad, as dance, reggae or funk. Tables are ours, after textbooks of arranging 
 from dataclasses import dataclass
 from typing import Literal
 
-from emsync.music.grid import MetreName
-from emsync.music.plan import ModeName
+from emsync.music.planning.grid import MetreName
+from emsync.music.planning.plan import ModeName
 
 Kind = Literal[
     "pad", "block", "offbeat", "boomchick", "strum", "jazz", "bossa", "funk", "power", "pulse",

@@ -10,10 +10,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from emsync.music import vocabulary as v
 from emsync.music.arranging.events import ChordSpan, Event
-from emsync.music.grid import MetreName
-from emsync.music.plan import Plan
+from emsync.music.notes import GROUPS
+from emsync.music.planning.grid import MetreName
+from emsync.music.planning.plan import Plan
 
 RANGES = {"piano": (62, 88), "strings": (62, 88), "guitar": (57, 79)}
 """MIDI pitches in which each group sings."""
@@ -155,7 +155,7 @@ class Singer:
             middle: MIDI pitch.
         """
         low, high = RANGES[group]
-        bar, number = self.plan.metre.bar, v.GROUPS.index(group)
+        bar, number = self.plan.metre.bar, GROUPS.index(group)
         line: list[Event] = []
         first, last = stretch
         for place, start in enumerate(range(first, last, bar)):

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from emsync.music.grid import MetreName
+from emsync.music.planning.grid import MetreName
 
 
 class Event(NamedTuple):

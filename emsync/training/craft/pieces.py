@@ -7,14 +7,15 @@ from typing import get_args
 
 import numpy as np
 
-from emsync.music import vocabulary as v
 from emsync.music.arranging.events import Event, table_of_events
 from emsync.music.chords import strong_chords
-from emsync.music.grid import Grid
-from emsync.music.harmony_labels import label_of_chord, placed
 from emsync.music.midi import write_midi
-from emsync.music.plan import Plan
-from emsync.music.tokens import Note, NoteTable, encode, one_voice_per_pitch
+from emsync.music.notes import GROUPS, TICK_SECONDS, Note, NoteTable, one_voice_per_pitch
+from emsync.music.planning.grid import Grid
+from emsync.music.planning.plan import Plan
+from emsync.music.transformer import vocabulary as v
+from emsync.music.transformer.harmony_labels import label_of_chord, placed
+from emsync.music.transformer.tokens import encode
 from emsync.settings import Style
 from emsync.training.corpus import Piece
 from emsync.training.craft.commission import Commission, commission
@@ -80,10 +81,10 @@ def write_piece_midi(job: Commission, plan: Plan, notes: Sequence[Event], path: 
     """Write a piece as a MIDI file, to listen to; the melody a little louder."""
     sounding = [
         Note(
-            v.GROUPS[note.group],
+            GROUPS[note.group],
             note.pitch,
-            float(job.grid.ticks_of(note.start)) * v.TICK_SECONDS,
-            float(job.grid.ticks_of(note.end)) * v.TICK_SECONDS,
+            float(job.grid.ticks_of(note.start)) * TICK_SECONDS,
+            float(job.grid.ticks_of(note.end)) * TICK_SECONDS,
             92 if note.lead else 74,
         )
         for note in notes

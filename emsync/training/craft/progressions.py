@@ -3,8 +3,8 @@
 import random
 from functools import lru_cache
 
-from emsync.music.harmony import Degree, degree_of
-from emsync.music.plan import QUALITIES, SCALES, ModeName
+from emsync.music.planning.chart import Degree, degree_of
+from emsync.music.planning.plan import QUALITIES, SCALES, ModeName
 
 LOOPS: dict[ModeName, tuple[str, ...]] = {
     "major": (

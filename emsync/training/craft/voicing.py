@@ -8,7 +8,7 @@ and octaves. Of a seventh chord in three voices the fifth is left out.
 from functools import lru_cache
 from itertools import combinations, pairwise
 
-from emsync.music.plan import Chord
+from emsync.music.planning.plan import Chord
 
 PARALLEL_COST = 6.0
 """Semitones of motion that one parallel fifth or octave counts as. Ours."""

@@ -1,0 +1,1 @@
+"""All films of a folder."""

@@ -1,0 +1,371 @@
+"""A folder of films, scored one after the other, and a table of what came of them.
+
+Each film gets a folder of its own, which is put together under another name and appears whole: what
+is there is complete, and is not made again.
+"""
+
+import csv
+import json
+import logging
+import os
+import platform
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from emsync.emotion.mapping import Mood
+from emsync.errors import EmsyncError
+from emsync.presets import one_line, to_plain
+from emsync.process.files import is_running
+from emsync.progress import CancelToken, ProgressCallback
+from emsync.settings import Settings
+
+if TYPE_CHECKING:
+    from emsync.emotion.features.panel import Panel
+    from emsync.music.transformer.checkpoint import Checkpoint
+    from emsync.pipeline import Result
+
+FILM_SUFFIXES = {
+    ".3gp", ".asf", ".avi", ".dv", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
+    ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".rm", ".ts", ".vob", ".webm", ".wmv",
+}  # fmt: skip
+"""What files are called whose content `emsync.film.examine` may find to be a film."""
+
+RECORD = "batch.json"
+"""In the folder of each film: what was asked and its row of the table."""
+
+_PREFIX = ".emsync-batch-"
+_ABANDONED_SECONDS = 24 * 3600
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked of every film."""
+
+    settings: Settings
+    mood: Mood | None = None
+    """Instead of the film's own."""
+    changes: tuple[tuple[float, Mood], ...] = ()
+    """(seconds, mood) ascending, as for `emsync.pipeline.score`."""
+    stems: bool = False
+    """Also a WAV file per group."""
+    overwrite: bool = False
+    """Replace what was scored otherwise."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table; a film that failed has only a name and a problem."""
+
+    film: str
+    seconds: float | None = None
+    """Length of the film."""
+    valence: float | None = None
+    arousal: float | None = None
+    boundaries: int | None = None
+    """Kept cuts."""
+    hits: int | None = None
+    """Of these, met by a strong chord of the notes."""
+    median_offset: float | None = None
+    """Seconds from a cut to the CHORD token that ticked it off, without sign; None without any."""
+    seconds_taken: float | None = None
+    """To score it, analysis included."""
+    problem: str = ""
+    """The sentence of its failure."""
+
+
+def films_in(folder: Path, out: Path) -> tuple[Path, ...]:
+    """The films of a folder by name; files are taken for films by their names' endings.
+
+    Args:
+        folder: with the films. Folders in it are not looked into, hidden files passed over.
+        out: where the results will go; made if needed.
+
+    Raises:
+        EmsyncError: there is no such folder, no film in it, or `out` cannot be used.
+    """
+    if not folder.is_dir():
+        raise EmsyncError(f"There is no folder “{folder}”. Check its name.")
+    if out.resolve() == folder.resolve():
+        raise EmsyncError("The results cannot go among the films. Choose another folder for them.")
+    try:
+        films = sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in FILM_SUFFIXES
+            and not path.name.startswith(".")
+            and path.is_file()
+        )
+        if not films:
+            raise EmsyncError(
+                f"There is no film in “{folder}”: no file there ends in "
+                f"{', '.join(sorted(FILM_SUFFIXES))}."
+            )
+        out.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+        for old in out.glob(f"{_PREFIX}*"):
+            if _is_abandoned(old):
+                shutil.rmtree(old, ignore_errors=True)
+    except OSError as problem:
+        place = problem.filename or out
+        raise EmsyncError(f"“{place}” cannot be used: {problem.strerror}.") from problem
+    return tuple(films)
+
+
+def _own_prefix() -> str:
+    """Of a folder for the time of a batch: this machine, and this process."""
+    return f"{_PREFIX}{_host()}-{os.getpid()}-"
+
+
+def _host() -> str:
+    return re.sub(r"\W", "_", platform.node()) or "_"
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether its batch was killed. Of other machines that share the disk only time can tell."""
+    here = f"{_PREFIX}{_host()}-"
+    if folder.name.startswith(here):
+        owner = folder.name.removeprefix(here).split("-")[0]
+        return owner.isdecimal() and not is_running(int(owner))
+    return time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS
+
+
+def score_films(
+    films: Sequence[Path],
+    out: Path,
+    order: Order,
+    checkpoint: "Checkpoint",
+    panel: "Panel | None",
+    announce: Callable[[int, Path], None],
+    tell: ProgressCallback,
+    cancel: CancelToken,
+) -> list[Row]:
+    """Score each film into `out`/NAME: scored.mp4, music.mid, music.wav, report.json, batch.json.
+
+    A film that was scored by the same order is skipped; one that fails does not stop the others.
+
+    Args:
+        films: see `films_in`.
+        out: a folder that can be written to.
+        order: what is asked of each.
+        checkpoint: the generator.
+        panel: the experts, or None; its models stay loaded from film to film if it keeps them.
+        announce: told the number, from 1, and the path of each film that is begun.
+        tell: receives the progress within it.
+        cancel: stops within a second or so; what is complete stays.
+
+    Returns:
+        A row for each film, in their order.
+
+    Raises:
+        Cancelled: the owner asked to stop.
+    """
+    rows = []
+    for number, film in enumerate(films, 1):
+        announce(number, film)
+        try:
+            row = _scored(film, out / film.name, order, checkpoint, panel, tell, cancel)
+        except EmsyncError as problem:
+            row = Row(film.name, problem=one_line(str(problem), 1000))
+        except OSError as error:
+            row = Row(film.name, problem=f"The results cannot be written: {error.strerror}.")
+        except Exception as error:
+            log.exception("%s failed", film)
+            row = Row(film.name, problem=f"Something went wrong on our side: {_words(error)}.")
+        rows.append(row)
+    return rows
+
+
+def _words(error: Exception) -> str:
+    text = str(error).rstrip(".")
+    return one_line(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def _scored(
+    film: Path,
+    place: Path,
+    order: Order,
+    checkpoint: "Checkpoint",
+    panel: "Panel | None",
+    tell: ProgressCallback,
+    cancel: CancelToken,
+) -> Row:
+    """Score one film into the folder `place`, unless that is done."""
+    from emsync.pipeline import analyse, score
+    from emsync.sound.stems import write_stems
+
+    asked = _asked(film, order, checkpoint, cancel)
+    done = _record(place)
+    if done is not None and done["asked"] == asked:
+        return done["row"]
+    if done is not None and not order.overwrite:
+        raise EmsyncError(
+            f"“{place}” was made from another film, or with other settings or weights. Choose "
+            "another folder for the results, or add --overwrite."
+        )
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix=_own_prefix(), dir=place.parent) as temporary:
+        folder = Path(temporary) / "new"
+        folder.mkdir()
+        analysis = analyse(film, order.settings, tell, cancel, panel)
+        result = score(
+            analysis,
+            folder,
+            order.settings,
+            tell,
+            cancel,
+            checkpoint,
+            order.mood,
+            order.changes,
+        )
+        if order.stems:
+            (folder / "stems").mkdir()
+            write_stems(
+                result.midi,
+                analysis.film.duration,
+                order.settings.sound,
+                order.settings.sound.soundfont,
+                folder / "stems",
+                cancel,
+            )
+        row = _row(result, time.monotonic() - began)
+        record = {"asked": asked, "row": asdict(row)}
+        (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        _put(folder, place, Path(temporary) / "old")
+    return row
+
+
+def _put(folder: Path, place: Path, old: Path) -> None:
+    """Move `folder` to `place`; what is there goes to `old`, and comes back if that fails."""
+    try:
+        if place.exists():
+            place.rename(old)
+        folder.rename(place)
+    except BaseException:
+        if old.exists() and not place.exists():
+            old.rename(place)
+        raise
+
+
+def _asked(
+    film: Path, order: Order, checkpoint: "Checkpoint", cancel: CancelToken
+) -> dict[str, Any]:
+    """All on which the result rests, as JSON gives it back; files by their content."""
+    from emsync.weights.download import digest
+
+    files = {
+        "film": film,
+        "primer": order.settings.music.primer,
+        "theme": order.settings.music.theme,
+        "soundfont": order.settings.sound.soundfont,
+    }
+    try:
+        digests = {name: path and digest(path, cancel) for name, path in files.items()}
+    except OSError as problem:
+        raise EmsyncError(f"“{problem.filename}” cannot be read: {problem.strerror}.") from problem
+    asked: dict[str, Any] = {
+        "settings": to_plain(order.settings, "name"),
+        "mood": None if order.mood is None else asdict(order.mood),
+        "changes": [{"start": start, **asdict(mood)} for start, mood in order.changes],
+        "stems": order.stems,
+        "weights": checkpoint.sha256,
+        **digests,
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(asked))
+    return plain
+
+
+def _record(place: Path) -> dict[str, Any] | None:
+    """What an earlier batch wrote of the film of this folder; None if there is no such folder.
+
+    Raises:
+        EmsyncError: something else stands there.
+    """
+    if not place.exists() and not place.is_symlink():
+        return None
+    try:
+        record = json.loads((place / RECORD).read_text(encoding="utf-8"))
+        return {"asked": record["asked"], "row": Row(**record["row"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise EmsyncError(
+            f"“{place}” is in the way, and no batch made it. Move it, or choose another folder "
+            "for the results."
+        ) from None
+
+
+def _row(result: "Result", seconds_taken: float) -> Row:
+    score = result.composition.score
+    offsets = [
+        abs(hit.offset)
+        for hit in result.composition.boundaries
+        if hit.kind == "cut" and hit.offset is not None
+    ]
+    return Row(
+        film=result.analysis.film.path.name,
+        seconds=float(result.analysis.film.duration),
+        valence=result.mood.valence,
+        arousal=result.mood.arousal,
+        boundaries=score.boundaries,
+        hits=score.strong_chords,
+        median_offset=median(offsets) if offsets else None,
+        seconds_taken=seconds_taken,
+    )
+
+
+# The table --------------------------------------------------------------------------------------
+
+_FORMATS: Mapping[str, str] = {
+    "seconds": ".2f",
+    "valence": "+.2f",
+    "arousal": "+.2f",
+    "boundaries": "d",
+    "hits": "d",
+    "median_offset": ".3f",
+    "seconds_taken": ".1f",
+}
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Rows as aligned text under a line of headings; a problem stands in place of numbers."""
+    lines = [["film", *(name.replace("_", " ") for name in _FORMATS)]]
+    for row in rows:
+        cells = [one_line(row.film)]
+        if not row.problem:
+            values = [(getattr(row, name), form) for name, form in _FORMATS.items()]
+            cells += ["-" if value is None else format(value, form) for value, form in values]
+        lines.append(cells)
+    widths = [max(len(line[i]) for line in lines if i < len(line)) for i in range(len(lines[0]))]
+    texts = []
+    for line, problem in zip(lines, ["", *(row.problem for row in rows)], strict=True):
+        first = line[0].ljust(widths[0])
+        rest = [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=False)]
+        texts.append("  ".join([first, problem] if problem else [first, *rest]))
+    return "\n".join(texts)
+
+
+def write_table(rows: Sequence[Row], path: Path) -> None:
+    """Write rows as CSV with a line of headings, numbers in full; appears whole or not at all.
+
+    Raises:
+        EmsyncError: it cannot be written.
+    """
+    partial = path.with_name(f"{_PREFIX}{os.getpid()}.partial")
+    try:
+        with partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+            writer = csv.DictWriter(file, [one.name for one in fields(Row)])
+            writer.writeheader()
+            writer.writerows(asdict(row) for row in rows)
+        partial.replace(path)
+    except OSError as problem:
+        raise EmsyncError(f"{path} cannot be written: {problem.strerror}.") from problem
+    finally:
+        partial.unlink(missing_ok=True)

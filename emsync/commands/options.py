@@ -1,0 +1,468 @@
+"""The options of the command line: which of them turn which setting, and how they are read."""
+
+import argparse
+from collections.abc import Callable
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emsync import __version__
+from emsync.errors import EmsyncError
+from emsync.presets import (
+    PROGRAMS,
+    as_in_the_paper,
+    changed,
+    check_together,
+    choices_of,
+    read_preset,
+    value_of,
+)
+from emsync.settings import Settings
+
+if TYPE_CHECKING:
+    from emsync.report.write import Recorded
+
+KNOBS = {
+    "range": "mood.valence_arousal_range",
+    "mood_mode": "mood.mode",
+    "mood_curve": "mood.curve",
+    "experts": "experts.names",
+    "device": "experts.device",
+    "sensitivity": "music.sensitivity",
+    "method": "music.method",
+    "style": "music.style",
+    "metre": "music.metre",
+    "tonic": "music.tonic",
+    "mode": "music.mode",
+    "slowest": "music.slowest",
+    "fastest": "music.fastest",
+    "density": "music.density",
+    "melody": "music.melody",
+    "chords": "music.chords",
+    "theme": "music.theme",
+    "instruments": "music.instruments",
+    "groups": "music.groups",
+    "seed": "seed",
+    "openings": "music.openings",
+    "opening": "music.opening",
+    "candidates": "music.candidates",
+    "keep": "music.keep",
+    "temperature": "music.temperature",
+    "top_p": "music.top_p",
+    "late_tolerance": "music.late_tolerance",
+    "end_on_chord": "music.end_on_chord",
+    "compare_untold": "music.compare_untold",
+    "guidance": "music.guidance",
+    "primer": "music.primer",
+    "original_sound": "sound.original_sound",
+    "balance": "sound.balance_decibels",
+    "loudness": "sound.loudness",
+    "program": "sound.programs",
+    "soundfont": "sound.soundfont",
+}
+"""Options, as argparse stores them, and the settings that they are."""
+
+
+def parser(standard: Settings | None = None) -> argparse.ArgumentParser:
+    """The options for one film.
+
+    Args:
+        standard: what holds where no option is given; the paper's defaults if None.
+    """
+    made = argparse.ArgumentParser(
+        prog="python -m emsync",
+        description="Compose music for a film: its mood follows the film's emotion, its strong "
+        "chords fall on the film's cuts.",
+        epilog="All films of a folder: python -m emsync batch --help. "
+        "To install what the experts need: python -m emsync weights --help. "
+        "Exit status: 0 done, 1 the film or this machine has a problem (see the message), "
+        "2 wrong usage, 130 interrupted.",
+    )
+    made.add_argument("film", type=Path, help="any film that FFmpeg reads")
+    made.add_argument("-o", "--output", type=Path, required=True, help="scored film, MP4")
+    made.add_argument("--midi", type=Path, help="also write the music as MIDI")
+    made.add_argument("--wav", type=Path, help="also write the sound as WAV")
+    made.add_argument(
+        "--stems",
+        type=Path,
+        metavar="FOLDER",
+        help="also write a WAV file per instrument group into this folder, made if needed",
+    )
+    made.add_argument("--report", type=Path, help="also write the report as JSON")
+    made.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    origin = made.add_mutually_exclusive_group()
+    _add_preset(origin)
+    origin.add_argument(
+        "--from-report",
+        type=Path,
+        metavar="FILE",
+        help="compose as this report says: the same film, weights and machine give the same MIDI; "
+        "the film is not analysed again. Options beside it win",
+    )
+    _add_knobs(made, standard or Settings())
+    return made
+
+
+def batch_parser(standard: Settings | None = None) -> argparse.ArgumentParser:
+    """The options for a folder of films; `standard` as for `parser`."""
+    made = argparse.ArgumentParser(
+        prog="python -m emsync batch",
+        description="Score every film in a folder, one after the other. Each gets a folder of its "
+        "own with the scored film, MIDI, WAV and report; table.csv has a line for each. Films that "
+        "are done already are skipped, so an interrupted batch goes on where it stopped.",
+        epilog="Exit status: 0 all done, 1 a film failed (see the table) or this machine has a "
+        "problem, 2 wrong usage, 130 interrupted.",
+    )
+    made.add_argument("folder", type=Path, help="with the films; folders in it are not looked into")
+    made.add_argument("-o", "--output", type=Path, required=True, help="folder for the results")
+    made.add_argument(
+        "--stems", action="store_true", help="also write a WAV file per instrument group"
+    )
+    made.add_argument(
+        "--overwrite", action="store_true", help="replace what was scored with other settings"
+    )
+    _add_preset(made)
+    _add_knobs(made, standard or Settings())
+    return made
+
+
+def _add_preset(made: argparse._ActionsContainer) -> None:
+    made.add_argument(
+        "--preset",
+        type=Path,
+        metavar="FILE",
+        help="settings from a file; options beside it win",
+    )
+
+
+def _add_knobs(made: argparse.ArgumentParser, standard: Settings) -> None:
+    """Options that are settings, and those that a film and a folder share."""
+
+    def knob(group: argparse._ArgumentGroup, option: str, help: str, **more: Any) -> None:
+        dest = option.removeprefix("--").replace("-", "_")
+        name = KNOBS[dest]
+        more.setdefault("default", _value(standard, name))
+        if isinstance(more["default"], bool):
+            more["action"] = argparse.BooleanOptionalAction
+        elif choices_of(name) and isinstance(more["default"], str):
+            more["choices"] = choices_of(name)
+        else:
+            more.setdefault("type", _setting(name))
+        group.add_argument(option, help=help, **more)
+
+    made.add_argument(
+        "--save-preset",
+        type=Path,
+        metavar="FILE",
+        help="also write all settings to a file, for --preset; --mood and --mood-at are not among "
+        "them",
+    )
+    _add_mood(made, knob)
+    _add_plan(made.add_argument_group("what music"), knob)
+    _add_drawing(made.add_argument_group("how it is drawn"), knob)
+    _add_sound(made.add_argument_group("sound"), knob, standard)
+    made.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
+    made.add_argument("--version", action="version", version=f"EMSYNC {__version__}")
+
+
+def _add_mood(made: argparse.ArgumentParser, knob: Callable[..., None]) -> None:
+    """Options on the mood, and on who reads it in the film; `knob` adds one that is a setting."""
+    mood = made.add_argument_group("mood")
+    knob(
+        mood,
+        "--range",
+        "valence-arousal range r: how far moods reach from neutral (default: %(default)s)",
+        metavar="R",
+    )
+    knob(mood, "--mood-mode", "mean of the emotions, or a draw from them (default: %(default)s)")
+    mood.add_argument(
+        "--mood",
+        type=_unit,
+        nargs=2,
+        metavar=("VALENCE", "AROUSAL"),
+        help="compose for this mood instead of the film's, both in [-1, 1]",
+    )
+    knob(
+        mood,
+        "--mood-curve",
+        "one mood for the whole film, or the mood of its scenes (default: %(default)s)",
+    )
+    mood.add_argument(
+        "--mood-at",
+        type=float,
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("SECONDS", "VALENCE", "AROUSAL"),
+        help="from this moment on, this mood; may be given several times",
+    )
+    experts = made.add_argument_group("experts")
+    knob(
+        experts,
+        "--experts",
+        "who looks at the film, where their weights are installed: 'none', or some of "
+        f"{','.join(Settings().experts.names)} (default: all)",
+        metavar="NAMES",
+    )
+    knob(
+        experts,
+        "--device",
+        "where the experts run (default: %(default)s, the GPU if there is one)",
+    )
+
+
+def _add_drawing(music: argparse._ArgumentGroup, knob: Callable[..., None]) -> None:
+    """Options on how the notes are drawn; `knob` adds one that is a setting."""
+    knob(
+        music,
+        "--sensitivity",
+        "a chord this close to a cut counts as on it (default: %(default)s)",
+        metavar="SECONDS",
+    )
+    knob(
+        music,
+        "--instruments",
+        "ask for fewer or more instrument groups (default: %(default)s)",
+    )
+    knob(
+        music,
+        "--groups",
+        f"groups that may play, some of {','.join(Settings().music.groups)} (default: all)",
+        metavar="NAMES",
+    )
+    knob(music, "--seed", "(default: %(default)s)")
+    knob(
+        music,
+        "--openings",
+        "beginnings to choose from, by their mood, 1 to 32 (default: %(default)s)",
+        metavar="N",
+    )
+    knob(
+        music,
+        "--opening",
+        "go on from this one of them, counted from 1, as an earlier report says; 'none' for the "
+        "most promising (default: %(default)s)",
+        metavar="N",
+    )
+    knob(
+        music,
+        "--candidates",
+        "pieces to choose the best from, 1 to 4 (default: %(default)s)",
+        metavar="N",
+    )
+    knob(
+        music,
+        "--keep",
+        "take this one of the candidates, counted from 1 in the order of drawing; 'none' for the "
+        "best (default: %(default)s)",
+        metavar="N",
+    )
+    knob(music, "--temperature", "higher is more daring (default: %(default)s)")
+    knob(music, "--top-p", "lower is safer (default: %(default)s)")
+    knob(
+        music,
+        "--late-tolerance",
+        "how late a chord may come after its cut to stay on the beat; 'none' for the paper's "
+        "Algorithm 1 as it stands (default: %(default)s)",
+        metavar="SECONDS",
+    )
+    knob(music, "--end-on-chord", "end on a chord instead of fading out (default: %(default)s)")
+    knob(
+        music,
+        "--compare-untold",
+        "also compose the same seed untold of the cuts, for the report (default: %(default)s)",
+    )
+    knob(
+        music,
+        "--guidance",
+        "how much the mood is insisted on; 1 is the model as it is, more takes twice "
+        "as long (default: %(default)s)",
+        metavar="W",
+    )
+    knob(
+        music,
+        "--primer",
+        "MIDI file whose last seconds the piece goes on from, or 'none' (default: %(default)s)",
+        metavar="FILE",
+    )
+    music.add_argument("--weights", type=Path, help="folder of another generator")
+
+
+def _add_sound(
+    sound: argparse._ArgumentGroup, knob: Callable[..., None], standard: Settings
+) -> None:
+    """Options on how it sounds; `knob` adds one that is a setting."""
+    knob(
+        sound,
+        "--original-sound",
+        "replace the film's own sound, keep it under the music, or keep it as it is and duck the "
+        "music under speech (default: %(default)s)",
+    )
+    knob(
+        sound,
+        "--balance",
+        "the music against the film's own sound, -24 to 24 (default: %(default)s)",
+        metavar="DB",
+    )
+    knob(
+        sound,
+        "--loudness",
+        "level by the peak, -3 dB, or by loudness, -14 LUFS (default: %(default)s)",
+    )
+    knob(
+        sound,
+        "--program",
+        "General MIDI program of a group, counted from 0, such as piano=4; may be given several "
+        "times",
+        metavar="GROUP=N",
+        action="extend",
+        type=_program,
+        default=list(standard.sound.programs),
+    )
+    knob(
+        sound,
+        "--soundfont",
+        "SF2 file to play with, or 'none' for the installed one (default: %(default)s)",
+        metavar="FILE",
+    )
+
+
+def _add_plan(music: argparse._ArgumentGroup, knob: Callable[..., None]) -> None:
+    """Options on what kind of music it is to be; `knob` adds one that is a setting."""
+    music.add_argument(
+        "--as-in-paper",
+        action="store_true",
+        help="Algorithm 1 and its numbers as published, without a plan, a choice among openings "
+        "or an ending; options beside it win",
+    )
+    knob(
+        music,
+        "--method",
+        "write a plan of chords and form first, and then the notes on its beat grid; or draw token "
+        "by token as Algorithm 1 does, which obeys none of the following (default: %(default)s)",
+    )
+    knob(music, "--style", "auto: as the mood suggests (default: %(default)s)")
+    knob(music, "--metre", "auto: 4/4, unless another comes as easily (default: %(default)s)")
+    knob(music, "--tonic", "key note; auto: any, by the seed (default: %(default)s)")
+    knob(music, "--mode", "scale; auto: as the mood suggests (default: %(default)s)")
+    tempo = "quarters a minute, 40 to 220, or 'none' (default: as the mood suggests)"
+    knob(music, "--slowest", f"at least so many {tempo}", metavar="BPM")
+    knob(music, "--fastest", f"at most so many {tempo}", metavar="BPM")
+    knob(music, "--density", "how many voices play at once; auto: by mood (default: %(default)s)")
+    knob(music, "--melody", "write a melody over the accompaniment (default: %(default)s)")
+    knob(
+        music,
+        "--chords",
+        "chords to play, a bar between two strokes, over and over, such as 'Am | F C | G', or "
+        "'none' (default: chords of its own)",
+        metavar="CHORDS",
+    )
+    knob(
+        music,
+        "--theme",
+        "MIDI file whose melody is the theme, or 'none' (default: a theme of its own)",
+        metavar="FILE",
+    )
+
+
+def _value(settings: Settings, name: str) -> Any:
+    value: Any = attrgetter(name)(settings)
+    return value
+
+
+def _setting(name: str) -> Callable[[str], Any]:
+    """An argparse type: the value of a setting, checked as in a preset."""
+
+    def convert(text: str) -> Any:
+        try:
+            return value_of(name, text, allow_paths=True)
+        except EmsyncError as problem:
+            raise argparse.ArgumentTypeError(str(problem)) from None
+
+    return convert
+
+
+def _program(text: str) -> Any:
+    """An argparse type: "piano=4" as the programs that a setting holds."""
+    group, equals, program = text.partition("=")
+    if not equals or "," in text:
+        raise argparse.ArgumentTypeError(
+            f"“{text}” is not a group and a program {PROGRAMS}, such as piano=4"
+        )
+    return _setting("sound.programs")(f"{group}:{program}")
+
+
+def _unit(text: str) -> float:
+    """An argparse type: valence or arousal."""
+    value = float(text)
+    if not -1 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not in [-1, 1]")
+    return value
+
+
+_unit.__name__ = "number"
+
+
+def settings_of(options: argparse.Namespace, standard: Settings | None = None) -> Settings:
+    """The request's settings; what is no option is as in `standard`."""
+    values = {name: getattr(options, dest) for dest, name in KNOBS.items()}
+    values["sound.programs"] = tuple(dict(values["sound.programs"]).items())
+    return changed(standard or Settings(), values)
+
+
+def _check_moods(
+    made: argparse.ArgumentParser, options: argparse.Namespace, standard: Settings
+) -> None:
+    """Wrong usage if the moods asked for make no sense by themselves or together."""
+    for seconds, valence, arousal in options.mood_at:
+        if not (seconds >= 0 and -1 <= valence <= 1 and -1 <= arousal <= 1):
+            made.error(
+                "argument --mood-at: expected seconds of at least 0, and valence and arousal in "
+                "[-1, 1]"
+            )
+    moments = [seconds for seconds, _, _ in options.mood_at]
+    if len(set(moments)) < len(moments):
+        made.error("argument --mood-at: two moods for the same moment")
+    if options.mood and 0 in moments:
+        made.error("argument --mood-at: 0 seconds is where --mood already says what to begin with")
+    asked = options.mood_curve != standard.mood.curve
+    if options.mood_curve == "scenes" and asked and (options.mood or options.mood_at):
+        made.error("argument --mood-curve: scenes are not followed where --mood or --mood-at tell")
+
+
+def read_options(
+    make: Callable[[Settings], argparse.ArgumentParser], arguments: list[str]
+) -> "tuple[argparse.Namespace, Settings, Recorded | None]":
+    """The options; the settings that hold where none is given; the report to follow, if any.
+
+    A preset, a report or the paper gives the defaults of a second reading, so that options beside
+    it win.
+    """
+    standard, recorded = Settings(), None
+    made = make(standard)
+    options = made.parse_args(arguments)
+    report = getattr(options, "from_report", None)
+    if options.preset is not None:
+        standard = read_preset(options.preset, allow_paths=True)
+    elif report is not None:
+        from emsync.report.write import read_report
+
+        recorded = read_report(report)
+        standard = recorded.settings
+    if options.as_in_paper:
+        standard = as_in_the_paper(standard)
+    if standard != Settings():
+        made = make(standard)
+        options = made.parse_args(arguments)
+    _check_moods(made, options, standard)
+    settings = settings_of(options, standard)
+    try:
+        check_together(settings)
+    except EmsyncError as problem:
+        made.error(str(problem))
+    if recorded is not None and settings.experts != standard.experts:
+        made.error(
+            "argument --from-report: the film is not analysed again, so --experts and --device "
+            "change nothing"
+        )
+    return options, standard, recorded

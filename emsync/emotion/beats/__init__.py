@@ -1,1 +1,0 @@
-"""BEATs, the model behind the sound expert: architecture, weights, names of what it hears."""

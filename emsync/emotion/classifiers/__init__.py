@@ -1,0 +1,1 @@
+"""Classifiers of emotion over what the experts found in a film."""

@@ -1,0 +1,1 @@
+"""The expert of sound: BEATs, which knows the 527 classes of AudioSet."""

@@ -1,0 +1,1 @@
+"""The expert of text on the screen: title cards, captions, signs."""

@@ -1,0 +1,586 @@
+"""Text on the screen: read by PaddleOCR, put into English, and heard for its mood.
+
+Stills that differ are read by PP-OCRv5's mobile models (Cui et al., "PaddleOCR 3.0", 2025) in a
+process of their own (`ocr_worker`). Lines are followed from still to still and joined to cards
+(`screen_text`); English has its joined words put apart and look-alike letters mended (`spelling`),
+other languages are translated (`translation`), and the English is read for its sentiment
+(`sentiment`), as in VEMOCLAP (section 3).
+
+What counts for the mood: text that is English or could be translated, except logos, i.e. small text
+in a corner for at least half of the film. The fusion's vectors are the classifier's last hidden
+state: first of all text in the film, then of the text in each scene that has some. An opinion is a
+card's sentiment; its certainty is the number of its known words out of four, at most 1, so that
+scraps of letters count for nothing.
+"""
+
+import io
+import json
+import os
+import queue
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from emsync.emotion.features.expert import ShareCallback
+from emsync.emotion.features.ocr.cards import (
+    Box,
+    Card,
+    Line,
+    Look,
+    bare,
+    find_cards,
+    find_marks,
+    without_marks,
+)
+from emsync.emotion.features.ocr.spelling import SURE, Spelling
+from emsync.emotion.features.report import FeatureReport, Opinion, Picture, Stretch
+from emsync.emotion.features.sentiment import SentimentReader, emotions_of
+from emsync.emotion.features.translation import LANGUAGES, MODEL, LanguageFinder, Translator
+from emsync.errors import Cancelled, EmsyncError, WeightsError
+from emsync.film.footage import Footage, Still
+from emsync.process.files import PREFIX
+from emsync.process.lifeline import Lifeline
+from emsync.progress import CancelToken
+from emsync.settings import ExpertSettings
+from emsync.text import listed
+from emsync.weights import store as weights
+
+CONFIDENCE = 0.9
+"""Of the recogniser, below which a line is left out. Ours: on the demo film all that the film says
+is above it, most of what a moving handwritten form gives is below."""
+FEWEST_LETTERS = 2
+"""Of a line that counts as text."""
+CHANGED_SHARE = 0.002
+"""Of the small picture's pixels; with fewer changed two stills show the same. Ours: 4 of 64 × 36,
+a short word."""
+CERTAIN_LANGUAGE = 0.9
+"""Probability from which the language finder is believed against the dictionary. Ours."""
+LIKELY_LANGUAGE = 0.5
+"""Probability from which it is believed at all, and share of words in the dictionary that makes a
+text English. Ours."""
+CERTAIN_WORDS = 4
+"""Known words that make a card's opinion fully certain. Ours."""
+
+_SMALL = (64, 36)
+_CHANGED = 16  # of 255 levels
+_STROKE_PIXELS, _STROKE_CONTRAST = 4, 32
+_CELL = (8, 32)  # rows and columns in which strokes must be dense
+_STROKE_DENSITY = 0.2
+_LOOK_SECONDS = 0.1
+_START_PATIENCE, _PICTURE_PATIENCE = 180.0, 120.0  # seconds without an answer
+_FILES = ("inference.json", "inference.pdiparams", "inference.yml")
+_MODELS = ("ocr-detection", "ocr-recognition")
+
+
+# Which stills -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A still to read.
+
+    Attributes:
+        still: the first of those that look like it.
+        until: seconds; when the first that looks different comes, or the film ends.
+    """
+
+    still: Still
+    until: float
+
+
+def most_looks(seconds: float, settings: ExpertSettings) -> int:
+    """Stills to read of a film: 12 and one more for every 5 s, `settings.most_frames` at most.
+
+    Ours: a card is on the screen for about 2.5 s at least, which is the spacing in a minute's film.
+    """
+    return min(settings.most_frames, 12 + int(seconds / 5))
+
+
+def choose(stills: Sequence[Still], seconds: float, most: int) -> list[Chosen]:
+    """Stills that differ from the one before; if they are too many, an even choice.
+
+    The choice takes one of each equal share of them, the one with most strokes in it: text is
+    made of thin lines side by side.
+
+    Args:
+        stills: in order.
+        seconds: length of the film.
+        most: at least 1.
+    """
+    runs: list[tuple[Still, int]] = []
+    shown: np.ndarray | None = None
+    for still in stills:
+        picture, small = _grey(still)
+        if shown is not None and np.mean(np.abs(small - shown) > _CHANGED) <= CHANGED_SHARE:
+            continue
+        shown = small
+        runs.append((still, _strokes(picture)))
+    ends = [still.time for still, _ in runs[1:]] + [seconds]
+    parts = np.array_split(np.arange(len(runs)), min(most, len(runs)))
+    picked = [max(part.tolist(), key=lambda index: runs[index][1]) for part in parts]
+    return [Chosen(runs[index][0], max(ends[index], runs[index][0].time)) for index in picked]
+
+
+def _grey(still: Still) -> tuple[np.ndarray, np.ndarray]:
+    """The picture at some 480 pixels, and at `_SMALL`; int16."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(still.jpeg)) as image:
+        image.draft("L", (480, 480))  # the decoder itself halves it
+        picture = image.convert("L")
+    picture.thumbnail((480, 480))
+    small = picture.resize(_SMALL, Image.Resampling.BOX)
+    return np.asarray(picture, np.int16), np.asarray(small, np.int16)
+
+
+def _strokes(picture: np.ndarray) -> int:
+    """Cells full of pixels that are brighter, or darker, than what is left and right of them."""
+    rows, columns = (side // cell for side, cell in zip(picture.shape, _CELL, strict=True))
+    if columns < 2 or rows < 1:
+        return 0
+    far = _STROKE_PIXELS
+    left = picture[:, far:-far] - picture[:, : -2 * far]
+    right = picture[:, far:-far] - picture[:, 2 * far :]
+    stroke = (np.minimum(np.abs(left), np.abs(right)) > _STROKE_CONTRAST) & (left * right > 0)
+    columns = stroke.shape[1] // _CELL[1]
+    cells = stroke[: rows * _CELL[0], : columns * _CELL[1]]
+    density = cells.reshape(rows, _CELL[0], columns, _CELL[1]).mean(axis=(1, 3))
+    return int((density > _STROKE_DENSITY).sum())
+
+
+# Reading them -----------------------------------------------------------------------------------
+
+
+class TextReader:
+    """PaddleOCR in a process of its own, see `ocr_worker`.
+
+    The process ends with `stop`, with whoever started it, and with a reading that is cancelled or
+    takes too long.
+    """
+
+    def __init__(self, detection: Path, recognition: Path) -> None:
+        """Start it and wait until its models are loaded.
+
+        Raises:
+            WeightsError: they cannot be used.
+            EmsyncError: a library is missing, or the process ends or does not answer.
+        """
+        self._scratch = tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-ocr-")
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115, closed by stop
+        self._lifeline = Lifeline()
+        worker = Path(__file__).with_name("worker.py")
+        threads = min(4, _cores())
+        self._process: subprocess.Popen[bytes] = subprocess.Popen(
+            # -P: the modules beside the worker are not for its libraries to import.
+            [sys.executable, "-P", str(worker), str(detection), str(recognition), str(threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            start_new_session=True,
+            env={
+                **os.environ,
+                # PaddleX asks all model hubs whether they are there, and keeps a folder at home.
+                "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True",
+                "PADDLE_PDX_CACHE_HOME": self._scratch.name,
+                "HF_HUB_OFFLINE": "1",
+            },
+        )
+        self._lifeline.tie(self._process.pid)
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._input: IO[bytes] = self._process.stdin
+        self._answers: queue.Queue[bytes] = queue.Queue()
+        threading.Thread(
+            target=_pass_on, args=(self._process.stdout, self._answers), daemon=True
+        ).start()
+        answer = self._answer(_START_PATIENCE, CancelToken())
+        if "ready" not in answer:
+            self.stop()
+        if "missing" in answer:
+            raise EmsyncError(
+                f"PaddleOCR cannot be loaded ({answer['missing']}). Install what requirements.txt "
+                "lists."
+            )
+        if "error" in answer:
+            raise WeightsError(
+                f"The weights {' and '.join(_MODELS)} in {detection.parent} cannot be used "
+                f"({answer['error']}). Install them again: "
+                f"python -m emsync weights pull {' '.join(_MODELS)}"
+            )
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def read(self, jpeg: bytes, cancel: CancelToken) -> tuple[Line, ...]:
+        """All lines in a picture, in no order, however uncertain.
+
+        Raises:
+            Cancelled: the request was cancelled; the process is gone then.
+            EmsyncError: the picture cannot be read, or the process ended or does not answer.
+        """
+        message = struct.pack(">I", len(jpeg)) + jpeg
+        # A process that hangs reads nothing, and writing to it would hang as well.
+        threading.Thread(target=self._write, args=(message,), daemon=True).start()
+        answer = self._answer(_PICTURE_PATIENCE, cancel)
+        if "error" in answer:
+            raise EmsyncError(f"a picture could not be read ({answer['error']}).")
+        return tuple(Line(text, confidence, _box(box)) for text, confidence, box in answer["lines"])
+
+    def stop(self) -> None:
+        """End the process, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+        self._lifeline.close()
+        with suppress(OSError):
+            self._input.close()
+        self._said.close()
+        self._scratch.cleanup()
+
+    def _write(self, message: bytes) -> None:
+        with suppress(OSError, ValueError):  # its end is noticed by whoever waits for the answer
+            self._input.write(message)
+            self._input.flush()
+
+    def _answer(self, patience: float, cancel: CancelToken) -> dict[str, Any]:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                line = self._answers.get(timeout=_LOOK_SECONDS)
+            except queue.Empty:
+                if cancel.cancelled:
+                    self.stop()
+                    raise Cancelled from None
+                if time.monotonic() > deadline:
+                    self.stop()
+                    raise EmsyncError(
+                        f"the text reader did not answer for {patience:.0f} s and was stopped. "
+                        "Try again when this machine has less to do."
+                    ) from None
+                continue
+            if not line:
+                self._said.seek(0)
+                said = self._said.read().decode(errors="replace").strip().splitlines()
+                code = self._process.wait()
+                self.stop()
+                raise EmsyncError(
+                    f"the text reader ended unexpectedly (exit {code}"
+                    f"{': ' + said[-1][:200] if said else ''}). Try again; if it keeps happening, "
+                    "this machine may have too little memory."
+                )
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+
+
+def _pass_on(answers: IO[bytes], to: "queue.Queue[bytes]") -> None:
+    """Every answer; an empty one when there will be no more."""
+    with answers:
+        for line in answers:
+            to.put(line)
+    to.put(b"")
+
+
+def _box(values: Sequence[int]) -> Box:
+    left, top, right, bottom = values
+    return left, top, right, bottom
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+# What it says -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CardText:
+    """What a card says.
+
+    Attributes:
+        card: its lines.
+        read: the text as it stands there, English spelled right.
+        language: key of `LANGUAGES` or another code of the language finder; None if unknown.
+        english: None if it is not English and could not be translated.
+    """
+
+    card: Card
+    read: str
+    language: str | None
+    english: str | None
+
+    @property
+    def shown(self) -> str:
+        """For people: the English, and what it was."""
+        if self.english is None or self.english == self.read:
+            return self.read
+        return f"{self.english} ({_name(self.language)}: {self.read})"
+
+
+class OcrExpert:
+    """Reads the text on the screen; see the module."""
+
+    modality: str = "ocr"
+    title: str = "Text on the screen"
+    weights: tuple[str, ...] = _MODELS
+
+    def __init__(self) -> None:
+        self._reader: TextReader | None = None
+        self._sentiment = SentimentReader()
+        self._translator = Translator()
+        self._spelling: Spelling | None = None
+        self._languages: LanguageFinder | None = None
+        self._device = "cpu"
+
+    def expected_seconds(self, film_seconds: float, device: str) -> float:
+        """Measured on one core: 4 to 5 s for the start, 0.5 s a still; with much text, thrice that.
+
+        Translation is not in it: about 2 s for a card.
+        """
+        return 5.0 + 0.5 * most_looks(film_seconds, ExpertSettings())
+
+    def prepare(self, device: str) -> None:
+        """Start the reader and load the sentiment; a translation is loaded when one is needed.
+
+        PaddleOCR always runs on the CPU; `device` is for the language models.
+
+        Raises:
+            WeightsNotInstalled: with a sentence that says how to install them.
+            WeightsError: they are damaged or of another format.
+            EmsyncError: the reader does not start.
+        """
+        self._device = device
+        if self._reader is None or not self._reader.running:
+            self._start()
+        self._sentiment.prepare(device)
+
+    def run(
+        self, footage: Footage, settings: ExpertSettings, tell: ShareCallback, cancel: CancelToken
+    ) -> FeatureReport:
+        """Read the stills; `prepare` has been called.
+
+        Raises:
+            Cancelled: the request was cancelled, or the expert's time is up.
+            EmsyncError: the reader ended or does not answer.
+        """
+        began = time.monotonic()
+        if self._reader is None or not self._reader.running:
+            self._start()
+        assert self._reader is not None
+        chosen = choose(footage.stills, footage.seconds, most_looks(footage.seconds, settings))
+        cancel.check()
+        looks = []
+        for number, one in enumerate(chosen):
+            tell(number / (len(chosen) + 1))
+            lines = self._reader.read(one.still.jpeg, cancel)
+            looks.append(Look((one.still.time, one.until), lines))
+        tell(len(chosen) / (len(chosen) + 1))
+        # A logo is small and over moving pictures, so uncertain readings count for finding it.
+        marks = find_marks(looks, _size(footage.stills[0]))
+        cards = find_cards(
+            [
+                Look(look.stretch, tuple(filter(_is_text, look.lines)))
+                for look in without_marks(looks, marks)
+            ]
+        )
+        findings = [("Stills read", f"{len(chosen)} of {len(footage.stills)}")]
+        if marks:
+            names = self._words().segmented(" ".join(mark.line.text for mark in marks))
+            findings.append(("Logo", f"“{names}”, there all the time; not counted"))
+        if not cards:
+            return FeatureReport(
+                self.modality,
+                "no such content",
+                "The only text in the film is a logo." if marks else "No text was found.",
+                None,
+                tuple(findings),
+                time.monotonic() - began,
+                "cpu",
+            )
+        texts, remarks = self._put_into_english(cards, cancel)
+        vectors, stretches, opinions, mood = self._feel(texts, footage)
+        cancel.check()
+        findings += [*_languages_found(texts), *remarks, *mood]
+        lines_read = sum(len(card.tracks) for card in cards)
+        tell(1.0)
+        return FeatureReport(
+            self.modality,
+            "ran",
+            f"{lines_read} {'line' if lines_read == 1 else 'lines'} of text "
+            f"{'was' if lines_read == 1 else 'were'} read; its mood is that of its sentiment."
+            if opinions
+            else "Text was read, but none of it is English or could be translated, so it has no "
+            "say in the mood.",
+            vectors,
+            tuple(findings),
+            time.monotonic() - began,
+            "cpu",
+            stretches,
+            opinions,
+            (_picture(texts, chosen),),
+            tuple((text.card.stretch, text.shown) for text in texts),
+        )
+
+    def release(self) -> None:
+        """End the reader and let go of the models."""
+        if self._reader is not None:
+            self._reader.stop()
+        self._reader = self._spelling = self._languages = None
+        self._sentiment.release()
+        self._translator.release()
+
+    def _start(self) -> None:
+        folders = [weights.find(name) for name in _MODELS]
+        for name, folder in zip(_MODELS, folders, strict=True):
+            missing = [file for file in _FILES if not (folder / file).is_file()]
+            if missing:
+                raise WeightsError(
+                    f"The weights {name} in {folder} are not whole ({', '.join(missing)} missing). "
+                    f"Install them again: python -m emsync weights pull {name}"
+                )
+        self._reader = TextReader(*folders)
+
+    def _words(self) -> Spelling:
+        if self._spelling is None:
+            self._spelling = Spelling()
+        return self._spelling
+
+    def _put_into_english(
+        self, cards: Sequence[Card], cancel: CancelToken
+    ) -> tuple[list[CardText], list[tuple[str, str]]]:
+        """What each card says, and what is to be said about the translation."""
+        texts = [self._understand(card) for card in cards]
+        foreign = sorted({text.language for text in texts if text.language not in (None, "en")})
+        untold: dict[str, list[str]] = {}
+        for language in foreign:
+            if language not in LANGUAGES:
+                untold.setdefault(f"unknown to {MODEL}", []).append(_name(language))
+                continue
+            try:
+                self._translator.prepare(self._device)
+            except WeightsError as problem:
+                untold.setdefault(str(problem), []).append(_name(language))
+                continue
+            own = [number for number, text in enumerate(texts) if text.language == language]
+            english = self._translator.translate([texts[n].read for n in own], language, cancel)
+            for number, translated in zip(own, english, strict=True):
+                if bare(translated):
+                    texts[number] = replace(texts[number], english=translated)
+        remarks = [("Not translated", f"{listed(names)}: {why}") for why, names in untold.items()]
+        if any(text.english != text.read for text in texts if text.english):
+            remarks.append(("Translated by", MODEL))
+        return texts, remarks
+
+    def _understand(self, card: Card) -> CardText:
+        words = self._words()
+
+        def spell(line: Line) -> str:
+            apart = words.segmented(line.text)
+            return apart if line.confidence >= SURE else words.corrected(apart)
+
+        raw, english = card.text(lambda line: line.text), card.text(spell)
+        language = self._language(raw, english)
+        if language == "en":
+            return CardText(card, english, language, english)
+        return CardText(card, raw, language, None)
+
+    def _language(self, raw: str, english: str) -> str | None:
+        """The finder errs on short texts and "dont leave me"; the dictionary on "la fin"."""
+        if self._languages is None:
+            self._languages = LanguageFinder()
+        code, certainty = self._languages.find(english)
+        if code != "en":
+            code, certainty = self._languages.find(raw)
+            if certainty >= CERTAIN_LANGUAGE:
+                return code
+        if self._words().known(english) >= LIKELY_LANGUAGE:
+            return "en"
+        return code if certainty >= LIKELY_LANGUAGE else None
+
+    def _feel(
+        self, texts: Sequence[CardText], footage: Footage
+    ) -> tuple[np.ndarray | None, tuple[Stretch, ...], tuple[Opinion, ...], list[tuple[str, str]]]:
+        """Vectors with their stretches, opinions, findings."""
+        counted = [(text.card.stretch, text.english) for text in texts if text.english]
+        if not counted:
+            return None, (), (), []
+        stretches = [(0.0, footage.seconds)]
+        joined = [" ".join(text for _, text in counted)]
+        for scene in footage.scenes:
+            inside = [text for (start, end), text in counted if start < scene[1] and end > scene[0]]
+            if inside:
+                stretches.append(scene)
+                joined.append(" ".join(inside))
+        feelings = self._sentiment.read([*joined, *(text for _, text in counted)])
+        opinions = tuple(
+            Opinion(stretch, emotions_of(feeling), self._certainty(text))
+            for (stretch, text), feeling in zip(counted, feelings[len(joined) :], strict=True)
+        )
+        negative, neutral, positive = feelings[0].probabilities
+        findings = [
+            (
+                "Sentiment of the text",
+                f"{negative:.0%} negative, {neutral:.0%} neutral, {positive:.0%} positive",
+            ),
+            ("Sentiment by", self._sentiment.source),
+        ]
+        known = [one.vector for one in feelings[: len(joined)] if one.vector is not None]
+        if not known:
+            return None, (), opinions, findings
+        return np.stack(known), tuple(stretches), opinions, findings
+
+    def _certainty(self, text: str) -> float:
+        words = len(text.split())
+        return min(1.0, self._words().known(text) * words / CERTAIN_WORDS)
+
+
+def _is_text(line: Line) -> bool:
+    letters = sum(character.isalpha() for character in line.text)
+    return line.confidence >= CONFIDENCE and letters >= FEWEST_LETTERS
+
+
+def _name(language: str | None) -> str:
+    if language is None:
+        return "unknown language"
+    return LANGUAGES[language][0] if language in LANGUAGES else f"language “{language}”"
+
+
+def _languages_found(texts: Sequence[CardText]) -> list[tuple[str, str]]:
+    names = dict.fromkeys(_name(text.language) for text in texts)
+    return [("Language", ", ".join(names))]
+
+
+def _size(still: Still) -> tuple[int, int]:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(still.jpeg)) as image:
+        return image.size
+
+
+def _picture(texts: Sequence[CardText], chosen: Sequence[Chosen]) -> Picture:
+    """The card with most text, in the still with most of its lines, with boxes around them."""
+    from PIL import Image, ImageDraw
+
+    most = max(texts, key=lambda text: len(bare(text.read)))
+    shown = [number for track in most.card.tracks for number, _ in track.seen]
+    number = max(sorted(set(shown)), key=shown.count)
+    still = chosen[number].still
+    image = Image.fromarray(still.pixels())
+    draw = ImageDraw.Draw(image)
+    for track in most.card.tracks:
+        for seen, line in track.seen:
+            if seen == number:
+                draw.rectangle(line.box, outline=(255, 210, 0), width=2)
+    written = io.BytesIO()
+    image.save(written, "JPEG", quality=90)
+    return Picture(f"Text at {still.time:.1f} s: {most.shown}", written.getvalue())

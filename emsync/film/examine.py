@@ -1,0 +1,515 @@
+"""What the container says about a film, and whether it is one that we can score."""
+
+import heapq
+import stat
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emsync.errors import FilmError
+from emsync.film.ffmpeg import MEDIA_FORMATS
+from emsync.film.mp4 import edit_end
+from emsync.progress import CancelToken
+from emsync.settings import FilmLimits
+from emsync.text import quoted
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer
+
+_REORDER_FRAMES = 32
+"""H.264 and HEVC allow 16 frames of reordering; twice that sorts any stream."""
+_EVER = -(2**63)
+"""Before any time stamp."""
+_AUDIO_TRIES = 64
+"""Packets of a sound track that may fail to decode before it counts as unreadable."""
+_DECLARING_FORMATS = {"mov", "matroska", "avi", "flv"}
+"""Containers whose header states the length, so that a missing end can be noticed."""
+_TOLERATED_LOSS = Fraction(1, 2)
+"""Seconds by which a header may overstate: some writers round, or count an unfinished frame."""
+_PICTURE_SIGNATURES = (
+    b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\x00", b"MM\x00*", b"8BPS",
+)  # fmt: skip
+_PICTURE_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"}
+
+
+@dataclass(frozen=True)
+class Film:
+    """A film that was found readable. Times are exact, in seconds.
+
+    Attributes:
+        path: the file.
+        duration: of the picture: end of the last frame minus start of the first.
+        width, height: display size in square pixels, after rotation and sample aspect ratio.
+        rotation: degrees clockwise (0, 90, 180, 270) that a player turns the stored picture.
+        frame_rate: average frames per second.
+        frame_count: frames of the picture, from its first decodable one.
+        start: time stamp of the first frame that decodes, on the container's own clock.
+        video_codec: FFmpeg's name, such as "h264".
+        pixel_format: FFmpeg's name, such as "yuv420p".
+        has_audio: there is a sound track and it decodes.
+        variable_frame_rate: frames are not evenly spaced.
+        time_base: seconds per tick of the picture's time stamps.
+        stored_width, stored_height: size of the stored picture.
+        sample_aspect_ratio: width to height of one stored pixel.
+        profile: of the codec, such as "High"; empty if there is none.
+        video_stream: index of the picture in the container.
+        audio_stream: index of the sound in the container; None without `has_audio`.
+        audio_channels: 1 for mono, 2 for stereo; 0 without `has_audio`.
+        last_frame: time stamp of the last frame minus `start`.
+        stated: seconds that the header gives the whole file, with its sound; 0 if it gives none.
+        times_stored: the container holds the times at which frames are shown. AVI does not:
+            it holds their order only, and the times follow from the frame rate.
+        damaged: the container says that frames are not whole, or the file ends within one.
+    """
+
+    path: Path
+    duration: Fraction
+    width: int
+    height: int
+    rotation: int
+    frame_rate: Fraction
+    frame_count: int
+    start: Fraction
+    video_codec: str
+    pixel_format: str
+    has_audio: bool
+    variable_frame_rate: bool
+    time_base: Fraction
+    stored_width: int
+    stored_height: int
+    sample_aspect_ratio: Fraction
+    profile: str
+    video_stream: int
+    audio_stream: int | None
+    audio_channels: int
+    last_frame: Fraction
+    stated: Fraction
+    times_stored: bool
+    damaged: bool
+
+    @property
+    def evenly_numbered(self) -> bool:
+        """Frame n is shown n / `frame_rate` after the first, whatever decoders guess."""
+        return not self.times_stored and not self.variable_frame_rate
+
+
+def probe(
+    path: Path,
+    limits: FilmLimits = FilmLimits(),  # noqa: B008 (frozen)
+    cancel: CancelToken | None = None,
+) -> Film:
+    """What film a file is, found out in a process of its own: see `examine`.
+
+    Args:
+        path: of the film.
+        limits: on the film, and on the process that reads it.
+        cancel: stops it within a tenth of a second.
+
+    Raises:
+        FilmError: as `examine`; or it takes too long or too much memory to read, or brings the
+            process down.
+        Cancelled: the owner of the request asked to stop.
+    """
+    from emsync.film.probe import look  # which imports this module
+
+    _first_bytes(path, limits)
+    return look(path, limits, cancel)
+
+
+def examine(path: Path, limits: FilmLimits) -> Film:
+    """Read every packet of `path`, decode one frame, and say what film it is; in this process.
+
+    The packets are counted and timed rather than the header believed: browser recordings state
+    no duration, and edit lists or lost frames make others state a wrong one. Memory does not
+    grow with the film's length.
+
+    Raises:
+        FilmError: with a sentence that names what is wrong: no such file, empty, too large, not
+            a film, a picture, sound only, cut off, no frames, nothing decodes, too many pixels,
+            too many frames, too long.
+        MemoryError: FFmpeg's libraries were given too little.
+    """
+    import av
+
+    head = _first_bytes(path, limits)
+    container = _open(path, head)
+    try:
+        with container:
+            return _examine(container, path, limits)
+    except av.error.MemoryError:
+        raise
+    except av.error.FFmpegError as error:
+        raise FilmError(
+            f"{quoted(path.name)} cannot be read as a film: it seems to be damaged. "
+            "Try to export it again, as MP4."
+        ) from error
+
+
+def _first_bytes(path: Path, limits: FilmLimits) -> bytes:
+    """The first bytes of a file that is there, readable, not empty and not too large."""
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise FilmError(f"{quoted(path.name)} is a folder. Choose a film file in it.")
+        if not stat.S_ISREG(status.st_mode):
+            raise FilmError(f"{quoted(path.name)} is not a file. Choose a film file.")
+        if status.st_size == 0:
+            raise FilmError(f"{quoted(path.name)} is empty (0 bytes). Copy or download it again.")
+        if status.st_size > limits.bytes:
+            raise FilmError(
+                f"{quoted(path.name)} is {status.st_size / 1e6:.0f} MB large; the limit is "
+                f"{limits.bytes / 1e6:.0f} MB. Export it smaller, or a part of it."
+            )
+        with path.open("rb") as file:
+            return file.read(16)
+    except FileNotFoundError as error:
+        raise FilmError(
+            f"There is no file {quoted(path.name)}. Check the name and the folder."
+        ) from error
+    except ValueError as error:
+        raise FilmError(f"{quoted(path.name)} is not the name of a file. Check it.") from error
+    except OSError as error:
+        raise FilmError(f"{quoted(path.name)} cannot be opened: {error.strerror}.") from error
+
+
+def _open(path: Path, head: bytes) -> "InputContainer":
+    import av
+
+    picture = FilmError(f"{quoted(path.name)} is a picture, not a film. Choose a video file.")
+    if head.startswith(_PICTURE_SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        raise picture
+    if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
+        raise picture
+    try:
+        return av.open(
+            f"file:{path.absolute()}",
+            container_options={
+                "protocol_whitelist": "file",
+                "format_whitelist": ",".join(MEDIA_FORMATS),
+            },
+            metadata_errors="replace",
+        )
+    except av.error.EOFError as error:
+        raise _frameless(path) from error
+    except av.error.MemoryError:
+        raise
+    except (av.error.FFmpegError, OSError) as error:
+        if head[4:8] in (b"ftyp", b"moov", b"mdat") or head[:4] == b"\x1aE\xdf\xa3":
+            raise FilmError(
+                f"{quoted(path.name)} is cut off: the part that describes its frames is missing. "
+                "Copy or download it again, or finish its recording."
+            ) from error
+        raise FilmError(
+            f"{quoted(path.name)} is not a film that can be read. Use MP4, MOV, WebM, MKV or AVI."
+        ) from error
+
+
+@dataclass
+class _Timeline:
+    """Time stamps of one picture stream, seen in the order of the file, in ticks.
+
+    B-frames come out of order, so a small heap puts them right; only the heap is held.
+    """
+
+    start: int | None = None
+    """Time stamp of the first frame that decodes; earlier ones belong to frames nobody sees."""
+    stored: bool = True
+    """Whether time stamps and durations say when frames are shown, or only their order."""
+    count: int = 0
+    first: int | None = None
+    last: int = 0
+    last_duration: int = 0
+    shortest: int | None = None
+    longest: int | None = None
+    reordered: bool = False
+    """Some frames are stored after ones that are shown later."""
+    _latest: int = _EVER
+    _waiting: list[tuple[int, int]] = field(default_factory=list)
+
+    def see(self, time: int, duration: int) -> None:
+        self.reordered |= time < self._latest
+        self._latest = max(time, self._latest)
+        heapq.heappush(self._waiting, (time, duration))
+        while self.start is not None and len(self._waiting) > _REORDER_FRAMES:
+            self._settle()
+
+    def finish(self) -> None:
+        while self._waiting:
+            self._settle()
+
+    def _settle(self) -> None:
+        time, duration = heapq.heappop(self._waiting)
+        if self.start is not None and time < self.start:
+            return
+        if self.first is None:
+            self.first = time
+        elif time > self.last:
+            gap = time - self.last
+            self.shortest = gap if self.shortest is None else min(gap, self.shortest)
+            self.longest = gap if self.longest is None else max(gap, self.longest)
+        self.count += 1
+        if self.count == 1 or time >= self.last:
+            self.last, self.last_duration = time, duration
+
+    def end(self, frame_ticks: Fraction) -> Fraction:
+        """End of the last frame; where its duration is missing, that of others is taken."""
+        assert self.first is not None
+        if self.stored and self.last_duration > 0:
+            return Fraction(self.last + self.last_duration)
+        if not self.stored and self.uneven and self.shortest is not None:
+            return Fraction(self.last + self.shortest)  # places were left empty, not this one
+        if self.last > self.first:
+            return self.last + Fraction(self.last - self.first, self.count - 1)
+        return self.last + frame_ticks
+
+    @property
+    def uneven(self) -> bool:
+        """Whether spacing varies by more than the rounding of time stamps explains."""
+        if self.shortest is None or self.longest is None:
+            return False
+        # A clock that ticks once a frame, as that of AVI, rounds nothing: a gap is a dropped frame.
+        rounding = 2 if self.shortest > 2 else 0
+        return self.longest - self.shortest > max(rounding, self.longest // 50)
+
+
+@dataclass
+class _Reading:
+    """What all packets of a film say together."""
+
+    timeline: _Timeline
+    frame: "av.VideoFrame | None" = None
+    """The first frame that decodes."""
+    audible: dict[int, int] = field(default_factory=dict)
+    """Channels of each sound stream that decodes, by its index."""
+    extents: dict[int, tuple[Fraction, int, int]] = field(default_factory=dict)
+    """Time base, and first and last time stamp in ticks, of each stream, by its index."""
+    damaged: bool = False
+    """Not all packets of the picture are whole."""
+
+    def see(self, stream: int, base: Fraction, time: int, length: int, *, shown: bool) -> None:
+        """Note the time of a packet; on the timeline, if it is of the picture."""
+        _, begin, end = self.extents.get(stream, (base, time, time))
+        self.extents[stream] = (base, min(begin, time), max(end, time + length))
+        if shown:
+            self.timeline.see(time, length)
+
+    @property
+    def seconds(self) -> Fraction:
+        """From the earliest begin to the latest end of all streams."""
+        ends = [base * end for base, _, end in self.extents.values()]
+        return max(ends) - min(base * begin for base, begin, _ in self.extents.values())
+
+
+def _examine(container: "InputContainer", path: Path, limits: FilmLimits) -> Film:
+    import av
+
+    video = _picture(container, path)
+    _check_size(path, video.codec_context.width, video.codec_context.height, limits)
+    if video.duration is not None:
+        _check_length(path, video.duration * video.time_base, limits)
+    reading = _read(container, video, path, limits)
+    timeline, frame = reading.timeline, reading.frame
+    if timeline.count == 0:
+        raise _frameless(path)
+    if frame is None or timeline.first is None:
+        raise FilmError(
+            f"None of the frames of {quoted(path.name)} can be decoded: it is damaged or cut off. "
+            "Copy or download it again."
+        )
+    _check_complete(container, video, reading, path)
+    if container.format.name == "gif" and timeline.count == 1:
+        raise FilmError(f"{quoted(path.name)} is a picture, not a film. Choose a video file.")
+
+    base = video.time_base
+    rate = video.average_rate or video.guessed_rate or Fraction(25)
+    start, last = timeline.first * base, timeline.last * base
+    end = timeline.end(1 / (rate * base)) * base
+    if "mov" in container.format.name and timeline.uneven and timeline.reordered:
+        # MP4 stores how long until the next frame is decoded, not how long a frame is shown.
+        # With B-frames at an uneven rate these differ, and only the edit list tells the end.
+        shown_until = edit_end(path, video.id)
+        if shown_until is not None and shown_until > last:
+            end = shown_until
+    _check_length(path, end - start, limits)
+    rotation = round(-frame.rotation / 90) * 90 % 360
+    aspect = video.sample_aspect_ratio or Fraction(1)
+    if not Fraction(1, 20) <= aspect <= 20:
+        aspect = Fraction(1)  # nonsense; players ignore it as well
+    width, height = max(1, round(frame.width * aspect)), frame.height
+    if rotation in (90, 270):
+        width, height = height, width
+    _check_size(path, width, height, limits)
+    audio_stream = min(reading.audible, default=None)
+    return Film(
+        path=path,
+        duration=end - start,
+        width=width,
+        height=height,
+        rotation=rotation,
+        frame_rate=timeline.count / (end - start),
+        frame_count=timeline.count,
+        start=start,
+        video_codec=video.codec_context.name,
+        pixel_format=frame.format.name,
+        has_audio=audio_stream is not None,
+        variable_frame_rate=timeline.uneven,
+        time_base=base,
+        stored_width=frame.width,
+        stored_height=frame.height,
+        sample_aspect_ratio=aspect,
+        profile=video.profile or "",
+        video_stream=video.index,
+        audio_stream=audio_stream,
+        audio_channels=0 if audio_stream is None else reading.audible[audio_stream],
+        last_frame=last - start,
+        stated=Fraction(container.duration or 0, av.time_base),
+        times_stored=timeline.stored,
+        damaged=reading.damaged,
+    )
+
+
+def _picture(container: "InputContainer", path: Path) -> Any:
+    """The stream that is the film's picture; it has a decoder and a time base."""
+    from av.stream import Disposition
+
+    if not container.streams:
+        raise _frameless(path)
+    # Cover art and thumbnails are stored as video streams, but nobody calls them the film.
+    decoration = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+    streams = [s for s in container.streams.video if not s.disposition & decoration]
+    if not streams:
+        lack = "holds sound but no picture" if container.streams.audio else "holds no picture"
+        raise FilmError(f"{quoted(path.name)} {lack}. Choose a video file.")
+    if streams[0].codec_context is None or streams[0].time_base is None:
+        raise FilmError(
+            f"The picture of {quoted(path.name)} is in a format that cannot be decoded here. "
+            "Export it as MP4 (H.264)."
+        )
+    # One frame is decoded, and on a host of many cores every thread takes of what memory there is.
+    streams[0].codec_context.thread_count = 1
+    return streams[0]
+
+
+def _read(container: "InputContainer", video: Any, path: Path, limits: FilmLimits) -> _Reading:
+    """Go through all packets once; decode one frame, and enough sound to know that it decodes."""
+    timeline = _Timeline(stored="avi" not in container.format.name)
+    reading = _Reading(timeline)
+    audio_tries = {s.index: 0 for s in container.streams.audio if s.codec_context is not None}
+    clock: int | None = None
+    packets = 0
+    cut: tuple[int, Fraction, int, int] | None = None
+    for packet in container.demux():
+        index = packet.stream.index
+        ours = index == video.index
+        if ours and packet.size and packet.pts is None:
+            timeline.stored = False
+        stored = packet.pts is not None and (timeline.stored or not ours)
+        time = packet.pts if stored else packet.dts
+        length = packet.duration or 0
+        if cut is not None and ours and packet.size:
+            reading.see(*cut, shown=True)
+            cut = None
+        if time is not None and not packet.is_discard:
+            seen = index, packet.time_base or Fraction(1), time, length
+            if ours and packet.is_corrupt:
+                # If nothing follows, the file ends within this frame, and it cannot be shown.
+                reading.damaged, cut = True, seen
+            else:
+                reading.see(*seen, shown=ours)
+        if ours and packet.dts is not None:
+            if clock is not None and (packet.dts - clock) * video.time_base < -1:
+                raise FilmError(
+                    f"The clock of {quoted(path.name)} jumps back: it seems to be several "
+                    "recordings in one file. Export it as one MP4."
+                )
+            clock = packet.dts
+        if ours and reading.frame is None:
+            reading.frame = frame = next(iter(_decoded(packet)), None)
+            if frame is not None:
+                _check_size(path, frame.width, frame.height, limits)
+                # Without stored times all packets count: there is none that is too early.
+                known = timeline.stored and frame.pts is not None
+                timeline.start = frame.pts if known else _EVER
+        elif audio_tries.get(index, _AUDIO_TRIES) < _AUDIO_TRIES:
+            audio_tries[index] += 1
+            heard = next(iter(_decoded(packet)), None)
+            if heard is not None:
+                reading.audible[index] = heard.layout.nb_channels
+                audio_tries[index] = _AUDIO_TRIES
+        packets += ours
+        # A frame may come in two halves; packets count as well while none decodes.
+        if timeline.count > limits.frames or packets > 2 * limits.frames:
+            raise FilmError(
+                f"{quoted(path.name)} has more than {limits.frames:,} frames, which is the limit. "
+                "Export it with fewer frames a second, or a part of it."
+            )
+        if timeline.first is not None:
+            _check_length(path, (timeline.last - timeline.first) * video.time_base, limits)
+    timeline.finish()
+    return reading
+
+
+def _frameless(path: Path) -> FilmError:
+    return FilmError(f"{quoted(path.name)} contains no frames. Export or record it again.")
+
+
+def _decoded(packet: Any) -> list[Any]:
+    """The frames that `packet` completes; none if it is damaged."""
+    import av
+
+    try:
+        return packet.decode()
+    except (av.error.FFmpegError, ValueError):
+        return []
+
+
+def _check_complete(container: "InputContainer", video: Any, reading: _Reading, path: Path) -> None:
+    """Refuse a file that ends earlier than its header says."""
+    import av
+
+    if not _DECLARING_FORMATS & set(container.format.name.split(",")):
+        return
+    declared = Fraction(container.duration or 0, av.time_base)
+    if not reading.timeline.stored:  # AVI: FFmpeg guesses from the size, the header counts
+        declared = max(declared, video.frames * video.time_base)
+    found = reading.seconds
+    if "matroska" in container.format.name:  # its length counts from 0, wherever the film starts
+        declared -= max(Fraction(container.start_time or 0, av.time_base), Fraction(0))
+    if declared - found > max(_TOLERATED_LOSS, declared / 200):
+        raise FilmError(
+            f"{quoted(path.name)} is cut off after {float(found):.1f} s: the rest is missing from "
+            "the file. Copy or download it again."
+        )
+
+
+def _check_size(path: Path, width: int, height: int, limits: FilmLimits) -> None:
+    if max(width, height) > limits.side:
+        raise FilmError(
+            f"The picture of {quoted(path.name)} has {width} × {height} pixels; the limit is "
+            f"{limits.side} for a side. Export it smaller."
+        )
+    if width * height > limits.pixels:
+        raise FilmError(
+            f"The picture of {quoted(path.name)} has {width} × {height} pixels; the limit is "
+            f"{limits.pixels / 1e6:.1f} million pixels. Export it smaller."
+        )
+
+
+def _check_length(path: Path, seconds: Fraction, limits: FilmLimits) -> None:
+    if seconds > limits.seconds:
+        raise FilmError(
+            f"{quoted(path.name)} lasts {_clock(seconds)}; the limit is "
+            f"{_clock(Fraction(limits.seconds))}. Choose a shorter film, or a part of it."
+        )
+
+
+def _clock(seconds: Fraction) -> str:
+    """Minutes and seconds as people say them: 630 → "10 min 30 s"."""
+    tenths = round(seconds * 10)
+    minutes, rest = divmod(tenths, 600)
+    spoken = f"{rest / 10:g} s"
+    if not minutes:
+        return spoken
+    return f"{minutes} min {spoken}" if rest else f"{minutes} min"

@@ -1,0 +1,88 @@
+"""The stage of the page: the scored film, and under it its score, moving in time with it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from emsync.interface.plots import EMOTION_COLOURS, GROUP_COLOURS, VERMILION
+
+# Static: Gradio leaves the elements alone as long as the filled template does not change. The film
+# must go on playing while sketches come and go.
+_TEMPLATE = """
+<div class="stage" data-part="stage" hidden>
+  <video class="screen" data-part="video" controls playsinline preload="metadata"
+    aria-label="Your film, scored"></video>
+  <p class="trouble" data-part="trouble" role="alert" hidden></p>
+  <div class="score" data-part="score">
+    <div class="above">
+      <p class="sketching" data-part="sketching" role="status"></p>
+      <p class="kind" data-part="kind"></p>
+      <div class="key" data-part="key" aria-hidden="true"></div>
+    </div>
+    <div class="desk" data-part="desk">
+      <div class="names" data-part="names" aria-hidden="true"></div>
+      <div class="view" data-part="view">
+        <div class="sheet" data-part="sheet" role="slider" tabindex="0" aria-valuemin="0"
+          aria-valuemax="0" aria-valuenow="0" aria-label="Place in the film, over its score"
+          aria-keyshortcuts="ArrowLeft ArrowRight Shift+ArrowLeft Shift+ArrowRight Home End Space">
+          <div class="paper" data-part="paper"></div>
+          <canvas class="lights" data-part="lights"></canvas>
+          <div class="strip" data-part="scenes"></div>
+          <div class="strip plan" data-part="plan"></div>
+          <div class="strip" data-part="said"></div>
+          <div class="strip" data-part="read"></div>
+          <div class="strip" data-part="times"></div>
+          <div class="pointed" data-part="pointed" hidden></div>
+          <div class="head" data-part="head"></div>
+        </div>
+      </div>
+      <div class="tip" data-part="tip" hidden></div>
+    </div>
+    <p class="now" data-part="now"></p>
+    <p class="unseen" data-part="words"></p>
+  </div>
+</div>
+"""
+
+
+def stage(**place: Any) -> gr.HTML:
+    """The stage, empty.
+
+    Its values are those of `showing`.
+
+    Args:
+        place: further arguments of `gr.HTML`, such as `elem_id`.
+    """
+    here = Path(__file__)
+    return gr.HTML(
+        value=None,
+        html_template=_TEMPLATE,
+        css_template=here.with_suffix(".css").read_text(encoding="utf-8"),
+        js_on_load=here.with_suffix(".js").read_text(encoding="utf-8"),
+        apply_default_css=False,
+        groups=GROUP_COLOURS,
+        emotions=EMOTION_COLOURS,
+        missed=VERMILION,
+        **place,
+    )
+
+
+def showing(**parts: Any) -> str:
+    """A value for the stage, of some of these parts:
+
+    film    address of the scored film, or None
+    poster  address of a picture to show before it plays, or None
+    sheet   from `emsync.interface.timeline.sheet_of`, or None
+    sketch  from `emsync.interface.timeline.sketch_of` while composing, or None
+
+    What is missing stays as it was, so that a sketch need not carry the sheet with it. A sketch
+    goes before the sheet; the stage hides itself without film, sheet and sketch. When another film
+    comes that lasts as long (within 0.1 s), it goes on where the one before was.
+
+    Returns:
+        JSON: Gradio walks through values on both sides and makes every list in them reactive; for
+        20,000 notes that takes seconds, for one text nothing.
+    """
+    return json.dumps(parts, separators=(",", ":"))

@@ -1,0 +1,168 @@
+"""The sheet that the stage shows: a scored film as plain values, small enough to send to a page.
+
+Times are in seconds from the film's start, rounded to a thousandth; a tick of the music has eight.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from emsync.emotion.mapping import mood_of
+from emsync.emotion.reading import EMOTIONS
+from emsync.interface.music_words import in_words, kind_of, with_signs
+from emsync.music.notes import GROUPS, TICK_SECONDS
+from emsync.music.transformer.tokens import decode
+
+if TYPE_CHECKING:
+    from emsync.emotion.reading import SceneReading
+    from emsync.film.footage import Still
+    from emsync.pipeline import Result
+    from emsync.settings import MoodSettings
+
+_GROUP_NUMBERS = {name: number for number, name in enumerate(GROUPS)}
+
+
+def sheet_of(result: "Result") -> dict[str, Any]:
+    """What the stage shows of a scored film.
+
+    Returns:
+        Plain values for JSON:
+        seconds     of the film
+        groups      names of the instrument groups
+        notes       [[index of the group, MIDI pitch, start, end, velocity, 1 if it belongs to the
+                    melody, else 0], ...] by start
+        chords      [seconds, ...] of the strong chords
+        bars        [seconds, ...] at which bars begin; as the three below empty unless planned
+        symbols     [[seconds, chord symbol], ...], each until the next
+        sections    [[seconds, letter], ...], each until the next
+        plan        key, tempo, metre and style in words
+        boundaries  [{"asked", "hit": seconds or null, "offset": hit - asked or null,
+                    "kind": "cut" or "ending"}, ...]
+        cuts        [{"time", "score", "kept"}, ...]
+        scenes      [{"start", "end", "valence", "arousal", "emotion": the likeliest,
+                    "share": its probability, "picture": a data address or ""}, ...]; a scene
+                    has the picture nearest to its middle, if one was taken within it
+        curve       [{"start", "end", "valence", "arousal"}, ...]: what was composed for
+        said, read  [{"start", "end", "text"}, ...]: speech, and letters on the screen
+        words       the roll in words
+    """
+    analysis, piece = result.analysis, result.composition
+    seconds = float(analysis.film.duration)
+    leads = piece.lead or (False,) * len(piece.notes)
+    return {
+        "seconds": _rounded(seconds),
+        "groups": list(GROUPS),
+        "notes": sorted(
+            (
+                [
+                    _GROUP_NUMBERS[note.group],
+                    note.pitch,
+                    _rounded(note.start),
+                    _rounded(note.end),
+                    note.velocity,
+                    int(is_lead),
+                ]
+                for note, is_lead in zip(piece.notes, leads, strict=True)
+            ),
+            key=lambda row: row[2],
+        ),
+        "chords": [_rounded(at) for at in piece.chords],
+        "bars": [] if piece.plan is None else [_rounded(at) for at in piece.bars],
+        "symbols": [[_rounded(at), with_signs(symbol)] for at, symbol in piece.symbols],
+        "sections": [[_rounded(at), letter] for at, letter in piece.sections],
+        "plan": kind_of(piece),
+        "boundaries": [
+            {
+                "asked": _rounded(boundary.asked),
+                "hit": None if boundary.hit is None else _rounded(boundary.hit),
+                "offset": None if boundary.offset is None else _rounded(boundary.offset),
+                "kind": boundary.kind,
+            }
+            for boundary in piece.boundaries
+        ],
+        "cuts": [
+            {"time": _rounded(float(cut.time)), "score": _rounded(cut.score), "kept": cut.kept}
+            for cut in analysis.cuts
+        ],
+        "scenes": [
+            _scene(scene, analysis.pictures, replace(result.settings.mood, mode="mean"))
+            for scene in analysis.reading.scenes
+        ],
+        "curve": [
+            {
+                "start": _rounded(start),
+                "end": _rounded(end),
+                "valence": _rounded(mood.valence),
+                "arousal": _rounded(mood.arousal),
+            }
+            for start, end, mood in result.curve.stretches(seconds)
+        ],
+        "said": _transcript(result, "asr"),
+        "read": _transcript(result, "ocr"),
+        "words": in_words(piece),
+    }
+
+
+def sketch_of(tokens: Sequence[int], seconds: float, words: str) -> dict[str, Any]:
+    """What the stage shows of a piece that is being drawn.
+
+    Args:
+        tokens: drawn so far.
+        seconds: of the film.
+        words: what is under way, for people.
+
+    Returns:
+        Plain values for JSON: seconds, words, groups as in `sheet_of`, and notes as there but
+        without velocities. A note that still sounds ends with the tokens.
+    """
+    notes = decode(tokens).notes
+    starts, ends = notes.start * TICK_SECONDS, notes.end * TICK_SECONDS
+    columns = (notes.group, notes.pitch, starts.round(3), ends.round(3))
+    return {
+        "seconds": _rounded(seconds),
+        "groups": list(GROUPS),
+        "notes": [
+            list(row)
+            for row in zip(*(column.tolist() for column in columns), strict=True)
+            if row[2] < seconds
+        ],
+        "words": words,
+    }
+
+
+def _scene(
+    scene: "SceneReading", pictures: Sequence["Still"], settings: "MoodSettings"
+) -> dict[str, Any]:
+    mood = mood_of(scene.probabilities, settings)
+    share = max(scene.probabilities)
+    middle = (scene.start + scene.end) / 2
+    # The nearest of all would show a long film's neighbouring scene where this one has no picture.
+    within = [still for still in pictures if scene.start <= still.time < scene.end]
+    nearest = min(within, key=lambda still: abs(still.time - middle), default=None)
+    return {
+        "start": _rounded(float(scene.start)),
+        "end": _rounded(float(scene.end)),
+        "valence": _rounded(mood.valence),
+        "arousal": _rounded(mood.arousal),
+        "emotion": EMOTIONS[scene.probabilities.index(share)],
+        "share": _rounded(share),
+        "picture": "" if nearest is None else _data_address(nearest.jpeg),
+    }
+
+
+def _transcript(result: "Result", modality: str) -> list[dict[str, Any]]:
+    return [
+        {"start": _rounded(start), "end": _rounded(end), "text": text}
+        for report in result.analysis.reading.reports
+        if report.modality == modality
+        for (start, end), text in report.transcript
+    ]
+
+
+def _data_address(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+
+
+def _rounded(number: float) -> float:
+    return round(float(number), 3)

@@ -1,0 +1,1 @@
+"""EMSYNC's own composer: the transformer, its tokens, its decoding, its weights."""
