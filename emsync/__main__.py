@@ -16,24 +16,17 @@ from emsync.presets import one_line, write_preset
 from emsync.process.files import own_folder, remove_leftovers, remove_partials
 from emsync.progress import CancelToken, Progress
 from emsync.settings import Settings
+from emsync.stages import STAGES
 
 if TYPE_CHECKING:
     from emsync.emotion.mapping import Mood
     from emsync.music.transformer.checkpoint import Checkpoint
-    from emsync.pipeline import Analysis
     from emsync.report.write import Recorded
+    from emsync.results import Analysis
 
 INTERRUPTED = 130
 _PARTIAL = (".emsync-", ".partial")
 """Around the number of the process, the name of a file that is not complete yet."""
-STAGE_WORDS = {
-    "probe": "reading the film",
-    "scenes": "finding the cuts",
-    "emotion": "reading the emotion",
-    "compose": "composing",
-    "render": "playing the music",
-    "mux": "joining picture and sound",
-}
 
 
 class _Teller:
@@ -44,7 +37,7 @@ class _Teller:
         self.told = ""
 
     def __call__(self, progress: Progress) -> None:
-        words = STAGE_WORDS[progress.stage]
+        words = STAGES[progress.stage].doing
         if progress.detail:
             words += f" ({progress.detail.lower()})"
         if self.stream.isatty():

@@ -8,12 +8,11 @@ turned; `perform` plays a piece, as often as the sound is changed; `score` does 
 
 import errno
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,203 +21,29 @@ from emsync.emotion.curve import MoodCurve, scene_curve
 from emsync.emotion.features.cues import CueAccumulator
 from emsync.emotion.features.panel import Panel
 from emsync.emotion.mapping import Mood, mood_of
-from emsync.emotion.reading import EmotionReading
 from emsync.errors import EmsyncError, ToolError
-from emsync.film.examine import Film, probe
-from emsync.film.footage import SOUND_RATE, Footage, Still, StillCollector, Stretch, pictures_of
+from emsync.film.examine import probe
+from emsync.film.footage import SOUND_RATE, Footage, StillCollector, pictures_of
 from emsync.film.frames import iter_audio, read_audio, stream_frames
-from emsync.film.scenes import Cut, CutDetector
+from emsync.film.scenes import CutDetector
 from emsync.film.speech import VoiceDetector
 from emsync.process.gpu import GPU_FULL, free_gpu, gpu_is_full
-from emsync.progress import CancelToken, Progress, ProgressCallback
-from emsync.settings import Settings, SoundSettings, StageLimits
+from emsync.progress import CancelToken, ProgressCallback
+from emsync.results import Analysis, Piece, Result
+from emsync.settings import Settings, SoundSettings
+from emsync.stages import StageClock, TimeLimits, bounded
 
 if TYPE_CHECKING:
     import torch
 
     from emsync.music.composition import Composition
     from emsync.music.transformer.checkpoint import Checkpoint
-    from emsync.sound.mux import MuxReport
 
 log = logging.getLogger(__name__)
 
-STAGES = ("probe", "scenes", "emotion", "compose", "render", "mux")
-
-EXPECTED_SECONDS = {
-    "probe": (0.2, 0.002),
-    "scenes": (0.3, 0.04),
-    "emotion": (0.2, 0.01),
-    "compose": (2.0, 0.2),
-    "render": (1.0, 0.03),
-    "mux": (0.5, 0.12),
-}
-"""Seconds a stage takes: a fixed part, and a part per second of film. Round figures from
-`make bench` on two cores; they serve the first estimate only, later ones follow the pace."""
-
-_DOING = {
-    "probe": "Opening the film",
-    "scenes": "Finding the cuts",
-    "emotion": "Reading the film's sound",
-    "compose": "Composing the music",
-    "render": "Playing the instruments",
-    "mux": "Writing the scored film",
-    "bundle": "Making stems and ZIP",
-}
-"""How the sentence begins that says which stage took too long."""
 
 PICTURE_WIDTH = 160
 """Pixels: enough for brightness, saturation and motion."""
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """All that is known of a film before a note is written."""
-
-    film: Film
-    cuts: tuple[Cut, ...]
-    reading: EmotionReading
-    seconds: dict[str, float]
-    """Wall time of each stage."""
-    pictures: tuple[Still, ...] = ()
-    """A small one of each scene, to show; none where the reading is out of a report."""
-
-    @property
-    def boundaries(self) -> tuple[float, ...]:
-        """Kept cuts, in seconds: where strong chords are wanted."""
-        return tuple(float(cut.time) for cut in self.cuts if cut.kept)
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Music composed for an analysed film, not played yet."""
-
-    analysis: Analysis
-    settings: Settings
-    """Those that give this piece again, whichever of the candidates it is."""
-    mood: Mood
-    """Of the whole film, or the first of the caller's in its place."""
-    mood_given: bool
-    """The caller said what to compose for, at least to begin with."""
-    curve: MoodCurve
-    """What was composed for: `mood` throughout, unless scenes or the caller changed it."""
-    composition: "Composition"
-    seconds: dict[str, float]
-    """Wall time of each stage, those of the analysis included."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """A scored film and everything that comes with it. Files lie in the request's own folder."""
-
-    piece: Piece
-    settings: Settings
-    """The piece's, with those of the sound that was made of it."""
-    mux: "MuxReport"
-    soundfont: str
-    speech: tuple[Stretch, ...] | None
-    """When somebody speaks in the film, if that was listened for."""
-    video: Path
-    midi: Path
-    wav: Path
-    report: Path
-    seconds: dict[str, float]
-    """Wall time of each stage, those of the analysis included."""
-
-    @property
-    def analysis(self) -> Analysis:
-        return self.piece.analysis
-
-    @property
-    def composition(self) -> "Composition":
-        return self.piece.composition
-
-    @property
-    def mood(self) -> Mood:
-        return self.piece.mood
-
-    @property
-    def mood_given(self) -> bool:
-        return self.piece.mood_given
-
-    @property
-    def curve(self) -> MoodCurve:
-        return self.piece.curve
-
-
-class Advance(Protocol):
-    """Told the share done of a stage, in [0, 1], and what of it is under way."""
-
-    def __call__(self, fraction: float, detail: str = "") -> None: ...
-
-
-class _Clock:
-    """Times the stages and estimates what is left."""
-
-    def __init__(self, tell: ProgressCallback, stages: tuple[str, ...]) -> None:
-        self.seconds: dict[str, float] = {}
-        self.film_seconds: float | None = None
-        self.extra: dict[str, float] = {}
-        """Seconds that a stage is expected to take beside `EXPECTED_SECONDS`."""
-        self._tell = tell
-        self._stages = stages
-        self._pace = 1.0
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator["Advance"]:
-        """Time a stage; yields the function to which it tells its share done."""
-        began = time.monotonic()
-
-        def advance(fraction: float, detail: str = "") -> None:
-            left = self._left(name, fraction, time.monotonic() - began)
-            self._tell(Progress(name, fraction, left, detail))
-
-        advance(0.0)
-        yield advance
-        self.learn({name: time.monotonic() - began})
-        advance(1.0)
-
-    def learn(self, seconds: dict[str, float]) -> None:
-        """Take in what stages took; later estimates follow that pace."""
-        self.seconds |= seconds
-        # The experts say nothing of the pace: how long they take depends on who is installed.
-        known = [stage for stage in self.seconds if stage != "emotion"]
-        expected = sum(self._expected(stage) for stage in known)
-        if self.film_seconds is not None and expected > 1.0:
-            self._pace = sum(self.seconds[stage] for stage in known) / expected
-
-    def _expected(self, stage: str) -> float:
-        fixed, per_second = EXPECTED_SECONDS[stage]
-        return fixed + per_second * (self.film_seconds or 0.0) + self.extra.get(stage, 0.0)
-
-    def _left(self, stage: str, fraction: float, elapsed: float) -> float | None:
-        if self.film_seconds is None:
-            return None
-        here = self._pace * self._expected(stage) * (1 - fraction)
-        if fraction > 0.1:
-            here = elapsed / fraction * (1 - fraction)
-        later = self._stages[self._stages.index(stage) + 1 :]
-        return here + self._pace * sum(self._expected(name) for name in later)
-
-
-def allowed_seconds(stage: str, film_seconds: float, limits: StageLimits) -> float:
-    """How long a stage may take for a film of this length."""
-    at_least, per_second = getattr(limits, stage)
-    seconds: float = at_least + per_second * film_seconds
-    return seconds
-
-
-def bounded(
-    cancel: CancelToken, stage: str, film_seconds: float, limits: StageLimits
-) -> CancelToken:
-    """A request's token for one stage: it ends, with a sentence, when the stage's time is over."""
-    seconds = allowed_seconds(stage, film_seconds, limits)
-    most = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
-    return cancel.within(
-        seconds,
-        f"{_DOING[stage]} was stopped: it took longer than the {most} that it "
-        "may take for a film of this length. Try a shorter or smaller film, or try again when this "
-        "machine has less to do.",
-    )
 
 
 def analyse(
@@ -227,7 +52,7 @@ def analyse(
     tell: ProgressCallback,
     cancel: CancelToken,
     panel: Panel | None = None,
-    stages: StageLimits = StageLimits(),  # noqa: B008 (frozen)
+    limits: TimeLimits | None = None,
 ) -> Analysis:
     """Probe the film, find its cuts and read its emotion; it is decoded once.
 
@@ -237,7 +62,7 @@ def analyse(
         tell: receives the progress.
         cancel: stops every stage within a second or so.
         panel: the experts; without them the film is read by its cues alone.
-        stages: seconds that each stage may take.
+        limits: what each stage may take; None for the usual times.
 
     Raises:
         FilmError: the film cannot be read or is outside the limits.
@@ -246,7 +71,7 @@ def analyse(
         EmsyncError: the experts shall run on a GPU that is not there.
         Cancelled: the owner asked to stop.
     """
-    clock = _Clock(tell, STAGES)
+    clock = StageClock(tell)
     with clock.stage("probe"):
         film = probe(path, settings.limits, cancel)
     seconds = clock.film_seconds = float(film.duration)
@@ -256,7 +81,7 @@ def analyse(
     cues = CueAccumulator(settings.cuts.threshold)
     stills = StillCollector(film, settings.experts)
     with clock.stage("scenes") as advance:
-        token = bounded(cancel, "scenes", seconds, stages)
+        token = bounded(cancel, "scenes", seconds, limits)
         for number, frame in enumerate(stream_frames(film, token, PICTURE_WIDTH, stills.request)):
             detector.see(frame)
             cues.add_frame(frame)
@@ -264,7 +89,7 @@ def analyse(
             if number % 25 == 0:
                 advance(min(float(frame.time / film.duration), 1.0))
     with clock.stage("emotion") as advance:
-        token = bounded(cancel, "emotion", seconds, stages)
+        token = bounded(cancel, "emotion", seconds, limits)
         # The experts want it in one piece; the cues look at it as it goes by.
         heard = 0 if panel is None or not film.has_audio else round(film.duration * SOUND_RATE)
         sound, done = np.zeros(heard, np.float32), 0
@@ -336,7 +161,7 @@ def compose_pieces(
     mood: Mood | None = None,
     changes: Sequence[tuple[float, Mood]] = (),
     sketch: "Callable[[tuple[int, ...], str], None] | None" = None,
-    stages: StageLimits = StageLimits(),  # noqa: B008 (frozen)
+    limits: TimeLimits | None = None,
 ) -> tuple[Piece, ...]:
     """Compose for an analysed film: as many candidates as the settings ask for, the best first.
 
@@ -349,7 +174,7 @@ def compose_pieces(
         mood: composed for instead of the film's own mood.
         changes: (seconds, mood) ascending: from there on another mood, whatever the film's scenes.
         sketch: told the tokens so far of a piece that is being drawn, and what is under way.
-        stages: seconds that each stage may take.
+        limits: what each stage may take; None for the usual times.
 
     A generator on a GPU whose memory is full stays there for the next piece; a copy of it on the
     CPU begins this one anew, and the piece has a remark then.
@@ -370,7 +195,7 @@ def compose_pieces(
             f"A mood is asked for from {changes[-1][0]:g} s on, but the film lasts only "
             f"{seconds:.2f} s. Give an earlier moment."
         )
-    clock = _Clock(tell, STAGES)
+    clock = StageClock(tell)
     clock.film_seconds = seconds
     clock.learn(analysis.seconds)
     # What is missing is said before the long stages, not after them.
@@ -381,7 +206,7 @@ def compose_pieces(
     given = mood is not None or bool(changes and changes[0][0] == 0)
     with clock.stage("compose") as advance:
         curve = draw_curve(analysis, settings, mood, changes)
-        token = bounded(cancel, "compose", seconds, stages)
+        token = bounded(cancel, "compose", seconds, limits)
 
         def compose(generator: "Checkpoint") -> "tuple[Composition, ...]":
             return compose_all(
@@ -431,7 +256,7 @@ def perform(
     tell: ProgressCallback,
     cancel: CancelToken,
     earlier: Result | None = None,
-    stages: StageLimits = StageLimits(),  # noqa: B008 (frozen)
+    limits: TimeLimits | None = None,
 ) -> Result:
     """Play a piece and put it under the picture.
 
@@ -443,7 +268,7 @@ def perform(
         cancel: stops every stage within a second or so.
         earlier: the same film scored before; its picture and what was heard in the film are used
             again.
-        stages: seconds that each stage may take.
+        limits: what each stage may take; None for the usual times.
 
     Raises:
         SoundError, ToolError: something that is needed is missing, or the disk is full; see its
@@ -459,7 +284,7 @@ def perform(
     from emsync.sound.synth import SoundFont, find_soundfont
 
     film, composition = piece.analysis.film, piece.composition
-    clock = _Clock(tell, STAGES)
+    clock = StageClock(tell)
     seconds = clock.film_seconds = float(film.duration)
     clock.learn(piece.seconds)
     soundfont = (
@@ -470,7 +295,7 @@ def perform(
     midi, wav, video = folder / "music.mid", folder / "music.wav", folder / "scored.mp4"
     speech = None if earlier is None else earlier.speech
     with clock.stage("render") as advance:
-        token = bounded(cancel, "render", seconds, stages)
+        token = bounded(cancel, "render", seconds, limits)
         with writing(midi.name):
             write_midi(
                 composition.notes, midi, film.duration, composition.beats_per_minute, sound.programs
@@ -487,7 +312,7 @@ def perform(
         write_wav(music, wav)
         del music
     with clock.stage("mux") as advance:
-        token = bounded(cancel, "mux", seconds, stages)
+        token = bounded(cancel, "mux", seconds, limits)
         picture = None if earlier is None else Scored(earlier.video, earlier.mux)
         joined = mux(film, wav, video, advance, token, picture)
     result = Result(
@@ -531,12 +356,3 @@ def score(
     """`compose_pieces`, of which the best is performed; arguments and errors as for both."""
     pieces = compose_pieces(analysis, settings, tell, cancel, checkpoint, mood, changes)
     return perform(pieces[0], folder, settings.sound, tell, cancel)
-
-
-def expected_seconds(film_seconds: float, stages: Sequence[str] = STAGES) -> float:
-    """About how long these stages take a machine such as `EXPECTED_SECONDS` was measured on, the
-    experts not counted."""
-    return sum(
-        fixed + per_second * film_seconds
-        for fixed, per_second in (EXPECTED_SECONDS[stage] for stage in stages)
-    )

@@ -13,7 +13,7 @@ class Progress:
     """One step forward of one stage.
 
     Attributes:
-        stage: name of the stage, as in `emsync.pipeline.STAGES`.
+        stage: name of the stage, as in `emsync.stages.STAGES`.
         fraction: share of this stage that is done, in [0, 1].
         seconds_left: estimate for this and all later stages; None where there is no telling yet.
         detail: what of the stage is under way, in a word or two; may be empty.

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,6 @@ from emsync.interface.disk_quota import (
     REQUEST_FULL,
     Room,
     bundle_bytes,
-    film_limits,
-    host_limits,
     in_words,
     version_bytes,
 )
@@ -37,18 +35,13 @@ from emsync.interface.mood_editor import Wish
 from emsync.interface.states import States
 from emsync.interface.store import Job, Version
 from emsync.interface.studio import Studio
-from emsync.pipeline import STAGES, allowed_seconds, analyse, bounded
+from emsync.limits import HostLimits, ToolLimits, film_limits, host_limits
+from emsync.pipeline import analyse
 from emsync.process.files import own_folder, remove_leftovers, remove_partials
 from emsync.process.lifeline import Lifeline
 from emsync.progress import CancelToken, silent
-from emsync.settings import (
-    ExpertSettings,
-    FilmLimits,
-    HostLimits,
-    Settings,
-    StageLimits,
-    ToolLimits,
-)
+from emsync.settings import ExpertSettings, FilmLimits, Settings
+from emsync.stages import BUNDLE, STAGES, allowed_seconds, bounded, time_limits
 
 FILMS_OWN = Wish(None, False, ())
 ENDED = 2**22 + 1
@@ -59,14 +52,14 @@ ENDED = 2**22 + 1
 
 
 def test_every_stage_has_its_time_and_more_for_a_longer_film() -> None:
-    limits = StageLimits()
+    limits = time_limits()
     for stage in (*STAGES, "bundle"):
         assert 10 <= allowed_seconds(stage, 0, limits) < allowed_seconds(stage, 600, limits)
-    assert {one.name for one in fields(StageLimits)} == {*STAGES, "bundle"}
+    assert limits.keys() == {*STAGES, BUNDLE.name}
 
 
 def test_a_stage_that_takes_too_long_is_stopped_and_named() -> None:
-    token = bounded(CancelToken(), "compose", 10.0, StageLimits(compose=(0.05, 0.0)))
+    token = bounded(CancelToken(), "compose", 10.0, time_limits(compose=(0.05, 0.0)))
     token.check()
     time.sleep(0.1)
     with pytest.raises(TooLong, match=r"^Composing the music was stopped.*0 seconds.*Try a"):
@@ -76,7 +69,7 @@ def test_a_stage_that_takes_too_long_is_stopped_and_named() -> None:
 
 def test_a_request_that_is_cancelled_is_not_told_of_time() -> None:
     owner = CancelToken()
-    token = bounded(owner, "mux", 10.0, StageLimits(mux=(0.0, 0.0)))
+    token = bounded(owner, "mux", 10.0, time_limits(mux=(0.0, 0.0)))
     owner.cancel()
     assert token.cancelled
     with pytest.raises(Cancelled):
@@ -86,7 +79,7 @@ def test_a_request_that_is_cancelled_is_not_told_of_time() -> None:
 def test_the_cuts_of_a_long_film_are_not_looked_for_for_ever(films: Films) -> None:
     film, began = films.silent(20, 25, "640x360"), time.monotonic()
     with pytest.raises(TooLong, match="Finding the cuts"):
-        analyse(film, Settings(), silent, CancelToken(), None, StageLimits(scenes=(0.1, 0.0)))
+        analyse(film, Settings(), silent, CancelToken(), None, time_limits(scenes=(0.1, 0.0)))
     assert time.monotonic() - began < 10
 
 
@@ -138,7 +131,7 @@ def test_a_scored_film_that_becomes_too_large_is_not_written_to_its_end(
     films: Films, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out.mkv"
-    monkeypatch.setattr("emsync.film.ffmpeg.tool_limits", lambda: ToolLimits(scored_bytes=100_000))
+    monkeypatch.setattr("emsync.limits.tool_limits", lambda: ToolLimits(scored_bytes=100_000))
     with pytest.raises(ToolError, match="larger than"), FFmpegRun(CancelToken()) as run:
         arguments = ["-stream_loop", "-1", *input_arguments(films.plain())]
         run.start([*arguments, "-c", "copy", "-y", str(out)], writes=out)
@@ -529,7 +522,7 @@ def test_a_film_is_opened_within_its_time(
     tmp_path: Path, films: Films, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("emsync.interface.store.probe", probe)
-    limits = HostLimits(stages=StageLimits(probe=(0.0, 0.0)), disk_free=0)
+    limits = HostLimits(stages=time_limits(probe=(0.0, 0.0)), disk_free=0)
     (tmp_path / "root").mkdir()
     studio = Studio(tmp_path / "root", Settings(), limits)
     with pytest.raises(TooLong, match="Opening the film"):

@@ -31,9 +31,12 @@ from emsync.errors import EmsyncError, WeightsError
 from emsync.film.examine import probe
 from emsync.film.ffmpeg import ffmpeg_executable
 from emsync.film.frames import read_audio
-from emsync.pipeline import Piece, analyse, bounded, compose_pieces, perform
+from emsync.limits import HostLimits
+from emsync.pipeline import analyse, compose_pieces, perform
 from emsync.progress import CancelToken, silent
-from emsync.settings import HostLimits, Settings, StageLimits
+from emsync.results import Piece
+from emsync.settings import Settings
+from emsync.stages import bounded, time_limits
 from trials.trial import NotHere, Trial, Wrong, main
 from trials.visitors import begin_score, begin_upload
 
@@ -506,7 +509,7 @@ _ENDLESS = ("hangs", "closes its pipes and stays", "is frozen")
 _SAID = {"scenes": "film.mkv", "emotion": "film's sound", "mux": "film"}
 """What is spoken of where it ends too soon."""
 _AT = {"scenes": "*rawvideo*", "emotion": "*f32le*", "mux": "*-progress*"}
-_SHORT = StageLimits(scenes=(0.7, 0), emotion=(0.7, 0), mux=(0.7, 0))
+_SHORT = time_limits(scenes=(0.7, 0), emotion=(0.7, 0), mux=(0.7, 0))
 
 
 @contextmanager
@@ -542,7 +545,7 @@ def ffmpeg_breaks(behaviour: str, place: Path) -> str:
     path = film_in(place / "film")
     film = probe(path)
     wav = silence(place / "music.wav", 1)
-    limits = _SHORT if behaviour in _ENDLESS else StageLimits()
+    limits = _SHORT if behaviour in _ENDLESS else time_limits()
     said = ""
     for at in _AT:
         out = place / f"{at}.mp4"

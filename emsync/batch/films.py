@@ -29,7 +29,7 @@ from emsync.settings import Settings
 if TYPE_CHECKING:
     from emsync.emotion.features.panel import Panel
     from emsync.music.transformer.checkpoint import Checkpoint
-    from emsync.pipeline import Result
+    from emsync.results import Result
 
 FILM_SUFFIXES = {
     ".3gp", ".asf", ".avi", ".dv", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",

@@ -23,7 +23,7 @@ from emsync.errors import EmsyncError
 
 if TYPE_CHECKING:
     from emsync.emotion.mapping import Mood
-    from emsync.pipeline import Result
+    from emsync.results import Result
     from emsync.settings import Settings
 
 _REPOSITORY = Path(__file__).resolve().parents[2]

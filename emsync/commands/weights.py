@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from emsync.errors import EmsyncError
+from emsync.limits import is_offline
 from emsync.progress import CancelToken
 from emsync.text import listed
 from emsync.weights import store as weights
@@ -115,7 +116,7 @@ def _list(options: argparse.Namespace) -> None:
 def _pull(options: argparse.Namespace) -> None:
     names = weights.names_of(*options.names)
     missing = [name for name in names if not weights.status_of(name).installed]
-    offline = options.offline or weights.is_offline()
+    offline = options.offline or is_offline()
     if options.if_reachable and missing:
         url = weights.REGISTRY[missing[0]].files[0].urls[0]
         if offline or not answers(url, PATIENCE):

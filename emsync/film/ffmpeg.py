@@ -14,10 +14,11 @@ from types import TracebackType
 from typing import Literal, Self
 
 from emsync.errors import ToolError
+from emsync.limits import ToolLimits, tool_limits
 from emsync.process.child import environment
 from emsync.process.lifeline import Lifeline, bound, end_group
 from emsync.progress import CancelToken
-from emsync.settings import FilmLimits, ToolLimits
+from emsync.settings import FilmLimits
 from emsync.text import one_line
 
 MEDIA_FORMATS = (
@@ -103,26 +104,6 @@ def threads(limits: ToolLimits = ToolLimits()) -> int:  # noqa: B008 (frozen)
     """Of a decoder, an encoder or a filter graph: the cores there are, up to the limit."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(limits.threads, cores or 1))
-
-
-def tool_limits() -> ToolLimits:
-    """The limits, as this machine's owner set them.
-
-    Raises:
-        ToolError: `EMSYNC_FFMPEG_MEMORY` is no number of gigabytes.
-    """
-    said = os.environ.get("EMSYNC_FFMPEG_MEMORY", "").strip()
-    if not said:
-        return ToolLimits()
-    try:
-        memory = float(said)
-    except ValueError:
-        memory = 0.0
-    if not 0.5 <= memory <= 1000:
-        raise ToolError(
-            f"EMSYNC_FFMPEG_MEMORY is “{said}”. Set it to gigabytes, from 0.5 on, such as 4."
-        )
-    return ToolLimits(memory=int(memory * 1e9))
 
 
 class FFmpegRun:

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from emsync.errors import EmsyncError
-from emsync.film.ffmpeg import tool_limits
-from emsync.settings import ExpertSettings, FilmLimits, HostLimits
+from emsync.limits import HostLimits
+from emsync.settings import ExpertSettings, FilmLimits
 
 FULL = (
     "There is no room for another film on this machine right now. Films go an hour after they were "
@@ -29,51 +29,6 @@ _SLACK = 20_000_000
 """Bytes of a version beside picture and sound: MIDI, report, pictures."""
 _STEMS = 5
 """Sounds of the length of the film, one a group."""
-
-
-def host_limits() -> HostLimits:
-    """The limits as this machine's owner set them: `EMSYNC_QUEUE` requests; `EMSYNC_DISK`,
-    `EMSYNC_DISK_PER_REQUEST`, `EMSYNC_DISK_FREE` and `EMSYNC_FFMPEG_MEMORY` gigabytes.
-
-    Raises:
-        EmsyncError: one of them is no number that makes sense.
-    """
-    standard = HostLimits()
-    return HostLimits(
-        waiting=round(_number("EMSYNC_QUEUE", standard.waiting, 1, 1000)),
-        disk=_gigabytes("EMSYNC_DISK", standard.disk),
-        disk_per_request=_gigabytes("EMSYNC_DISK_PER_REQUEST", standard.disk_per_request),
-        disk_free=_gigabytes("EMSYNC_DISK_FREE", standard.disk_free),
-        tools=tool_limits(),
-    )
-
-
-def film_limits() -> FilmLimits:
-    """The limits on a film, as this machine's owner set them: `EMSYNC_MINUTES`, if he wants shorter
-    ones.
-
-    Raises:
-        EmsyncError: it is no number that makes sense.
-    """
-    longest = FilmLimits.seconds / 60
-    return FilmLimits(seconds=60 * _number("EMSYNC_MINUTES", longest, 0.1, longest))
-
-
-def _gigabytes(name: str, standard: int) -> int:
-    return round(_number(name, standard / 1e9, 0, 1e6) * 1e9)
-
-
-def _number(name: str, standard: float, least: float, most: float) -> float:
-    said = os.environ.get(name, "").strip()
-    if not said:
-        return standard
-    try:
-        number = float(said)
-    except ValueError:
-        number = float("nan")
-    if not least <= number <= most:
-        raise EmsyncError(f"{name} is “{said}”. Set it to a number from {least:g} to {most:g}.")
-    return number
 
 
 def version_bytes(film_bytes: int, seconds: float) -> int:
@@ -226,11 +181,11 @@ def remove_upload(upload: Path) -> None:
 
 def in_words(film: FilmLimits, experts: ExpertSettings, host: HostLimits) -> list[str]:
     """All limits, a plain sentence each, for the page."""
-    tools, stages = host.tools, host.stages
+    tools = host.tools
     patience = experts.patience + 60 * experts.patience_per_second
 
-    def minutes(stage: tuple[float, float]) -> str:
-        at_least, per_second = stage
+    def minutes(stage: str) -> str:
+        at_least, per_second = host.stages[stage]
         return f"{(at_least + 60 * per_second) / 60:.0f}"
 
     return [
@@ -240,10 +195,10 @@ def in_words(film: FilmLimits, experts: ExpertSettings, host: HostLimits) -> lis
         "the film, and can press again.",
         "Each stage has its time, more for a longer film; after that it is stopped, and a sentence "
         f"names it. Opening a film has {film.look_seconds / 60:g} min. For a film of a minute, "
-        f"finding the cuts has {minutes(stages.scenes)} min, reading the sound "
-        f"{minutes(stages.emotion)}, each expert {patience / 60:.0f}, composing "
-        f"{minutes(stages.compose)}, playing {minutes(stages.render)}, writing the film "
-        f"{minutes(stages.mux)}, stems and ZIP {minutes(stages.bundle)}. Commonly all of it "
+        f"finding the cuts has {minutes('scenes')} min, reading the sound "
+        f"{minutes('emotion')}, each expert {patience / 60:.0f}, composing "
+        f"{minutes('compose')}, playing {minutes('render')}, writing the film "
+        f"{minutes('mux')}, stems and ZIP {minutes('bundle')}. Commonly all of it "
         "together takes less than one.",
         f"All that is made of one film may take {host.disk_per_request / 1e9:g} GB of disk, and "
         f"everybody's together {host.disk / 1e9:g} GB; {host.disk_free / 1e9:g} GB of the disk "

@@ -10,6 +10,7 @@ from emsync.emotion.classifiers.vemoclap import NAME as FUSION
 from emsync.emotion.features.panel import Panel, missing
 from emsync.errors import Cancelled, EmsyncError
 from emsync.interface.guard import is_loopback
+from emsync.limits import is_offline
 from emsync.progress import CancelToken
 from emsync.text import listed
 from emsync.weights import store as weights
@@ -31,7 +32,7 @@ def may_install() -> str | None:
     """
     if os.environ.get("SPACE_ID"):
         return "On a Space its owner chooses what is installed."
-    if weights.is_offline():
+    if is_offline():
         return "EMSYNC_OFFLINE is set: nothing is downloaded."
     if not is_loopback(os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"):
         return (

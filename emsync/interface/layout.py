@@ -37,6 +37,7 @@ from emsync.interface.studio import Studio, Update
 from emsync.interface.timeline import sheet_of, sketch_of
 from emsync.interface.uploads import as_it_came
 from emsync.interface.versions import version_cards
+from emsync.limits import HostLimits
 from emsync.presets import (
     as_in_the_paper,
     as_ours,
@@ -45,7 +46,7 @@ from emsync.presets import (
     to_query,
     write_preset,
 )
-from emsync.settings import HostLimits, Settings
+from emsync.settings import Settings
 
 TITLE = "EMSYNC"
 

@@ -21,20 +21,14 @@ from emsync.film.footage import poster
 from emsync.interface.disk_quota import remove_upload
 from emsync.interface.experts import installed_names
 from emsync.progress import CancelToken, Progress
-from emsync.settings import (
-    CutSettings,
-    ExpertSettings,
-    FilmLimits,
-    Settings,
-    SoundSettings,
-    StageLimits,
-)
+from emsync.settings import CutSettings, ExpertSettings, FilmLimits, Settings, SoundSettings
+from emsync.stages import TimeLimits
 from emsync.text import quoted
 from emsync.weights.download import digest
 
 if TYPE_CHECKING:
     from emsync.interface.mood_editor import Wish
-    from emsync.pipeline import Analysis, Piece, Result
+    from emsync.results import Analysis, Piece, Result
 
 KEEP_SECONDS = 3600
 """A take goes this long after it was last looked at, and its film with it."""
@@ -173,7 +167,7 @@ class Job:
 class Shelf:
     """All takes and films of all pages, until they go."""
 
-    def __init__(self, root: Path, stages: StageLimits = StageLimits()) -> None:  # noqa: B008
+    def __init__(self, root: Path, stages: TimeLimits | None = None) -> None:
         """
         Args:
             root: the folder for all of it.
@@ -217,7 +211,7 @@ class Shelf:
             EmsyncError: it is no longer there, or no film that can be scored; or there is no room.
             Cancelled: whoever brings it went away.
         """
-        from emsync.pipeline import bounded
+        from emsync.stages import bounded
 
         folder = upload.parent if take else self.folder()
         path = upload if take else folder / upload.name

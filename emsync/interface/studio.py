@@ -24,13 +24,7 @@ import gradio as gr
 from emsync.emotion.features.zero_gpu import standard_panel
 from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import views
-from emsync.interface.disk_quota import (
-    Room,
-    bundle_bytes,
-    film_limits,
-    host_limits,
-    version_bytes,
-)
+from emsync.interface.disk_quota import Room, bundle_bytes, version_bytes
 from emsync.interface.experts import Installation
 from emsync.interface.memory import give_back
 from emsync.interface.store import (
@@ -45,15 +39,16 @@ from emsync.interface.store import (
     Version,
 )
 from emsync.interface.work_queue import Line
+from emsync.limits import HostLimits, film_limits, host_limits
 from emsync.presets import RANGES
 from emsync.progress import CancelToken
-from emsync.settings import HostLimits, Settings, SoundSettings
+from emsync.settings import Settings, SoundSettings
 from emsync.text import quoted
 
 if TYPE_CHECKING:
     from emsync.interface.mood_editor import Wish
     from emsync.music.transformer.checkpoint import Checkpoint
-    from emsync.pipeline import Analysis, Piece, Result
+    from emsync.results import Analysis, Piece, Result
 
 _LOOK_SECONDS = 0.3
 _SWEEP_SECONDS = 120
@@ -355,18 +350,20 @@ class Studio:
         Not to be called by the server's own thread: the first time PyTorch is imported, to see
         what there is to compute with.
         """
-        from emsync.pipeline import STAGES, expected_seconds
+        from emsync.stages import expected_seconds
 
         seconds = float(source.film.duration)
         known = self.analyses.get(Key.of(source, settings), source.film) is not None
         looking = 0.0
         if not known:
-            looking = expected_seconds(seconds, STAGES[:3])
+            looking = expected_seconds(seconds, ("probe", "scenes", "emotion"))
             looking += self.panel.expected_seconds(seconds, settings.experts)
         # Pieces are written side by side (four took 1.6 times as long as one), and played in turn.
         more = settings.music.candidates - 1
         writing = expected_seconds(seconds, ("compose",)) * (1 + 0.2 * more)
-        return self._pace * (looking + writing + expected_seconds(seconds, STAGES[4:]) * (1 + more))
+        return self._pace * (
+            looking + writing + expected_seconds(seconds, ("render", "mux")) * (1 + more)
+        )
 
     def waiting(self) -> int:
         """How many are at work or wait."""
@@ -814,9 +811,9 @@ class Studio:
 
     def _bundle(self, job: Job) -> None:
         """Stems, and a ZIP of everything."""
-        from emsync.pipeline import bounded
         from emsync.sound.bundle import bundle
         from emsync.sound.stems import write_stems
+        from emsync.stages import bounded
 
         version = job.take.versions[job.take.shown]
         result = version.result

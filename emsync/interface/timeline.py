@@ -17,7 +17,7 @@ from emsync.music.transformer.tokens import decode
 if TYPE_CHECKING:
     from emsync.emotion.reading import SceneReading
     from emsync.film.footage import Still
-    from emsync.pipeline import Result
+    from emsync.results import Result
     from emsync.settings import MoodSettings
 
 _GROUP_NUMBERS = {name: number for number, name in enumerate(GROUPS)}

@@ -17,24 +17,14 @@ from emsync.emotion.reading import EMOTIONS
 from emsync.interface import plots
 from emsync.interface.music_words import facts_of, in_words, keys_of
 from emsync.progress import Progress
+from emsync.stages import STAGES
 from emsync.text import clock, listed
 
 if TYPE_CHECKING:
     from emsync.emotion.features.panel import Panel
     from emsync.emotion.features.report import FeatureReport
     from emsync.interface.store import Source, Take
-    from emsync.pipeline import Piece, Result
-
-STAGE_NAMES = {
-    "probe": "Opening the film",
-    "scenes": "Finding the cuts",
-    "emotion": "Reading the emotion",
-    "compose": "Composing the music",
-    "render": "Playing the instruments",
-    "mux": "Writing the scored film",
-}
-"""What each of `emsync.pipeline.STAGES` is called on the page, in order."""
-
+    from emsync.results import Piece, Result
 
 # Status -------------------------------------------------------------------------------------
 
@@ -64,19 +54,18 @@ def progress(now: Progress, share: float, past: Mapping[str, float]) -> str:
         past: seconds of each stage that is over.
     """
     left = "" if now.seconds_left is None else f"about {duration(now.seconds_left)} left"
-    title = html.escape(STAGE_NAMES.get(now.stage, now.stage))
+    title = html.escape(STAGES[now.stage].title)
     items = []
-    for stage, name in STAGE_NAMES.items():
+    for stage, row in STAGES.items():
         if stage == now.stage:
             percent = f"{now.fraction:.0%}" if now.fraction > 0 else ""
             detail = f" <small>{html.escape(now.detail)}</small>" if now.detail else ""
-            items.append(
-                f'<li class="now" aria-current="step">{name}{detail}<span>{percent}</span></li>'
-            )
+            words = f"{row.title}{detail}<span>{percent}</span>"
+            items.append(f'<li class="now" aria-current="step">{words}</li>')
         elif stage in past:
-            items.append(f'<li class="done">{name}<span>{past[stage]:.1f} s</span></li>')
+            items.append(f'<li class="done">{row.title}<span>{past[stage]:.1f} s</span></li>')
         else:
-            items.append(f"<li>{name}</li>")
+            items.append(f"<li>{row.title}</li>")
     return (
         f'<div class="em-progress"><p><strong>{title}</strong><span>{left}</span></p>'
         f'<progress max="1" value="{share:.3f}" aria-label="{title}"></progress>'
@@ -423,7 +412,7 @@ def _trace(result: "Result") -> str:
 
 def _making(result: "Result") -> str:
     piece, settings = result.composition, result.settings
-    times = [(STAGE_NAMES.get(stage, stage), f"{s:.1f} s") for stage, s in result.seconds.items()]
+    times = [(STAGES[stage].title, f"{s:.1f} s") for stage, s in result.seconds.items()]
     facts = [
         ("Seed", str(piece.seed)),
         ("Weights", f"{piece.weights} ({piece.weights_sha256[:12]})"),

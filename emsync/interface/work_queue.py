@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from emsync.errors import EmsyncError
+from emsync.limits import HostLimits
 from emsync.progress import CancelToken
-from emsync.settings import HostLimits
 
 LONGEST_LINE = HostLimits.waiting
 """Who may wait at the same time, unless it is said."""

@@ -18,10 +18,10 @@ from emsync.errors import EmsyncError
 from emsync.film.examine import Film
 from emsync.film.scenes import Cut
 from emsync.music.planning.plan import PITCH_NAMES
-from emsync.pipeline import Analysis, Result
 from emsync.presets import from_plain, of_its_time, to_plain
 from emsync.process.files import whole
 from emsync.process.json_files import read_json
+from emsync.results import Analysis, Result
 from emsync.settings import Settings
 from emsync.text import one_line, quoted
 from emsync.weights import store as weights

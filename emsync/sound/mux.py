@@ -9,13 +9,8 @@ from pathlib import Path
 
 from emsync.errors import FilmError, ToolError
 from emsync.film.examine import Film, probe
-from emsync.film.ffmpeg import (
-    FFmpegRun,
-    ffmpeg_executable,
-    input_arguments,
-    threads,
-    tool_limits,
-)
+from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments, threads
+from emsync.limits import tool_limits
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
 from emsync.text import quoted

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from emsync.errors import WeightsError, WeightsNotInstalled
+from emsync.limits import is_offline
 from emsync.progress import CancelToken
 from emsync.text import listed
 from emsync.weights.download import DownloadError, digest, download, room
@@ -109,11 +110,6 @@ def folder() -> Path:
     else:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
     return cache / "emsync" / "weights"
-
-
-def is_offline() -> bool:
-    """Whether the user forbids downloads, with `EMSYNC_OFFLINE=1`."""
-    return os.environ.get("EMSYNC_OFFLINE", "") not in ("", "0")
 
 
 def names_of(*wanted: str) -> tuple[str, ...]:

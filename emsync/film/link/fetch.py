@@ -44,12 +44,12 @@ from urllib.parse import urlsplit
 
 from emsync.errors import EmsyncError, FilmError, ToolError
 from emsync.film.ffmpeg import FFmpegRun, input_arguments
+from emsync.limits import is_offline
 from emsync.process import child
 from emsync.process.lifeline import Lifeline
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
 from emsync.text import clock
-from emsync.weights.store import is_offline
 
 RIGHTS = (
     "Only fetch films that you may use: your own, or those whose licence allows it. Some sites "

@@ -1,0 +1,47 @@
+"""What Video2Music can be asked for, each with its default and its source.
+
+"Published code" is `video2music.py` as its authors released it, "paper" is Kang, Poria, Herremans,
+"Video2Music: Suitable music generation from videos using an affective multimodal transformer
+model" (Expert Systems with Applications 249, 2024).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from emsync.music.video2music.vocabulary import Key
+
+PatternRule = Literal["published", "published-generate", "paper"]
+VelocityRule = Literal["published", "paper"]
+FeatureSource = Literal["film", "mood"]
+
+
+@dataclass(frozen=True)
+class Video2MusicSettings:
+    """Everything one request may choose of Video2Music; the defaults are the published code's."""
+
+    key: Key | Literal["auto"] = "auto"
+    """Key of the piece. "auto": C major where the valence is 0 or more, else A minor. Ours; the
+    published code always asks."""
+    primer: str = ""
+    """Chords to begin with, in C major or A minor ("C Am F G"); empty for the tonic chord."""
+    repeats: int = 2
+    """Seconds that one chord holds at most (`max_conseq_chord`)."""
+    silence: bool = False
+    """Whether `N`, no chord, may be drawn (`max_conseq_N` above 0)."""
+    pattern: PatternRule = "published"
+    """What chooses the arpeggio. "published": the loudness, with the steps of `video2music.py`;
+    "published-generate": the loudness, with those of `generate.py`; "paper": the note density."""
+    velocity: VelocityRule = "published"
+    """How loudness becomes velocity. "published": by its power of 0.3; "paper": linearly."""
+    transpose: bool = True
+    """Whether the notes move to the key; `generate.py` leaves them in C major or A minor."""
+    smooth_emotion: float = 0.0
+    """Seconds over which the emotion is averaged; 0 for not at all, as published. The paper: 5."""
+    features: FeatureSource = "film"
+    """"film": what is seen, through CLIP; "mood": the mood asked for, the cuts and the motion
+    alone, which only weights trained without pictures understand. Ours."""
+    clip_every: int = 1
+    """Seconds between the pictures that CLIP looks at; those between are taken to be like the one
+    before. Published: 1. More is ours, for machines without a GPU."""
+    mood_counts: bool = True
+    """Whether a mood that somebody asks for takes the place of the emotion seen. Ours."""

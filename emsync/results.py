@@ -1,0 +1,92 @@
+"""What the stages hand on: Analysis, Piece, Result."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emsync.emotion.curve import MoodCurve
+from emsync.emotion.mapping import Mood
+from emsync.emotion.reading import EmotionReading
+from emsync.film.examine import Film
+from emsync.film.footage import Still, Stretch
+from emsync.film.scenes import Cut
+from emsync.settings import Settings
+
+if TYPE_CHECKING:
+    from emsync.music.composition import Composition
+    from emsync.sound.mux import MuxReport
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All that is known of a film before a note is written."""
+
+    film: Film
+    cuts: tuple[Cut, ...]
+    reading: EmotionReading
+    seconds: dict[str, float]
+    """Wall time of each stage."""
+    pictures: tuple[Still, ...] = ()
+    """A small one of each scene, to show; none where the reading is out of a report."""
+
+    @property
+    def boundaries(self) -> tuple[float, ...]:
+        """Kept cuts, in seconds: where strong chords are wanted."""
+        return tuple(float(cut.time) for cut in self.cuts if cut.kept)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Music composed for an analysed film, not played yet."""
+
+    analysis: Analysis
+    settings: Settings
+    """Those that give this piece again, whichever of the candidates it is."""
+    mood: Mood
+    """Of the whole film, or the first of the caller's in its place."""
+    mood_given: bool
+    """The caller said what to compose for, at least to begin with."""
+    curve: MoodCurve
+    """What was composed for: `mood` throughout, unless scenes or the caller changed it."""
+    composition: "Composition"
+    seconds: dict[str, float]
+    """Wall time of each stage, those of the analysis included."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A scored film and everything that comes with it. Files lie in the request's own folder."""
+
+    piece: Piece
+    settings: Settings
+    """The piece's, with those of the sound that was made of it."""
+    mux: "MuxReport"
+    soundfont: str
+    speech: tuple[Stretch, ...] | None
+    """When somebody speaks in the film, if that was listened for."""
+    video: Path
+    midi: Path
+    wav: Path
+    report: Path
+    seconds: dict[str, float]
+    """Wall time of each stage, those of the analysis included."""
+
+    @property
+    def analysis(self) -> Analysis:
+        return self.piece.analysis
+
+    @property
+    def composition(self) -> "Composition":
+        return self.piece.composition
+
+    @property
+    def mood(self) -> Mood:
+        return self.piece.mood
+
+    @property
+    def mood_given(self) -> bool:
+        return self.piece.mood_given
+
+    @property
+    def curve(self) -> MoodCurve:
+        return self.piece.curve
