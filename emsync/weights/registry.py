@@ -106,6 +106,8 @@ _ROBERTA = (
     "cardiffnlp/twitter-roberta-base-sentiment-latest",
     "3216a57f2a0d9c45a2e6c20157c20c49fb4bf9c7",
 )
+_CLIP_LARGE = "3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02"
+_VIDEO2MUSIC = ("spaces/amaai-lab/video2music", "4e46a55d839cf1bf7896ec6a233d41fe6c43538d")
 _NLLB = ("facebook/nllb-200-distilled-600M", "f8d333a098d19b4fd9a8b18f94170487ad3f821d")
 
 _ALL = (
@@ -357,6 +359,37 @@ _ALL = (
             ),
         ),
         about=41_000_000,
+    ),
+    Weights(
+        "video2music",
+        "Video2Music: affective multimodal transformer and biGRU",
+        "the composer Video2Music: chords, loudness and note density",
+        "https://github.com/AMAAI-Lab/Video2Music",
+        "MIT by its authors; the Hugging Face Space that holds the files is marked Apache-2.0",
+        tuple(
+            File(path, (_hub(*_VIDEO2MUSIC, f"saved_models/AMT/{path}"),))
+            for path in ("best_loss_weights.pickle", "best_rmse_weights.pickle")
+        ),
+        about=136_500_000,
+    ),
+    Weights(
+        "clip-vit-l-14-336",
+        "OpenAI CLIP ViT-L/14@336px",
+        "what the composer Video2Music sees",
+        "https://github.com/openai/CLIP",
+        "MIT",
+        (
+            File(
+                "ViT-L-14-336px.pt",
+                (
+                    "https://openaipublic.azureedge.net/clip/models/"
+                    f"{_CLIP_LARGE}/ViT-L-14-336px.pt",
+                ),
+                None,
+                _CLIP_LARGE,
+            ),
+        ),
+        about=934_000_000,
     ),
 )
 

@@ -1,1 +1,1 @@
-"""Video2Music (Kang, Poria, Herremans 2024): chords, one a second, that follow what a film shows."""
+"""Video2Music (Kang, Poria, Herremans 2024): chords that follow what a film shows, one a second."""

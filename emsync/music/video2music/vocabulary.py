@@ -5,16 +5,17 @@ the order of `QUALITIES`; a major chord is written as its bare root. Chords are 
 C major or A minor; the key asked for only transposes the notes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, get_args, Literal
+from typing import Final, Literal, get_args
 
 from emsync.errors import EmsyncError
 from emsync.text import listed, quoted
 
 ROOTS: Final = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 QUALITIES: Final = (
-    "maj", "dim", "sus4", "min7", "min", "sus2", "aug", "dim7", "maj6", "hdim7", "7", "min6", "maj7",
+    "maj", "dim", "sus4", "min7", "min", "sus2", "aug",
+    "dim7", "maj6", "hdim7", "7", "min6", "maj7",
 )  # fmt: skip
 NO_CHORD: Final = "N"
 
@@ -154,13 +155,3 @@ def _read_chord(word: str) -> Chord:
             f"Am, F#m7, Bbsus4 or EbM7; the suffixes are {listed((*_SUFFIXES, *QUALITIES[1:]))}."
         )
     return chord
-
-
-def chords_of(ids: Iterable[int]) -> tuple[Chord, ...]:
-    """Return the chords of these ids, each 0 to 156."""
-    return tuple(ALL[number] for number in ids)
-
-
-def changes(symbols: Sequence[str]) -> list[int]:
-    """Return the seconds at which the chord is another than the second before; 0 is one."""
-    return [at for at, symbol in enumerate(symbols) if not at or symbol != symbols[at - 1]]

@@ -1,0 +1,75 @@
+"""Which weights of Video2Music are on this machine."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from emsync.errors import WeightsError, WeightsNotInstalled
+from emsync.music.video2music.checkpoint import CONFIG, Checkpoint, load, save
+from emsync.weights import store
+
+log = logging.getLogger(__name__)
+
+WEIGHTS: Final = "video2music"
+"""In the registry: the published weights."""
+SHIPPED: Final = Path(__file__).resolve().parents[3] / "weights" / "video2music"
+"""Our own small ones, where the repository has them."""
+_CONVERTED: Final = "converted"
+
+
+def find(weights: Path | None) -> Checkpoint:
+    """Load the weights in a folder; None for the published ones, or those that come with EMSYNC.
+
+    Raises:
+        WeightsNotInstalled: there are none; with a sentence that says how to get them.
+        WeightsError: they are damaged.
+    """
+    if weights is not None:
+        return load(weights)
+    try:
+        return _published()
+    except WeightsNotInstalled:
+        if (SHIPPED / CONFIG).is_file():
+            return load(SHIPPED)
+        raise
+
+
+def _published() -> Checkpoint:
+    """Load the published weights, from what they were converted to when they were used first.
+
+    Raises:
+        WeightsNotInstalled: they are not here, or not whole.
+        WeightsError: a file is not the one that was installed, or holds something else.
+    """
+    files = {file.path: file.sha256 for file in store.installed(WEIGHTS)}
+    folder = store.folder() / WEIGHTS / _CONVERTED
+    if (folder / CONFIG).is_file():
+        try:
+            checkpoint = load(folder)
+            if checkpoint.card.get("files") == files:
+                return replace(checkpoint, name=WEIGHTS)
+        except WeightsError as problem:
+            log.warning("what the weights were converted to is made anew: %s", problem)
+    return replace(_convert(store.find(WEIGHTS), folder, files), name=WEIGHTS)
+
+
+def _convert(source: Path, folder: Path, files: dict[str, str]) -> Checkpoint:
+    """Read the published files, keep them converted in `folder` and load them from there."""
+    from emsync.music.video2music.published import (
+        CHORDS_FILE,
+        DYNAMICS_FILE,
+        read_chords,
+        read_dynamics,
+    )
+
+    chords, dynamics = read_chords(source / CHORDS_FILE), read_dynamics(source / DYNAMICS_FILE)
+    card = {"source": "published Video2Music", "files": files}
+    try:
+        save(chords, dynamics, folder, card)
+    except OSError as problem:
+        raise WeightsError(
+            f"The weights {WEIGHTS} cannot be converted in {folder}: {problem.strerror or problem}."
+            " Mend that, or set EMSYNC_WEIGHTS to another folder."
+        ) from problem
+    return load(folder)
