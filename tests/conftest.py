@@ -16,9 +16,23 @@ from emsync.sound.mix import write_wav
 from emsync.sound.synth import Sound
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--thorough",
+        action="store_true",
+        help="trials as their commands run them: with this machine's weights and the standard "
+        "settings, and every scored film is played",
+    )
+
+
 @pytest.fixture(scope="session", autouse=True)
-def no_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests see none of the pretrained weights that this machine's user has installed."""
+def no_weights(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[None]:
+    """Hide the pretrained weights that this machine's user has installed."""
+    if pytestconfig.getoption("thorough"):
+        yield
+        return
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMSYNC_WEIGHTS", str(tmp_path_factory.mktemp("weights")))
         yield

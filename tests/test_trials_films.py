@@ -1,6 +1,6 @@
 """Films of every kind come back scored: as long, upright, playable, sounding, with their cuts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -8,40 +8,20 @@ from typing import Any
 
 import pytest
 
-from emsync.pipeline import Result, analyse, score
+from emsync.pipeline import analyse, score
 from emsync.progress import CancelToken, silent
+from emsync.results import Result
 from emsync.settings import Settings
-from trials.films import (
-    CASES,
-    Case,
-    _about_pictures,
-    _about_times,
-    check,
-    check_played,
-    run_case,
-)
+from trials.film_cases import FILMS, Film
+from trials.film_checks import about_pictures, about_times, check, check_played
+from trials.films import CASES, QUICK, UNPLAYED, score_film
 from trials.making import Recipe, Sound, make, run
-from trials.trial import Trial, Wrong, judge
+from trials.trial import Wrong
 from trials.watching import Player, boxes, watch
 
 BEEPING = Recipe("film.mp4", sound=Sound(beep=1))
-QUICK = replace(Settings(), music=replace(Settings().music, openings=1, redraws=0))
+QUICKLY = replace(Settings(), music=replace(Settings().music, openings=1, redraws=0))
 """What is composed is not the point here."""
-CHOSEN = (
-    "h264 mkv", "h264 avi", "hevc mp4", "vp8 webm", "vp9 webm", "av1 mp4", "prores mov",
-    "gif 720p", "hevc yuv420p10le", "odd size vp9", "16 × 16", "oblong pixels h264",
-    "turned 90 h264", "interlaced h264", "high dynamic range pq hevc", "uneven h264 mp4",
-    "dropped frames avi mjpeg", "fragmented mp4", "begins at 10 s webm",
-    "clock begins anew in ts", "edit list that delays the picture", "half a second",
-    "a cut every frame", "one frame of three seconds", "no sound, kept",
-    "sound 5.1 aac, kept", "sound 8 kHz, ducked", "sound after an edit list, kept",
-)  # fmt: skip
-"""One of each kind; the command has them all."""
-PLAYED = (
-    "h264 mkv", "vp9 webm", "turned 90 h264", "high dynamic range pq hevc", "uneven h264 mp4",
-    "one frame of three seconds", "sound 5.1 aac, kept",
-)  # fmt: skip
-"""Those that a browser plays as well, where there is one; the command plays all."""
 
 
 @pytest.fixture(scope="module")
@@ -51,25 +31,31 @@ def player() -> Iterator[Player]:
     player.stop()
 
 
-@pytest.mark.parametrize("name", CHOSEN)
-def test_film_comes_back_scored(name: str, player: Player, tmp_path: Path) -> None:
-    (case,) = (case for case in CASES if case.name == name)
-
-    def tried(folder: Path) -> str:
-        return run_case(case, folder, QUICK, player if name in PLAYED else None)
-
-    verdict = judge(Trial(case.name, tried, case.seconds), tmp_path)
-    if not verdict.tried:
-        pytest.skip(verdict.outcome)
-    assert not verdict.problem, verdict.problem
-
-
-def test_films_that_are_played_are_among_those_scored() -> None:
-    assert {*PLAYED} < {*CHOSEN}
+@pytest.mark.trial
+@pytest.mark.parametrize("film", CASES)
+def test_film_comes_back_scored(
+    film: Film,
+    player: Player,
+    tmp_path: Path,
+    pytestconfig: pytest.Config,
+    record_property: Callable[[str, object], None],
+) -> None:
+    thorough = pytestconfig.getoption("thorough")
+    played = player if thorough or film.name not in UNPLAYED else None
+    settings = Settings() if thorough else QUICKLY
+    record_property("outcome", score_film(film, tmp_path, settings, played))
 
 
-def test_cases_have_names_of_their_own() -> None:
-    assert len({case.name for case in CASES}) == len(CASES)
+def test_films_that_are_named_are_there() -> None:
+    names = [film.name for film in FILMS]
+    assert len({*names}) == len(names)
+    assert UNPLAYED < QUICK < {*names}
+
+
+def known_film(name: str) -> Recipe:
+    (film,) = (film for film in FILMS if film.name == name)
+    assert isinstance(film.recipe, Recipe)
+    return film.recipe
 
 
 HARMS = {
@@ -97,11 +83,11 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     """A film with a beep at 1 s, and what came of it."""
     folder = tmp_path_factory.mktemp("scored")
     path = make(BEEPING, folder)
-    settings = replace(QUICK, sound=replace(QUICK.sound, original_sound="keep"))
+    settings = replace(QUICKLY, sound=replace(QUICKLY.sound, original_sound="keep"))
     cancel = CancelToken()
     analysis = analyse(path, settings, silent, cancel)
     result = score(analysis, folder, settings, silent, cancel)
-    known = Case("beep", BEEPING, "keep").expected()
+    known = Film("beep", BEEPING, "keep").expected()
     assert check(path, result, known).startswith("copied, 50 frames in 2.000 s")
     return path, result
 
@@ -109,7 +95,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
 @pytest.mark.parametrize("harm", HARMS)
 def test_what_is_wrong_is_seen(scored: tuple[Path, Result], harm: str, tmp_path: Path) -> None:
     path, result = scored
-    known = Case("beep", BEEPING, "keep").expected()
+    known = Film("beep", BEEPING, "keep").expected()
     arguments, sentence = HARMS[harm]
     worse = tmp_path / "worse.mp4"
     more = arguments.format(film=path).split()
@@ -125,26 +111,25 @@ def test_what_is_wrong_is_seen(scored: tuple[Path, Result], harm: str, tmp_path:
 def test_sound_that_was_to_be_replaced_is_heard(scored: tuple[Path, Result]) -> None:
     path, result = scored
     with pytest.raises(Wrong, match="the film's own sound is in it"):
-        check(path, result, Case("beep", BEEPING, "replace").expected())
+        check(path, result, Film("beep", BEEPING, "replace").expected())
 
 
 def test_half_a_second_more_is_seen(tmp_path: Path) -> None:
     """Of one frame of three seconds as well."""
-    (case,) = (case for case in CASES if case.name == "one frame of three seconds")
-    assert isinstance(case.recipe, Recipe)
-    seen = watch(make(case.recipe, tmp_path))
+    recipe = known_film("one frame of three seconds")
+    seen = watch(make(recipe, tmp_path))
     longer = replace(seen, end=seen.end + Fraction(1, 2))
-    assert [*_about_times(seen, longer, case.expected())] == ["it lasts 3.500 s, the film 3.000 s"]
+    assert [*about_times(seen, longer, Film("longer", recipe).expected())] == [
+        "it lasts 3.500 s, the film 3.000 s"
+    ]
 
 
 @pytest.mark.parametrize("filters", ["bwdif=mode=send_frame", "field=top,scale=160:120"])
 def test_interlaced_film_that_lost_a_moment_is_seen(filters: str, tmp_path: Path) -> None:
-    (case,) = (case for case in CASES if case.name == "interlaced mpeg-2")
-    assert isinstance(case.recipe, Recipe)
-    path = make(case.recipe, tmp_path)
+    path = make(known_film("interlaced mpeg-2"), tmp_path)
     worse = tmp_path / "worse.mp4"
     run(["-i", str(path), "-vf", filters, "-c:v", "libx264", "-an", str(worse)])
-    assert any("looks different" in wrong for wrong in _about_pictures(path, worse, True))
+    assert any("looks different" in wrong for wrong in about_pictures(path, worse, True))
 
 
 CLAIMS: dict[str, Any] = {
@@ -160,7 +145,7 @@ def test_film_that_is_not_what_its_case_says_is_seen(
     name: str, scored: tuple[Path, Result]
 ) -> None:
     path, result = scored
-    known = replace(Case("beep", BEEPING, "keep").expected(), **{name: CLAIMS[name]})
+    known = replace(Film("beep", BEEPING, "keep").expected(), **{name: CLAIMS[name]})
     with pytest.raises(Wrong, match="the film made") as caught:
         check(path, result, known)
     if name == "oddities":
@@ -189,7 +174,7 @@ def test_browser_that_must_be_there_is_missed(
 
 def test_wrong_cuts_are_seen(scored: tuple[Path, Result]) -> None:
     path, result = scored
-    known = Case("beep", BEEPING, "keep").expected()
+    known = Film("beep", BEEPING, "keep").expected()
     for cuts, sentence in (((1.2,), "cuts were found at"), ((), "cuts were found at")):
         with pytest.raises(Wrong, match=sentence):
             check(path, result, replace(known, cuts=cuts))

@@ -12,6 +12,7 @@ import copy
 import json
 import random
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,13 +29,14 @@ from emsync.film.probe import from_plain
 from emsync.music.transformer.tokens import decode
 from emsync.music.transformer.vocabulary import SIZE
 from emsync.process import child
-from trials import hostile, seeds
-from trials.trial import Wrong, in_time
+from trials import hostile_text, lures, seeds
+from trials.trial import Wrong
 
 _SECONDS = 20.0
 """That one input may take which is read apart."""
 _LONGEST = 100.0
 """Seconds for one with all that the app does; a film alone may be looked at for a minute."""
+_AGAIN_SECONDS = 30.0
 _ROUNDS = 150
 """Inputs that one process reads before another takes its place."""
 _POOL = 400
@@ -85,7 +87,7 @@ class Target:
 
 
 def damaged(dice: random.Random, data: bytes, other: bytes, words: bool = False) -> bytes:
-    """Some bytes with a few faults in them.
+    """Return some bytes with a few faults in them.
 
     Args:
         dice: says which.
@@ -130,25 +132,25 @@ def damaged(dice: random.Random, data: bytes, other: bytes, words: bool = False)
 
 
 def changed(dice: random.Random, value: Any, other: Any) -> Any:
-    """A value of JSON with other values, or parts of another one, at a few places."""
+    """Return a value of JSON with other values, or parts of another one, at a few places."""
     made = copy.deepcopy(value)
     for _ in range(dice.randint(1, 3)):
-        place = dice.choice(list(hostile.places(made)))
+        place = dice.choice(list(hostile_text.places(made)))
         if dice.random() < 0.3:
             part = other
-            for key in dice.choice(list(hostile.places(other))):
+            for key in dice.choice(list(hostile_text.places(other))):
                 part = part[key]
             odd = copy.deepcopy(part)
         elif dice.random() < 0.4:
             odd = dice.choice((dice.uniform(-2, 2), dice.randint(-5, 700), dice.random() * 1e6))
         else:
-            odd = copy.deepcopy(dice.choice(hostile.ODD))
-        made = hostile.altered(made, place, odd)
+            odd = copy.deepcopy(dice.choice(hostile_text.ODD))
+        made = hostile_text.altered(made, place, odd)
     return made
 
 
 def _text(dice: random.Random, data: bytes, other: bytes) -> bytes:
-    """A text of JSON with faults in its bytes or in its values."""
+    """Return a text of JSON with faults in its bytes or in its values."""
     if dice.random() < 0.7:
         with suppress(ValueError, RecursionError, IndexError, TypeError):
             parsed, second = json.loads(data), json.loads(other)
@@ -200,7 +202,7 @@ class Reader:
         self._rounds = 0
 
     def ask(self, path: Path) -> dict[str, Any]:
-        """Its answer; {"died": status} if the file ended it, {"late": seconds} if it hung."""
+        """Return its answer, or {"died": status} if it ended, or {"late": seconds} if it hung."""
         if self._process is None or self._rounds >= _ROUNDS:
             self.close()
             self._rounds = 0
@@ -266,8 +268,8 @@ def _apart(reader: Reader, path: Path, data: bytes) -> str:
 
 
 def _analysed(path: Path, folder: Path) -> str:
-    """All that the app does with a film but to compose for it, in the app's process."""
-    return re.sub(r"[\d.,]+", "0", hostile.looked_at(path, folder))
+    """Do all that the app does with a film but compose for it, in this process."""
+    return re.sub(r"[\d.,]+", "0", lures.looked_at(path, folder))
 
 
 def _targets(folder: Path, readers: dict[str, Reader]) -> Iterator[Target]:
@@ -288,26 +290,55 @@ def _targets(folder: Path, readers: dict[str, Reader]) -> Iterator[Target]:
     yield Target("analysis", 0.2, films, damaged, judge(_analysed), bytes)
     yield Target("midi", 0.15, songs, damaged,
                  lambda data: _apart(readers["midi"], path, data), bytes)  # fmt: skip
-    preset = json.dumps(hostile.example_preset(folder)).encode()
-    yield Target("preset", 0.1, [preset], _text, judge(hostile.preset), bytes,
+    preset = json.dumps(hostile_text.example_preset(folder)).encode()
+    yield Target("preset", 0.1, [preset], _text, judge(hostile_text.preset), bytes,
                  ("emsync.presets", "emsync.text"))  # fmt: skip
-    yield Target("report", 0.1, [json.dumps(hostile.example_report()).encode()], _text,
-                 judge(hostile.report), bytes,
+    yield Target("report", 0.1, [json.dumps(hostile_text.example_report()).encode()], _text,
+                 judge(hostile_text.report), bytes,
                  ("emsync.report.write", "emsync.presets"))  # fmt: skip
     other = {"music.top_p": "0.7", "music.groups": "piano,bass", "cuts.minimum_gap": "7/3",
              "sound.programs": "piano:4", "music.compare_untold": "true", "seed": "3",
              "music.late_tolerance": "none", "sound.loudness": "lufs",
              "__theme": "dark"}  # fmt: skip
-    yield Target("address", 0.05, [other], _asked, lambda asked: hostile.query(asked, folder),
+    yield Target("address", 0.05, [other], _asked, lambda asked: hostile_text.query(asked, folder),
                  lambda asked: json.dumps(asked).encode(), ("emsync.presets",))  # fmt: skip
-    yield Target("mood", 0.05, [hostile.example_mood()], changed,
-                 lambda value: hostile.mood(value, folder),
+    yield Target("mood", 0.05, [hostile_text.example_mood()], changed,
+                 lambda value: hostile_text.mood(value, folder),
                  lambda value: json.dumps(value).encode(),
                  ("emsync.interface.mood_editor",))  # fmt: skip
     dice = random.Random(1)
     yield Target("tokens", 0.05, [[dice.randrange(SIZE) for _ in range(200)]], _numbers,
-                 hostile.tokens, lambda numbers: json.dumps(numbers).encode(),
+                 hostile_text.tokens, lambda numbers: json.dumps(numbers).encode(),
                  ("emsync.music.transformer.tokens",))  # fmt: skip
+
+
+class _Late(BaseException):
+    """No `Exception`, lest it be taken for a fault of a file by what it interrupts."""
+
+
+@contextmanager
+def in_time(seconds: float) -> Iterator[None]:
+    """Raise `Wrong` in what takes longer. Only a main thread can be interrupted, by an alarm."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() != threading.main_thread():
+        yield
+        return
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        where = f" in {Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame else ""
+        raise _Late(f"it takes longer than the {seconds:g} s that are allowed{where}")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        # Again and again, for what Python calls by itself swallows all exceptions.
+        signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except _Late as late:
+        raise Wrong(str(late)) from None
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 @contextmanager
@@ -384,7 +415,7 @@ def fuzz(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; the exit status is 1 if anything was wrong."""
+    """Run the command line; return 1 if anything was wrong."""
     parser = argparse.ArgumentParser(prog="python -m trials.fuzz", description=__doc__)
     parser.add_argument("seconds", nargs="?", type=float, default=120.0, help="in all (120)")
     parser.add_argument("--seed", type=int, help="another one each time if none is given")

@@ -8,9 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from emsync.errors import ToolError
 from emsync.film.ffmpeg import ffmpeg_executable
-from trials.trial import NotHere
 
 TONE = 3100
 """Hz of the beep: 8 kHz sound still has it, and no instrument plays it as purely."""
@@ -127,16 +128,16 @@ class Recipe:
 
 
 def _option(name: str, arguments: str) -> str:
-    """What stands behind an option; empty where it is not given."""
+    """Return what stands behind an option; empty where it is not given."""
     words = arguments.split()
     return words[words.index(name) + 1] if name in words else ""
 
 
 def make(recipe: Recipe, folder: Path) -> Path:
-    """Make the film; its path in `folder`.
+    """Make the film in `folder` and return its path.
 
     Raises:
-        NotHere, subprocess.CalledProcessError: as `run`.
+        subprocess.CalledProcessError: FFmpeg fails.
     """
     path = folder / recipe.file
     width, height = recipe.size
@@ -173,15 +174,16 @@ def make(recipe: Recipe, folder: Path) -> Path:
 def run(arguments: Sequence[str]) -> None:
     """Run an FFmpeg that has the encoders that are named.
 
+    Without one the case is skipped.
+
     Raises:
-        NotHere: there is none.
         subprocess.CalledProcessError: it fails.
     """
     named = (behind for word, behind in pairwise(arguments) if word in ("-c:v", "-c:a"))
     try:
         executable = ffmpeg_executable([name for name in named if name != "copy"])
     except ToolError as problem:
-        raise NotHere(str(problem)) from problem
+        pytest.skip(str(problem))
     command = [executable, "-nostdin", "-v", "error", "-y", *arguments]
     subprocess.run(command, check=True, timeout=_MAKING_SECONDS, stdin=subprocess.DEVNULL)
 
@@ -200,7 +202,7 @@ def _sound(sound: Sound, seconds: float) -> list[str]:
 
 
 def _later(seconds: float) -> list[str]:
-    """Arguments that move the input behind them; a clock that is not named is not touched."""
+    """Return the arguments that move the input behind them; none for no delay."""
     return ["-itsoffset", str(seconds)] if seconds else []
 
 

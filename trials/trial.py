@@ -1,140 +1,132 @@
-"""One case of a trial, what came of it, and the table at the end."""
+"""Cases of trials as pytest runs them, and the command line that each kind has."""
 
 import argparse
-import shutil
-import signal
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
+from typing import Any
 
-from emsync.process.child import fault
+import pytest
 
-_AGAIN_SECONDS = 30.0
+TESTS = Path(__file__).resolve().parents[1] / "tests"
 
 
 class Wrong(AssertionError):
-    """What came is not what is promised. The message says in what way."""
+    """The result is not what is promised. The message says in what way."""
 
 
-class _Late(BaseException):
-    """No `Exception`, lest it be taken for a fault of a file by what it interrupts."""
+def case(name: str, tried: Any, seconds: float = 60.0, slow: bool = False) -> Any:
+    """Return one case for `pytest.mark.parametrize`.
 
-
-class NotHere(Exception):
-    """This machine cannot try it. The message says why."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One case.
-
-    Attributes:
-        name: short, unique among its kind.
-        run: tries it in an empty folder, which is removed afterwards. Returns in a few words what
-            came; raises `NotHere` or `Wrong`, and whatever else it raises is wrong as well.
-        seconds: longer must not pass.
-        slow: takes minutes; `make test` leaves it to the command.
+    Args:
+        name: short, unique among its kind; the test's id.
+        tried: what the test gets: mostly a function that tries it in an empty folder and returns
+            in a few words what came. It calls `pytest.skip` where this machine cannot try it;
+            whatever it raises else is wrong.
+        seconds: it must not take longer.
+        slow: `make test` leaves it to `make test-all` and to the command.
     """
-
-    name: str
-    run: Callable[[Path], str]
-    seconds: float = 60.0
-    slow: bool = False
+    # The clock runs for the case alone: what it shares with others may take long to start.
+    marks = [pytest.mark.timeout(seconds, func_only=True), *[pytest.mark.slow] * slow]
+    return pytest.param(tried, id=name, marks=marks)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What came of a trial: `outcome` in a few words; `problem` is empty if that is right, or if
-    this machine could not try it."""
+def main(kind: str, arguments: Sequence[str] | None = None) -> int:
+    """Try all cases of one kind or some, and print a line for each and the counts.
 
-    name: str
-    outcome: str
-    problem: str
-    seconds: float
-    tried: bool = True
-
-
-@contextmanager
-def in_time(seconds: float) -> Iterator[None]:
-    """Raise `Wrong` in what takes longer. Only a main thread can be interrupted, by an alarm."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() != threading.main_thread():
-        yield
-        return
-
-    def ring(number: int, frame: FrameType | None) -> None:
-        where = f" in {Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame else ""
-        raise _Late(f"it takes longer than the {seconds:g} s that are allowed{where}")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    try:
-        # Again and again, for what Python calls by itself swallows all exceptions.
-        signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-    except _Late as late:
-        raise Wrong(str(late)) from None
-    finally:
-        signal.signal(signal.SIGALRM, before)
-
-
-def judge(trial: Trial, folder: Path) -> Verdict:
-    """Try one case in a folder of its own inside `folder`."""
-    place = Path(tempfile.mkdtemp(prefix="trial-", dir=folder))
-    began = time.monotonic()
-    outcome = problem = ""
-    tried = True
-    try:
-        with in_time(trial.seconds):
-            outcome = trial.run(place)
-    except NotHere as why:
-        outcome, tried = str(why), False
-    except Wrong as wrong:
-        problem = str(wrong)
-    except Exception as error:
-        problem = fault(error)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-    seconds = time.monotonic() - began
-    if not problem and seconds > trial.seconds:
-        problem = f"it took {seconds:.0f} s, and {trial.seconds:.0f} s are allowed"
-    return Verdict(trial.name, outcome, problem, seconds, tried)
-
-
-def main(kind: str, trials: Sequence[Trial], arguments: Sequence[str] | None = None) -> int:
-    """The command line of one kind: try all or some, print a line each and the counts.
+    They are the tests marked `trial` in `tests/test_trials_KIND.py`, run with `--thorough`.
 
     Returns:
-        The exit status: 1 if any was wrong.
+        The exit status: 1 if any was wrong, 2 if no case has such a name.
     """
     parser = argparse.ArgumentParser(prog=f"python -m trials.{kind}")
     parser.add_argument("only", nargs="*", help="names, or parts of them; all if none is given")
     parser.add_argument("--list", action="store_true", help="print the names and try nothing")
     options = parser.parse_args(arguments)
-    chosen = [
-        one for one in trials if not options.only or any(word in one.name for word in options.only)
-    ]
-    if options.list or not chosen:
-        print("\n".join(one.name for one in chosen) or "No case has such a name.")
-        return 0 if chosen else 2
-    wrong = tried = 0
-    with tempfile.TemporaryDirectory(prefix=f"trials-{kind}-") as folder:
-        for trial in chosen:
-            verdict = judge(trial, Path(folder))
-            wrong += bool(verdict.problem)
-            tried += verdict.tried
-            mark = "WRONG" if verdict.problem else "right" if verdict.tried else "-----"
-            came = verdict.problem or verdict.outcome
-            print(f"{mark}  {verdict.seconds:6.1f} s  {verdict.name}: {came}", flush=True)
-    missing = len(chosen) - tried
-    print(
-        f"{kind}: {tried} tried, {tried - wrong} right, {wrong} wrong"
-        + (f", {missing} not to be tried here" if missing else "")
-    )
-    return int(wrong > 0)
+    table = _Table(kind, options.only)
+    # pytest's own lines say less about a case; of its output only errors while collecting are left.
+    command = ["-qq", "--no-header", "--no-summary", "--tb=no", "--thorough", "-m", "trial"]
+    command += ["-o", "addopts=--strict-markers", "-o", "console_output_style=classic"]
+    command += ["--collect-only"] * options.list
+    status = pytest.main([*command, str(TESTS / f"test_trials_{kind}.py")], plugins=[table])
+    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+        print("No case has such a name.")
+        return 2
+    if not options.list:
+        print(table.counts())
+    return int(status != pytest.ExitCode.OK)
+
+
+class _Table:
+    """Chooses cases by parts of their names, and prints what comes of each."""
+
+    def __init__(self, kind: str, only: Sequence[str]) -> None:
+        self._kind, self._only = kind, only
+        self._outcomes = {"right": 0, "WRONG": 0, "-----": 0}
+        self._mark = self._words = ""
+        self._seconds = 0.0
+
+    def counts(self) -> str:
+        """Return the last line: how many were tried, right and wrong."""
+        right, wrong, untried = self._outcomes.values()
+        return f"{self._kind}: {right + wrong} tried, {right} right, {wrong} wrong" + (
+            f", {untried} not to be tried here" if untried else ""
+        )
+
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """Keep the cases whose names have one of the given words."""
+        chosen = [
+            item
+            for item in items
+            if not self._only or any(word in _name(item.nodeid) for word in self._only)
+        ]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Print the names where nothing else is asked for."""
+        if session.config.option.collectonly:
+            print(*(_name(item.nodeid) for item in session.items), sep="\n")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Print why cases cannot even be read."""
+        if report.failed:
+            print(report.longreprtext)
+
+    def pytest_report_teststatus(self) -> tuple[str, str, str]:
+        """Keep pytest from printing a dot."""
+        return "", "", ""
+
+    def pytest_runtest_logstart(self) -> None:
+        """Begin a case."""
+        self._mark, self._words, self._seconds = "right", "", 0.0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note what came of setting a case up, of trying it, or of clearing up after it."""
+        self._seconds += report.duration
+        if report.failed:
+            self._mark = "WRONG"
+            self._words += report.longreprtext if report.when != "call" else _crash(report)
+        elif report.skipped and self._mark != "WRONG":
+            self._mark, self._words = "-----", report.longreprtext
+        elif report.when == "call":
+            self._words = str(dict(report.user_properties).get("outcome", ""))
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Print the line of a case."""
+        self._outcomes[self._mark] += 1
+        line = f"{self._mark}  {self._seconds:6.1f} s  {_name(nodeid)}: {self._words}"
+        print(line, flush=True)
+
+
+def _name(nodeid: str) -> str:
+    """Return the id of a parametrised test, which is the name of its case."""
+    return nodeid.partition("[")[2].removesuffix("]") or nodeid.rpartition("::")[2]
+
+
+def _crash(report: pytest.TestReport) -> str:
+    """Return the exception that ended a test, without what led to it."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    said = crash.message if crash else report.longreprtext
+    return str(said).removeprefix(f"{Wrong.__module__}.{Wrong.__name__}: ")
