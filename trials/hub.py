@@ -162,7 +162,7 @@ def pull_is_killed(place: Path) -> str:
         net.pause = 0.01
         file = weights.REGISTRY[NAME].files[0]
         code = (
-            "import sys; from emsync import weights; from emsync.weights.registry import *\n"
+            "from emsync.weights import store as weights; from emsync.weights.registry import *\n"
             f"weights.REGISTRY[{NAME!r}] = Weights({NAME!r}, '', '', '', '', (File('model.bin', "
             f"({net.url!r},), {file.bytes}, {file.sha256!r}),), (), 10)\n"
             f"weights.pull({NAME!r})"

@@ -248,10 +248,10 @@ def killed_fetching(place: Path) -> str:
 
 def killed_reading(place: Path) -> str:
     """Kill it while another process reads the text on the screen, in the middle of a picture."""
-    worker = place / "ocr_worker.py"
+    worker = place / "worker.py"
     worker.write_text(_READER)
     seen = place / "tmp"
-    return helper_outlives(_READ, str(place / "ocr.py"), lambda: any(seen.rglob("seen")), place)
+    return helper_outlives(_READ, str(place / "expert.py"), lambda: any(seen.rglob("seen")), place)
 
 
 def program_hangs_up(place: Path) -> str:

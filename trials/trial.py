@@ -42,25 +42,27 @@ def main(kind: str, arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("only", nargs="*", help="names, or parts of them; all if none is given")
     parser.add_argument("--list", action="store_true", help="print the names and try nothing")
     options = parser.parse_args(arguments)
-    table = _Table(kind, options.only)
+    table = _Table(kind, options.only, options.list)
     # pytest's own lines say less about a case; of its output only errors while collecting are left.
     command = ["-qq", "--no-header", "--no-summary", "--tb=no", "--thorough", "-m", "trial"]
     command += ["-o", "addopts=--strict-markers", "-o", "console_output_style=classic"]
-    command += ["--collect-only"] * options.list
     status = pytest.main([*command, str(TESTS / f"test_trials_{kind}.py")], plugins=[table])
-    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+    if not table.names:
         print("No case has such a name.")
         return 2
-    if not options.list:
-        print(table.counts())
+    if options.list:
+        return 0
+    print(table.counts())
     return int(status != pytest.ExitCode.OK)
 
 
 class _Table:
     """Chooses cases by parts of their names, and prints what comes of each."""
 
-    def __init__(self, kind: str, only: Sequence[str]) -> None:
-        self._kind, self._only = kind, only
+    def __init__(self, kind: str, only: Sequence[str], list_only: bool) -> None:
+        self.names: list[str] = []
+        """Of the chosen cases."""
+        self._kind, self._only, self._list_only = kind, only, list_only
         self._outcomes = {"right": 0, "WRONG": 0, "-----": 0}
         self._mark = self._words = ""
         self._seconds = 0.0
@@ -72,22 +74,19 @@ class _Table:
             f", {untried} not to be tried here" if untried else ""
         )
 
-    def pytest_collection_modifyitems(
-        self, config: pytest.Config, items: list[pytest.Item]
-    ) -> None:
-        """Keep the cases whose names have one of the given words."""
+    @pytest.hookimpl(trylast=True)  # pytest's own choice by marks comes first
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep the cases whose names have one of the given words; or print the names only."""
         chosen = [
             item
             for item in items
             if not self._only or any(word in _name(item.nodeid) for word in self._only)
         ]
-        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        self.names = [_name(item.nodeid) for item in chosen]
+        if self._list_only:
+            print(*self.names, sep="\n")
+            chosen = []
         items[:] = chosen
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Print the names where nothing else is asked for."""
-        if session.config.option.collectonly:
-            print(*(_name(item.nodeid) for item in session.items), sep="\n")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Print why cases cannot even be read."""
