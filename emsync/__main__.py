@@ -19,10 +19,10 @@ from emsync.settings import Settings
 from emsync.stages import STAGES
 
 if TYPE_CHECKING:
-    from emsync.emotion.mapping import Mood
-    from emsync.music.transformer.checkpoint import Checkpoint
+    from emsync.emotion.analysis import Analysis
+    from emsync.emotion.curve import MoodRequest
+    from emsync.music.composer import Composer
     from emsync.report.write import Recorded
-    from emsync.results import Analysis
 
 INTERRUPTED = 130
 _PARTIAL = (".emsync-", ".partial")
@@ -137,12 +137,14 @@ def _check_file(path: Path) -> bytes:
         raise EmsyncError(f"“{path}” cannot be read: {problem.strerror}.") from problem
 
 
-def _moods(options: argparse.Namespace) -> "tuple[Mood | None, tuple[tuple[float, Mood], ...]]":
-    """What --mood and --mood-at ask for."""
+def mood_request(options: argparse.Namespace) -> "MoodRequest":
+    """Return what --mood and --mood-at ask for."""
+    from emsync.emotion.curve import MoodRequest
     from emsync.emotion.mapping import Mood
 
     mood = None if options.mood is None else Mood(*options.mood)
-    return mood, tuple((at, Mood(*point)) for at, *point in sorted(options.mood_at))
+    changes = tuple((at, Mood(*point)) for at, *point in sorted(options.mood_at))
+    return MoodRequest(mood, changes=changes)
 
 
 def run(
@@ -164,14 +166,15 @@ def run(
     _check_files(settings)
     if "preset" in targets:
         write_preset(settings, targets.pop("preset"), allow_paths=True)
+    from emsync.emotion.curve import MoodRequest
     from emsync.emotion.features.panel import Panel, standard_experts
-    from emsync.music.transformer.checkpoint import load
+    from emsync.music.composer import open_composer
     from emsync.pipeline import analyse, score
     from emsync.report.write import write_report
     from emsync.sound.stems import write_stems
     from emsync.sound.synth import load_library
 
-    mood, changes = _moods(options)
+    request = mood_request(options)
     cancel = CancelToken()
     teller = _Teller(sys.stderr)
     tell = (lambda _: None) if options.quiet else teller
@@ -180,24 +183,27 @@ def run(
         with own_folder() as folder:
             load_library()
             if recorded is None:
-                checkpoint = load(options.weights)
+                composer = open_composer(settings.music.composer, options.weights)
                 # One film, one look: an expert's models go as soon as it has looked.
                 panel = Panel(standard_experts(), keep=False) if options.experts else None
                 analysis = analyse(options.film, settings, tell, cancel, panel)
             else:
-                checkpoint = load(options.weights or _recorded_weights(recorded))
-                analysis = _recorded_analysis(options.film, settings, recorded, checkpoint)
-                if mood or changes or settings.mood != recorded.settings.mood:
+                composer = open_composer(
+                    settings.music.composer, options.weights or _recorded_weights(recorded)
+                )
+                analysis = _recorded_analysis(options.film, settings, recorded, composer)
+                if request != MoodRequest() or settings.mood != recorded.settings.mood:
                     recorded = None  # from here on: another mood is asked for
+                else:
+                    request = MoodRequest(changes=recorded.curve)
             result = score(
                 analysis,
                 folder,
                 settings,
                 tell,
                 cancel,
-                checkpoint,
-                mood,
-                changes if recorded is None else recorded.curve,
+                composer,
+                request,
             )
             if recorded is not None:
                 asked = replace(result.piece, mood=recorded.mood, mood_given=recorded.mood_given)
@@ -236,11 +242,10 @@ def run(
 
 def _recorded_weights(recorded: "Recorded") -> Path:
     """The folder of the generator that a report names, if it comes with EMSYNC."""
-    from emsync.music.transformer.checkpoint import SHIPPED
+    from emsync.music.composer import weights_folder
 
-    for folder in SHIPPED.iterdir():
-        if folder.name == recorded.weights:
-            return folder
+    if folder := weights_folder(recorded.settings.music.composer, recorded.weights):
+        return folder
     raise EmsyncError(
         f"The piece was composed with the weights “{recorded.weights}”, which do not come with "
         "EMSYNC. Name their folder with --weights."
@@ -248,11 +253,10 @@ def _recorded_weights(recorded: "Recorded") -> Path:
 
 
 def _recorded_analysis(
-    film: Path, settings: Settings, recorded: "Recorded", checkpoint: "Checkpoint"
+    film: Path, settings: Settings, recorded: "Recorded", composer: "Composer"
 ) -> "Analysis":
     """The film as it was read for the report; what is not as it was then is said."""
     from emsync.film.examine import probe
-    from emsync.music.judging.emotion_regressor import load_regressor
 
     if recorded.primer is not None and settings.music.primer is None:
         raise EmsyncError(
@@ -265,9 +269,7 @@ def _recorded_analysis(
             "that file is. Name it with --theme."
         )
     analysis = recorded.analysis(probe(film, settings.limits))
-    for sentence in recorded.differences(
-        analysis.film, settings, checkpoint.sha256, load_regressor().sha256
-    ):
+    for sentence in recorded.differences(analysis.film, settings, composer.weights):
         print(f"emsync: not as in the report: {sentence}", file=sys.stderr)
     return analysis
 
@@ -287,15 +289,15 @@ def run_batch(options: argparse.Namespace, standard: Settings) -> int:
                 f"{options.save_preset} exists already. Choose another name, or add --overwrite."
             )
         write_preset(settings, options.save_preset, allow_paths=True)
-    from emsync.batch.films import Order, films_in, score_films, table, write_table
+    from emsync.batch.films import BatchRequest, films_in, score_films, table, write_table
     from emsync.emotion.features.panel import Panel, standard_experts
-    from emsync.music.transformer.checkpoint import load
+    from emsync.music.composer import open_composer
     from emsync.sound.synth import load_library
 
     films = films_in(options.folder, options.output)
-    order = Order(settings, *_moods(options), options.stems, options.overwrite)
+    request = BatchRequest(settings, mood_request(options), options.stems, options.overwrite)
     load_library()
-    checkpoint = load(options.weights)
+    composer = open_composer(settings.music.composer, options.weights)
     panel = Panel(standard_experts()) if options.experts else None
     teller = _Teller(sys.stderr)
 
@@ -307,7 +309,7 @@ def run_batch(options: argparse.Namespace, standard: Settings) -> int:
     tell = (lambda _: None) if options.quiet else teller
     try:
         rows = score_films(
-            films, options.output, order, checkpoint, panel, announce, tell, CancelToken()
+            films, options.output, request, composer, panel, announce, tell, CancelToken()
         )
     finally:
         if not options.quiet:

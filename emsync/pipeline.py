@@ -8,7 +8,7 @@ turned; `perform` plays a piece, as often as the sound is changed; `score` does 
 
 import errno
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,28 +16,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emsync.emotion.analysis import Analysis
 from emsync.emotion.classifiers.read import read_emotion
-from emsync.emotion.curve import MoodCurve, scene_curve
+from emsync.emotion.curve import MoodRequest, draw_curve, draw_mood
 from emsync.emotion.features.cues import CueAccumulator
 from emsync.emotion.features.panel import Panel
-from emsync.emotion.mapping import Mood, mood_of
 from emsync.errors import EmsyncError, ToolError
 from emsync.film.examine import probe
 from emsync.film.footage import SOUND_RATE, Footage, StillCollector, pictures_of
 from emsync.film.frames import iter_audio, read_audio, stream_frames
 from emsync.film.scenes import CutDetector
 from emsync.film.speech import VoiceDetector
-from emsync.process.gpu import GPU_FULL, free_gpu, gpu_is_full
 from emsync.progress import CancelToken, ProgressCallback
-from emsync.results import Analysis, Piece, Result
+from emsync.results import Piece, Result
 from emsync.settings import Settings, SoundSettings
 from emsync.stages import StageClock, TimeLimits, bounded
 
 if TYPE_CHECKING:
-    import torch
-
-    from emsync.music.composition import Composition
-    from emsync.music.transformer.checkpoint import Checkpoint
+    from emsync.music.composer import Composer, Sketch
 
 log = logging.getLogger(__name__)
 
@@ -116,51 +112,14 @@ def analyse(
     return Analysis(film, detector.cuts, reading, clock.seconds, pictures)
 
 
-def draw_mood(analysis: Analysis, settings: Settings) -> Mood:
-    """The mood that the settings make of a reading (thesis 6.1)."""
-    return mood_of(analysis.reading.probabilities, settings.mood, _generator(settings))
-
-
-def draw_curve(
-    analysis: Analysis,
-    settings: Settings,
-    mood: Mood | None = None,
-    changes: Sequence[tuple[float, Mood]] = (),
-) -> MoodCurve:
-    """The moods to compose for, over the film.
-
-    Args:
-        analysis: of the film.
-        settings: whether the scenes are followed.
-        mood: throughout, instead of the film's own.
-        changes: (seconds, mood) ascending: the caller's, each from there on; scenes are not
-            followed then.
-    """
-    if changes and changes[0][0] == 0:
-        return MoodCurve(*zip(*changes, strict=True))
-    base = draw_mood(analysis, settings) if mood is None else mood
-    if changes or mood is not None or settings.mood.curve == "constant":
-        return MoodCurve(*zip((0.0, base), *changes, strict=True))
-    return scene_curve(analysis.reading.scenes, settings.mood, _generator(settings))
-
-
-def _generator(settings: Settings) -> "torch.Generator | None":
-    if settings.mood.mode == "mean":
-        return None
-    import torch
-
-    return torch.Generator().manual_seed(settings.seed)
-
-
 def compose_pieces(
     analysis: Analysis,
     settings: Settings,
     tell: ProgressCallback,
     cancel: CancelToken,
-    checkpoint: "Checkpoint | None" = None,
-    mood: Mood | None = None,
-    changes: Sequence[tuple[float, Mood]] = (),
-    sketch: "Callable[[tuple[int, ...], str], None] | None" = None,
+    composer: "Composer | None" = None,
+    request: MoodRequest = MoodRequest(),  # noqa: B008 (frozen)
+    sketch: "Sketch | None" = None,
     limits: TimeLimits | None = None,
 ) -> tuple[Piece, ...]:
     """Compose for an analysed film: as many candidates as the settings ask for, the best first.
@@ -170,31 +129,29 @@ def compose_pieces(
         settings: all knobs.
         tell: receives the progress.
         cancel: stops within a token.
-        checkpoint: the generator; the shipped one is loaded when it is None.
-        mood: composed for instead of the film's own mood.
-        changes: (seconds, mood) ascending: from there on another mood, whatever the film's scenes.
-        sketch: told the tokens so far of a piece that is being drawn, and what is under way.
+        composer: the one that the settings name, if it is loaded already.
+        request: the mood to compose for, where it is not the film's own.
+        sketch: shown the music while it is written.
         limits: what each stage may take; None for the usual times.
 
-    A generator on a GPU whose memory is full stays there for the next piece; a copy of it on the
-    CPU begins this one anew, and the piece has a remark then.
-
     Raises:
-        EmsyncError: a change of mood is asked for after the film's end.
+        EmsyncError: a change of mood is asked for after the film's end, or what the composer
+            cannot be asked for.
         WeightsError, SoundError: something that is needed, here or to play it, is missing.
         TooLong: it took longer than it may.
         Cancelled: the owner asked to stop.
     """
-    from emsync.music.transformer.checkpoint import load
-    from emsync.music.transformer.compose import compose_all
+    from emsync.music.composer import Commission, check_obeyed, open_composer
     from emsync.sound.synth import find_soundfont, load_library
 
+    settings = request.in_settings(settings)
     seconds = float(analysis.film.duration)
-    if changes and changes[-1][0] >= seconds:
+    if request.changes and request.changes[-1][0] >= seconds:
         raise EmsyncError(
-            f"A mood is asked for from {changes[-1][0]:g} s on, but the film lasts only "
+            f"A mood is asked for from {request.changes[-1][0]:g} s on, but the film lasts only "
             f"{seconds:.2f} s. Give an earlier moment."
         )
+    check_obeyed(settings.music)
     clock = StageClock(tell)
     clock.film_seconds = seconds
     clock.learn(analysis.seconds)
@@ -202,45 +159,19 @@ def compose_pieces(
     load_library()
     if settings.sound.soundfont is None:
         find_soundfont()
-    generator = checkpoint or load()
-    given = mood is not None or bool(changes and changes[0][0] == 0)
+    composer = composer or open_composer(settings.music.composer)
     with clock.stage("compose") as advance:
-        curve = draw_curve(analysis, settings, mood, changes)
+        curve = draw_curve(analysis.reading, settings, request)
+        commission = Commission(analysis, curve, analysis.boundaries, settings.music, settings.seed)
         token = bounded(cancel, "compose", seconds, limits)
-
-        def compose(generator: "Checkpoint") -> "tuple[Composition, ...]":
-            return compose_all(
-                generator,
-                curve,
-                analysis.boundaries,
-                seconds,
-                settings.music,
-                settings.seed,
-                token,
-                advance,
-                sketch,
-            )
-
-        compositions: tuple[Composition, ...] = ()
-        try:
-            compositions = compose(generator)
-        except Exception as error:
-            if not (gpu_is_full(error) and generator.device == "cuda"):
-                raise
-            log.warning("the GPU's memory is full, the piece is composed on the CPU: %s", error)
-        if not compositions:  # the error is gone by now, and with it what it held on the GPU
-            free_gpu()
-            compositions = tuple(
-                replace(one, remarks=(*one.remarks, f"Composed on the CPU: {GPU_FULL}."))
-                for one in compose(generator.on_cpu())
-            )
-    first = curve.moods[0] if given else draw_mood(analysis, settings)
+        compositions = composer.compose(commission, advance, token, sketch)
+    first = curve.moods[0] if request.is_given else draw_mood(analysis.reading, settings)
     return tuple(
         Piece(
             analysis,
             replace(settings, music=replace(settings.music, keep=composition.keep)),
             first,
-            given,
+            request.is_given,
             curve,
             composition,
             clock.seconds,
@@ -349,10 +280,9 @@ def score(
     settings: Settings,
     tell: ProgressCallback,
     cancel: CancelToken,
-    checkpoint: "Checkpoint | None" = None,
-    mood: Mood | None = None,
-    changes: Sequence[tuple[float, Mood]] = (),
+    composer: "Composer | None" = None,
+    request: MoodRequest = MoodRequest(),  # noqa: B008 (frozen)
 ) -> Result:
-    """`compose_pieces`, of which the best is performed; arguments and errors as for both."""
-    pieces = compose_pieces(analysis, settings, tell, cancel, checkpoint, mood, changes)
+    """Perform the best of `compose_pieces`; arguments and errors as for both."""
+    pieces = compose_pieces(analysis, settings, tell, cancel, composer, request)
     return perform(pieces[0], folder, settings.sound, tell, cancel)

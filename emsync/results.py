@@ -4,35 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emsync.emotion.analysis import Analysis
 from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
-from emsync.emotion.reading import EmotionReading
-from emsync.film.examine import Film
-from emsync.film.footage import Still, Stretch
-from emsync.film.scenes import Cut
+from emsync.film.footage import Stretch
 from emsync.settings import Settings
 
 if TYPE_CHECKING:
     from emsync.music.composition import Composition
     from emsync.sound.mux import MuxReport
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """All that is known of a film before a note is written."""
-
-    film: Film
-    cuts: tuple[Cut, ...]
-    reading: EmotionReading
-    seconds: dict[str, float]
-    """Wall time of each stage."""
-    pictures: tuple[Still, ...] = ()
-    """A small one of each scene, to show; none where the reading is out of a report."""
-
-    @property
-    def boundaries(self) -> tuple[float, ...]:
-        """Kept cuts, in seconds: where strong chords are wanted."""
-        return tuple(float(cut.time) for cut in self.cuts if cut.kept)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ MoodMode = Literal["mean", "draw"]
 CurveMode = Literal["constant", "scenes"]
 UndecidedMode = Literal["neutral", "mean"]
 Device = Literal["auto", "cpu", "cuda"]
+ComposerName = Literal["emsync"]
 ComposingMethod = Literal["planned", "free"]
 MetreChoice = Literal["auto", "4/4", "3/4", "6/8"]
 Tonic = Literal["auto", "C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"]
@@ -136,6 +137,8 @@ class QualityLimits:
 class MusicSettings:
     """Boundary conditioning and sampling (thesis 4.2, Algorithm 1; published code)."""
 
+    composer: ComposerName = "emsync"
+    """Which of `emsync.music.composer.COMPOSERS` writes the piece."""
     method: ComposingMethod = "planned"
     """"planned": a plan of chords and form is written first, the notes are drawn on a beat grid,
     and grid time is stretched to the hit points. "free": Algorithm 1, token by token. Ours."""

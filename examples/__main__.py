@@ -26,7 +26,7 @@ from emsync.progress import CancelToken, silent
 from emsync.settings import Settings, SoundSettings
 
 if TYPE_CHECKING:
-    from emsync.pipeline import Analysis
+    from emsync.emotion.analysis import Analysis
 
 EXAMPLES_FOLDER = Path(__file__).resolve().parent
 

@@ -16,16 +16,7 @@ from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
 from emsync.errors import Cancelled, EmsyncError, WeightsError
 from emsync.evaluation.alignment import adherence
-from emsync.music.composition import (
-    CHORD_VELOCITY,
-    SEED_STEP,
-    VELOCITY,
-    BoundaryScore,
-    Composition,
-    beat_ticks,
-    notes_of,
-    score_of,
-)
+from emsync.music.composition import CHORD_VELOCITY, SEED_STEP, VELOCITY, BoundaryScore, Composition
 from emsync.music.judging.emotion_regressor import load_regressor
 from emsync.music.midi import write_midi
 from emsync.music.notes import GROUPS, HIGHEST_PITCH, LOWEST_PITCH, TICK_SECONDS, Note
@@ -58,6 +49,7 @@ from emsync.music.transformer.rows import (
     Hit,
     Row,
 )
+from emsync.music.transformer.scoring import beat_ticks, notes_of, score_of
 from emsync.music.transformer.tokens import decode
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import MusicSettings, QualityLimits
@@ -530,7 +522,7 @@ def timeless(piece: Composition) -> Composition:
 def test_every_candidate_is_a_piece_and_can_be_had_again() -> None:
     pieces = every(9.0, candidates=3, redraws=0)
     candidates = pieces[0].candidates
-    assert len(pieces) == len(candidates) == len({piece.tokens for piece in pieces}) == 3
+    assert len(pieces) == len(candidates) == len({piece.written for piece in pieces}) == 3
     ranks = [(candidates[piece.kept].rank, piece.kept) for piece in pieces]
     assert ranks == sorted(ranks) and ranks[0][0] < ranks[2][0], "of equals the first drawn"
     assert {piece.kept for piece in pieces} == {0, 1, 2}
@@ -563,7 +555,7 @@ def test_of_all_rounds_only_the_best_are_handed_over(monkeypatch: pytest.MonkeyP
     third, also = made(3)
     assert third.kept == 2 and third.keep == 3 and len(third.faults) == 3
     assert also == best
-    assert len({piece.tokens for piece in (best, second, third)}) == 3
+    assert len({piece.written for piece in (best, second, third)}) == 3
 
 
 def test_a_candidate_that_was_not_drawn_is_told_about(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -599,7 +591,7 @@ def test_the_music_is_shown_round_by_round_and_is_the_same() -> None:
     written = [len(tokens) for tokens in of[WRITING][:3]]
     assert written == [written[0] + i * DRAWS_PER_SKETCH for i in range(3)]
     for stage, number in ((WRITING, 1), (AGAIN, 3)):
-        first = made(replace(music, keep=number))[0].tokens
+        first = made(replace(music, keep=number))[0].written
         own = [tokens for tokens in of[stage] if tokens == first[: len(tokens)]]
         begun = len(of[stage][0]) - 1
         assert len(own) == math.ceil((len(first) - begun) / DRAWS_PER_SKETCH)
@@ -613,7 +605,7 @@ def test_the_untold_twin_is_composed_for_the_first_alone() -> None:
     first, second = every(9.0, candidates=2, redraws=0, compare_untold=True)
     assert first.score_without is not None and second.score_without is None
     (again, _) = every(9.0, candidates=2, redraws=0, compare_untold=True, keep=second.kept + 1)
-    assert again.tokens == second.tokens and again.score_without is not None
+    assert again.written == second.written and again.score_without is not None
 
 
 def test_the_untold_twin_is_composed_only_on_request(shipped: Checkpoint) -> None:
@@ -622,7 +614,7 @@ def test_the_untold_twin_is_composed_only_on_request(shipped: Checkpoint) -> Non
     )
     assert plain.score_without is None
     assert compared.score_without is not None and compared.score_without.boundaries == 1
-    assert compared.tokens == plain.tokens
+    assert compared.written == plain.written
 
 
 def test_a_curve_is_composed_for_and_listened_for_stretch_by_stretch(shipped: Checkpoint) -> None:

@@ -11,10 +11,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync.emotion.curve import LEAST_CHANGE, SHORTEST_STRETCH, MoodCurve, scene_curve
+from emsync.emotion.analysis import Analysis
+from emsync.emotion.curve import (
+    LEAST_CHANGE,
+    SHORTEST_STRETCH,
+    MoodCurve,
+    MoodRequest,
+    draw_curve,
+    draw_mood,
+    scene_curve,
+)
 from emsync.emotion.mapping import Mood, mood_of
 from emsync.emotion.reading import EMOTIONS, SceneReading
-from emsync.pipeline import Analysis, analyse, draw_curve, draw_mood
+from emsync.pipeline import analyse
 from emsync.progress import CancelToken, silent
 from emsync.settings import MoodSettings, Settings
 
@@ -124,33 +133,39 @@ def landscapes() -> Analysis:
 def test_the_example_film_changes_with_its_scenes(landscapes: Analysis) -> None:
     """By day and by night: the night is the least pleasant stretch."""
     follow = Settings(mood=MoodSettings(curve="scenes"))
-    curve = draw_curve(landscapes, follow)
+    curve = draw_curve(landscapes.reading, follow)
     assert set(curve.starts[1:]) <= set(landscapes.boundaries) and len(curve.starts) > 1
     valences = {start: mood.valence for start, mood in zip(curve.starts, curve.moods, strict=True)}
     night = 28.0
     (dark,) = (mood for start, end, mood in curve.stretches(52.0) if start <= night < end)
     assert dark.valence == min(valences.values())
-    assert draw_curve(landscapes, Settings()) == MoodCurve.constant(
-        draw_mood(landscapes, Settings())
+    assert draw_curve(landscapes.reading, Settings()) == MoodCurve.constant(
+        draw_mood(landscapes.reading, Settings())
     )
 
 
 def test_what_the_caller_asks_for_goes_before_the_film(landscapes: Analysis) -> None:
     follow = Settings(mood=MoodSettings(curve="scenes"))
+    reading = landscapes.reading
     own, later = Mood(0.5, -0.5), Mood(-0.5, 0.5)
-    film = draw_mood(landscapes, follow)
-    assert draw_curve(landscapes, follow, own) == MoodCurve.constant(own)
-    assert draw_curve(landscapes, follow, own, [(20.0, later)]) == MoodCurve(
+    film = draw_mood(reading, follow)
+    assert draw_curve(reading, follow, MoodRequest(own)) == MoodCurve.constant(own)
+    assert draw_curve(reading, follow, MoodRequest(own, changes=((20.0, later),))) == MoodCurve(
         (0.0, 20.0), (own, later)
     )
-    assert draw_curve(landscapes, follow, None, [(20.0, later)]).moods == (film, later)
-    assert draw_curve(landscapes, follow, None, [(0.0, own), (9.0, later)]).moods == (own, later)
+    assert draw_curve(reading, follow, MoodRequest(changes=((20.0, later),))).moods == (film, later)
+    assert draw_curve(reading, follow, MoodRequest(changes=((0.0, own), (9.0, later)))).moods == (
+        own,
+        later,
+    )
 
 
 def test_a_draw_can_be_repeated(landscapes: Analysis) -> None:
     drawn = Settings(mood=MoodSettings(curve="scenes", mode="draw"), seed=4)
-    assert draw_curve(landscapes, drawn) == draw_curve(landscapes, drawn)
-    assert draw_curve(landscapes, drawn) != draw_curve(landscapes, replace(drawn, seed=5))
+    assert draw_curve(landscapes.reading, drawn) == draw_curve(landscapes.reading, drawn)
+    assert draw_curve(landscapes.reading, drawn) != draw_curve(
+        landscapes.reading, replace(drawn, seed=5)
+    )
     generator = torch.Generator().manual_seed(4)
     same = scene_curve(landscapes.reading.scenes, drawn.mood, generator)
-    assert draw_curve(landscapes, drawn) == same
+    assert draw_curve(landscapes.reading, drawn) == same

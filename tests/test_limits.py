@@ -17,6 +17,7 @@ import pytest
 from conftest import Films
 from gradio.state_holder import StateHolder
 
+from emsync.emotion.curve import MoodRequest
 from emsync.errors import Cancelled, EmsyncError, ToolError, TooLong
 from emsync.film.examine import probe
 from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments, threads
@@ -31,7 +32,6 @@ from emsync.interface.disk_quota import (
     version_bytes,
 )
 from emsync.interface.layout import build
-from emsync.interface.mood_editor import Wish
 from emsync.interface.states import States
 from emsync.interface.store import Job, Version
 from emsync.interface.studio import Studio
@@ -43,7 +43,7 @@ from emsync.progress import CancelToken, silent
 from emsync.settings import ExpertSettings, FilmLimits, Settings
 from emsync.stages import BUNDLE, STAGES, allowed_seconds, bounded, time_limits
 
-FILMS_OWN = Wish(None, False, ())
+FILMS_OWN = MoodRequest(None, False, ())
 ENDED = 2**22 + 1
 """No process has this number: it is beyond the largest that Linux gives."""
 

@@ -14,15 +14,14 @@ from browsing import Page, open_page, wait_for
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync.emotion.curve import MoodCurve
+from emsync.emotion.curve import MoodCurve, MoodRequest
 from emsync.emotion.mapping import Mood, nearest_category, scaled_categories
 from emsync.errors import EmsyncError
 from emsync.interface.mood_editor import (
     MOST_SCENES,
-    Wish,
     fresh,
     mood_editor,
-    wish_of,
+    request_of,
     with_reading,
     without_film,
 )
@@ -56,23 +55,23 @@ def moved(moods: dict[int, tuple[float, float]], **changed: Any) -> dict[str, An
 
 
 def test_each_mode_asks_for_what_it_shows() -> None:
-    assert wish_of(fresh(SETTINGS)) == Wish(None, False, ())
-    assert wish_of(read()) == Wish(None, False, ())
-    assert wish_of(read(mode="own", own=[-0.5, 1])) == Wish(Mood(-0.5, 1.0), False, ())
-    assert wish_of(fresh(SETTINGS) | {"mode": "scenes"}) == Wish(None, True, ())
-    assert wish_of(read(mode="scenes")) == Wish(None, True, ())
+    assert request_of(fresh(SETTINGS)) == MoodRequest(None, False, ())
+    assert request_of(read()) == MoodRequest(None, False, ())
+    assert request_of(read(mode="own", own=[-0.5, 1])) == MoodRequest(Mood(-0.5, 1.0), False, ())
+    assert request_of(fresh(SETTINGS) | {"mode": "scenes"}) == MoodRequest(None, True, ())
+    assert request_of(read(mode="scenes")) == MoodRequest(None, True, ())
 
 
 def test_moved_scenes_become_changes_and_equal_neighbours_one() -> None:
-    assert wish_of(moved({1: (0.2, 0.5)})) == Wish(
+    assert request_of(moved({1: (0.2, 0.5)})) == MoodRequest(
         None, False, ((0.0, Mood(0.2, 0.5)), (20.0, Mood(0.52, -0.4)), (31.2, Mood(-0.1, -0.6)))
     )
     everywhere = moved(dict.fromkeys(range(4), (0.7, 0.7)))
-    assert wish_of(everywhere) == Wish(None, False, ((0.0, Mood(0.7, 0.7)),))
+    assert request_of(everywhere) == MoodRequest(None, False, ((0.0, Mood(0.7, 0.7)),))
 
 
 def test_other_modes_ignore_moved_scenes() -> None:
-    assert wish_of(moved({1: (1.0, 1.0)}) | {"mode": "film"}) == Wish(None, False, ())
+    assert request_of(moved({1: (1.0, 1.0)}) | {"mode": "film"}) == MoodRequest(None, False, ())
 
 
 # What a reading changes ----------------------------------------------------------------------
@@ -107,23 +106,23 @@ def test_another_film_is_shown_as_it_was_read() -> None:
         moved({0: (0.9, 0.9)}, own=[0.1, 0.2]), Mood(0.0, 0.5), OTHER_SCENES, SETTINGS
     )
     assert value["own"] == [0.0, 0.5]
-    assert wish_of(value) == Wish(None, True, ())
+    assert request_of(value) == MoodRequest(None, True, ())
 
 
 def test_the_mood_that_was_asked_for_stays_where_it_was_asked_for() -> None:
     for before in (fresh(SETTINGS), read()):
         value = before | {"mode": "own", "own": [0.0, 0.0]}
         after = with_reading(value, Mood(0.0, 0.5), OTHER_SCENES, SETTINGS)
-        assert wish_of(after) == Wish(Mood(0.0, 0.0), False, ())
+        assert request_of(after) == MoodRequest(Mood(0.0, 0.0), False, ())
 
 
 def test_without_its_film_the_editor_forgets_scenes_but_not_what_is_asked_for() -> None:
     value = without_film(moved({0: (0.9, 0.9)}, edits=4), SETTINGS)
-    assert wish_of(value) == Wish(None, True, ())
+    assert request_of(value) == MoodRequest(None, True, ())
     assert (value["film"], value["seconds"], value["own"]) == (None, None, [0.0, 0.0])
     assert value["edits"] == 4
     kept = without_film(read(mode="own", own=[0.1, 0.2]), SETTINGS)
-    assert wish_of(kept) == Wish(Mood(0.1, 0.2), False, ())
+    assert request_of(kept) == MoodRequest(Mood(0.1, 0.2), False, ())
 
 
 def test_scenes_that_tile_no_film_are_refused() -> None:
@@ -157,9 +156,9 @@ def test_whatever_is_edited_can_be_composed_for(
     by_hand = data.draw(st.dictionaries(st.integers(0, len(scenes) - 1), moods))
     for index, mood in by_hand.items():
         value["scenes"][index]["mood"] = [mood.valence, mood.arousal]
-    wish = wish_of(value)
-    if wish.changes:
-        starts, wished = zip(*wish.changes, strict=True)
+    request = request_of(value)
+    if request.changes:
+        starts, wished = zip(*request.changes, strict=True)
         curve = MoodCurve(starts, wished)
         assert all(a != b for a, b in pairwise(wished))
         shown = [Mood(*scene["mood"]) for scene in value["scenes"]]
@@ -169,7 +168,7 @@ def test_whatever_is_edited_can_be_composed_for(
         ]
         assert [held[-1] for held in asked] == shown
     # The same film again: nothing is lost.
-    assert wish_of(with_reading(value, film, scenes, SETTINGS)) == wish
+    assert request_of(with_reading(value, film, scenes, SETTINGS)) == request
 
 
 junk = st.recursive(
@@ -184,7 +183,7 @@ junk = st.recursive(
 @given(junk)
 def test_rubbish_is_refused_with_a_sentence(value: Any) -> None:
     with pytest.raises(EmsyncError, match=r"\.$"):
-        wish_of(value)
+        request_of(value)
 
 
 @given(st.data())
@@ -195,13 +194,13 @@ def test_a_value_with_rubbish_in_it_is_refused_or_can_be_composed_for(data: st.D
         holder, key = data.draw(st.sampled_from(places))
         holder[key] = data.draw(junk)
     try:
-        wish = wish_of(value)
+        request = request_of(value)
         after = with_reading(value, FILM, SCENES, SETTINGS)
     except EmsyncError:
         return
-    if wish.changes:
-        MoodCurve(*zip(*wish.changes, strict=True))
-    wish_of(after)
+    if request.changes:
+        MoodCurve(*zip(*request.changes, strict=True))
+    request_of(after)
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -244,7 +243,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 def test_what_the_editor_cannot_have_made_is_refused(changed: dict[str, Any]) -> None:
     value = read() | changed
     with pytest.raises(EmsyncError):
-        wish_of(value)
+        request_of(value)
     with pytest.raises(EmsyncError):
         with_reading(value, FILM, SCENES, SETTINGS)
 
@@ -318,8 +317,8 @@ class Editor:
         wait_for(lambda: len(self.served.values) > before, 20)
         return self.served.values[-1]
 
-    def wish(self) -> Wish:
-        return wish_of(self.value())
+    def request(self) -> MoodRequest:
+        return request_of(self.value())
 
     def place(self, valence: float, arousal: float) -> tuple[float, float]:
         """Where a mood lies on the pad, in pixels of the window."""
@@ -371,30 +370,30 @@ def near(mood: Mood, valence: float, arousal: float, by: float = 0.02) -> bool:
 
 def test_a_mood_arrives_as_it_was_dragged_and_is_told_once(served: Served, browser: Any) -> None:
     with opened(browser, served) as editor:
-        assert editor.wish() == Wish(None, False, ())
+        assert editor.request() == MoodRequest(None, False, ())
         assert not editor.point.is_visible()
         editor.choose("Your own")
         editor.has_told(1)
         # Taken hold of beside its middle, it does not jump there.
         start, end = editor.place(0.03, 0.03), editor.place(-0.57, 0.43)
         editor.drag(start, end)
-        wish = editor.wish()
-        assert wish.mood is not None
-        assert near(wish.mood, -0.6, 0.4), wish
+        request = editor.request()
+        assert request.mood is not None
+        assert near(request.mood, -0.6, 0.4), request
         editor.has_told(2)
         assert served.inputs[-1]["own"] == served.values[-1]["own"]
-        nearest = nearest_category(wish.mood, SETTINGS)
+        nearest = nearest_category(request.mood, SETTINGS)
         assert re.fullmatch(
             rf"Valence −0\.\d\d \(unpleasant\), arousal \+0\.\d\d \(excited\): "
             rf"nearest to {nearest}\.",
             editor.told(),
         )
         editor.page.mouse.click(*editor.place(0.5, -0.9))
-        wish = editor.wish()
-        assert wish.mood is not None
-        assert near(wish.mood, 0.5, -0.9), wish
+        request = editor.request()
+        assert request.mood is not None
+        assert near(request.mood, 0.5, -0.9), request
         editor.drag(editor.place(0.5, -0.9), (0.0, 0.0))
-        assert editor.wish().mood == Mood(-1.0, 1.0)
+        assert editor.request().mood == Mood(-1.0, 1.0)
 
 
 def test_the_point_obeys_the_arrow_keys(served: Served, browser: Any) -> None:
@@ -412,7 +411,7 @@ def test_the_point_obeys_the_arrow_keys(served: Served, browser: Any) -> None:
         assert ring.evaluate("ring => getComputedStyle(ring).stroke") != "none"
         for _ in range(25):
             editor.page.keyboard.press("ArrowLeft")
-        assert editor.wish().mood == Mood(-1.0, 0.04)
+        assert editor.request().mood == Mood(-1.0, 0.04)
 
 
 def test_numbers_can_be_typed_and_stay_in_range(served: Served, browser: Any) -> None:
@@ -427,10 +426,10 @@ def test_numbers_can_be_typed_and_stay_in_range(served: Served, browser: Any) ->
         assert "Valence −0.37" in editor.told()
         assert len(served.inputs) <= 1
         arousal.fill("7")
-        assert editor.wish().mood == Mood(-0.37, 1.0)
+        assert editor.request().mood == Mood(-0.37, 1.0)
         assert arousal.input_value() == "1.00"
         valence.fill("")
-        assert editor.wish().mood == Mood(-0.37, 1.0)
+        assert editor.request().mood == Mood(-0.37, 1.0)
         assert valence.input_value() == "-0.37"
 
 
@@ -443,7 +442,7 @@ def test_an_emotion_can_be_chosen_by_its_word(served: Served, browser: Any) -> N
             button.click()
             assert button.get_attribute("aria-pressed") == "true"
             assert f"nearest to {category.emotion}." in editor.told()
-        mood = editor.wish().mood
+        mood = editor.request().mood
         assert mood is not None
         assert near(mood, category.valence_mean, category.arousal_mean, 1e-5)
 
@@ -453,12 +452,12 @@ def test_the_scenes_are_known_once_the_film_is(served: Served, browser: Any) -> 
         editor.choose("By scene")
         assert "once the film has been looked at" in editor.here.inner_text()
         assert not editor.chart.is_visible()
-        assert editor.wish() == Wish(None, True, ())
+        assert editor.request() == MoodRequest(None, True, ())
         editor.look_at_film()
         # The mode that was chosen is still chosen.
         assert editor.here.get_by_role("radio", name="By scene").is_checked()
         assert "Scene 1 of 4, 0:00–0:12" in editor.here.inner_text()
-        assert editor.wish() == Wish(None, True, ())
+        assert editor.request() == MoodRequest(None, True, ())
         editor.choose("The film’s")
         assert editor.told().startswith(
             "The film’s own mood. Valence +0.31 (pleasant), arousal −0."
@@ -477,20 +476,20 @@ def test_a_step_of_the_curve_can_be_dragged_and_put_back(served: Served, browser
         editor.drag((across, up), (across + 60, up - 0.2 * plane["height"]))
         # What appears after an edit does not push the curve away from under the pointer.
         assert editor.chart.bounding_box() == stood
-        wish = editor.wish()
+        request = editor.request()
         editor.has_told(2)
-        assert [start for start, _ in wish.changes] == [0.0, 12.4, 20.0, 31.2]
-        moods = [mood for _, mood in wish.changes]
+        assert [start for start, _ in request.changes] == [0.0, 12.4, 20.0, 31.2]
+        moods = [mood for _, mood in request.changes]
         assert [moods[0], *moods[2:]] == [scene[2] for scene in (SCENES[0], *SCENES[2:])]
         assert moods[1].valence == -0.41
         assert abs(moods[1].arousal - 0.73) <= 0.02
         assert "Scene 2 of 4, 0:12–0:20, by hand" in editor.here.inner_text()
         editor.press("Back to the scene’s own")
-        assert editor.wish() == Wish(None, True, ())
+        assert editor.request() == MoodRequest(None, True, ())
         # A press that is no drag selects, and changes nothing.
         editor.page.mouse.click(*editor.middle(editor.handle("Valence", 4)))
         assert "Scene 4 of 4, 0:31–1:00" in editor.here.inner_text()
-        assert editor.wish() == Wish(None, True, ())
+        assert editor.request() == MoodRequest(None, True, ())
 
 
 def test_scenes_can_be_set_by_keyboard_alone(served: Served, browser: Any) -> None:
@@ -505,16 +504,16 @@ def test_scenes_can_be_set_by_keyboard_alone(served: Served, browser: Any) -> No
             keyboard.press(key)
         keyboard.press("Tab")
         keyboard.press("ArrowUp")
-        assert editor.wish().changes == (
+        assert editor.request().changes == (
             *((start, mood) for start, _, mood in SCENES[:2]),
             (20.0, Mood(0.46, -0.35)),
             (31.2, SCENES[3][2]),
         )
         editor.press("Next scene")
         editor.press("joy")
-        assert len({mood for _, mood in editor.wish().changes}) == 4
+        assert len({mood for _, mood in editor.request().changes}) == 4
         editor.press("All scenes back to their own")
-        assert editor.wish() == Wish(None, True, ())
+        assert editor.request() == MoodRequest(None, True, ())
 
 
 def test_a_scene_can_be_moved_on_the_plane(served: Served, browser: Any) -> None:
@@ -523,7 +522,7 @@ def test_a_scene_can_be_moved_on_the_plane(served: Served, browser: Any) -> None
         editor.choose("By scene")
         third = SCENES[2][2]
         editor.drag(editor.place(third.valence, third.arousal), editor.place(-0.8, 0.8))
-        changes = editor.wish().changes
+        changes = editor.request().changes
         assert near(changes[2][1], -0.8, 0.8)
         assert [changes[i][1] for i in (0, 1, 3)] == [SCENES[i][2] for i in (0, 1, 3)]
 
@@ -553,10 +552,10 @@ def test_what_the_user_does_while_python_works_is_kept(served: Served, browser: 
         value = editor.value()
         mean = value["emotions"][4]["mean"]
         assert value["emotions"][4]["name"] == "sadness"
-        assert wish_of(value).changes[1][0] == 12.4
-        assert near(wish_of(value).changes[1][1], mean[0], mean[1], 0.011)
+        assert request_of(value).changes[1][0] == 12.4
+        assert near(request_of(value).changes[1][1], mean[0], mean[1], 0.011)
         assert value["scenes"][1]["read"] == [0, 0.1]
-        assert wish_of(value).changes[2] == (20.0, Mood(0.0, 0.1))
+        assert request_of(value).changes[2] == (20.0, Mood(0.0, 0.1))
 
 
 def test_the_film_s_own_mood_can_be_had_back(served: Served, browser: Any) -> None:
@@ -565,10 +564,10 @@ def test_the_film_s_own_mood_can_be_had_back(served: Served, browser: Any) -> No
         editor.choose("Your own")
         back = editor.here.get_by_role("button", name="Back to the film’s own")
         assert not back.is_visible()
-        assert editor.wish().mood == FILM
+        assert editor.request().mood == FILM
         editor.press("fear")
         back.click()
-        assert editor.wish().mood == FILM
+        assert editor.request().mood == FILM
         assert not back.is_visible()
 
 
@@ -584,7 +583,7 @@ def test_a_hundred_and_fifty_scenes_can_be_edited(served: Served, browser: Any) 
         assert editor.chart.locator("[tabindex='0']").count() == 2
         up = editor.middle(editor.handle("Valence", 78))[1]
         editor.drag((across, up), (across, plane["y"] + plane["height"]))
-        changes = dict(editor.wish().changes)
+        changes = dict(editor.request().changes)
         assert changes[308.0].valence == -1.0
         assert len(changes) == 150
 
@@ -615,7 +614,7 @@ def test_a_finger_drags_the_point(served: Served, browser: Any) -> None:
         ):
             points = [{"x": x, "y": y} for x, y in places]
             session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-        mood = editor.wish().mood
+        mood = editor.request().mood
         assert mood is not None
         assert near(mood, 0.5, -0.5), mood
         assert editor.page.evaluate("scrollY") == 0

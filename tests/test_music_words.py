@@ -36,7 +36,7 @@ def planned(*sections: Section) -> Composition:
     candidate = Candidate(0, (), 1, (mood,), 0.0, 2)
     at = GRID.seconds_of([one.step for one in sections]).tolist()
     return Composition(
-        tokens=(),
+        written=(),
         notes=notes,
         lead=(True, False),
         plan=plan,

@@ -15,8 +15,8 @@ from test_film import make, onset, turned
 from emsync.errors import Cancelled, ToolError
 from emsync.film.examine import Film, probe
 from emsync.film.frames import read_audio, stream_frames
+from emsync.limits import ToolLimits
 from emsync.progress import CancelToken
-from emsync.settings import ToolLimits
 from emsync.sound.mix import write_wav
 from emsync.sound.mux import MuxReport, Scored, mux
 from emsync.sound.synth import Sound

@@ -11,6 +11,7 @@ import pytest
 import torch
 from conftest import Films
 
+from emsync.emotion.analysis import Analysis
 from emsync.emotion.features.cues import SOURCE as CUES_SOURCE
 from emsync.emotion.features.expert import Expert, ShareCallback
 from emsync.emotion.features.panel import Panel
@@ -20,7 +21,7 @@ from emsync.errors import Cancelled, EmsyncError, WeightsError, WeightsNotInstal
 from emsync.film.examine import probe
 from emsync.film.footage import Footage, StillCollector
 from emsync.film.frames import stream_frames
-from emsync.pipeline import Analysis, analyse
+from emsync.pipeline import analyse
 from emsync.progress import CancelToken, Progress, silent
 from emsync.settings import ExpertSettings, FilmLimits, Settings
 

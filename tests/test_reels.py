@@ -292,12 +292,12 @@ def test_only_the_reel_with_a_fault_is_drawn_again(
     monkeypatch.setattr(planned, "_faults_within", lambda *_: ())
     plain = composed()
     if faulty > 1:
-        assert made.tokens == plain.tokens, "the first of equally bad tries stays"
+        assert made.written == plain.written, "the first of equally bad tries stays"
         return
     assert made.grid is not None
-    pairs = zip(made.tokens, plain.tokens, strict=False)
+    pairs = zip(made.written, plain.written, strict=False)
     same = next(i for i, (one, other) in enumerate(pairs) if one != other)
-    reached = tick_of_tokens(np.array(made.tokens[:same]))[-1]
+    reached = tick_of_tokens(np.array(made.written[:same]))[-1]
     assert reached >= made.grid.ticks_of(first[1]), "the first reel is as it was"
 
 

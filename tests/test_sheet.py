@@ -16,10 +16,12 @@ from emsync.emotion.reading import EMOTIONS
 from emsync.film.scenes import Cut
 from emsync.interface.music_words import with_signs
 from emsync.interface.timeline import sheet_of, sketch_of
+from emsync.music.composer import Draft
 from emsync.music.notes import TICK_SECONDS, Note, table_of
-from emsync.music.transformer.tokens import decode, encode
-from emsync.pipeline import Result, analyse, score
+from emsync.music.transformer.tokens import decode
+from emsync.pipeline import analyse, score
 from emsync.progress import CancelToken
+from emsync.results import Result
 from emsync.settings import Settings
 
 
@@ -155,8 +157,8 @@ def test_the_curve_is_what_was_composed_for(result: Result) -> None:
 
 def test_a_sketch_has_the_notes_drawn_so_far() -> None:
     notes = (Note("piano", 60, 0.0, 1.0), Note("bass", 40, 0.504, 2.0), Note("piano", 64, 3.0, 5.0))
-    tokens = encode(table_of(notes)).tolist()
-    sketch = sketch_of(tokens, 4.0, "Writing the piece")
+    draft = Draft(lambda: table_of(notes), "Writing the piece")
+    sketch = sketch_of(draft, 4.0)
     assert json.loads(json.dumps(sketch)) == sketch
     assert sketch["words"] == "Writing the piece"
     assert [(sketch["groups"][note[0]], *note[1:]) for note in sketch["notes"]] == [
@@ -164,15 +166,20 @@ def test_a_sketch_has_the_notes_drawn_so_far() -> None:
         ("bass", 40, 0.504, 2.0),
         ("piano", 64, 3.0, 5.0),
     ]
-    assert sketch_of(tokens, 2.5, "")["notes"] == sketch["notes"][:2]
-    assert sketch_of([], 4.0, "")["notes"] == []
+    assert sketch_of(draft, 2.5)["notes"] == sketch["notes"][:2]
+    assert sketch_of(Draft(lambda: table_of(()), ""), 4.0)["notes"] == []
 
 
 def test_a_sketch_of_half_a_piece_is_its_beginning(result: Result) -> None:
-    tokens = result.composition.tokens
-    half = sketch_of(tokens[: len(tokens) // 2], 6.0, "")["notes"]
+    tokens = result.composition.written
+
+    def sketched(tokens: tuple[int, ...]) -> list[list[float]]:
+        notes: list[list[float]] = sketch_of(Draft(lambda: decode(tokens).notes, ""), 6.0)["notes"]
+        return notes
+
+    half = sketched(tokens[: len(tokens) // 2])
     until = decode(tokens[: len(tokens) // 2]).length * TICK_SECONDS
-    whole = {tuple(note) for note in sketch_of(tokens, 6.0, "")["notes"]}
+    whole = {tuple(note) for note in sketched(tokens)}
     over = {tuple(note) for note in half if note[3] < until - 0.1}
     assert over
     assert over <= whole

@@ -17,15 +17,15 @@ import gradio
 import pytest
 from conftest import Films
 
+from emsync.emotion.curve import MoodRequest
 from emsync.emotion.mapping import Mood
 from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import controls as knobs
 from emsync.interface import store as takes
 from emsync.interface import views
-from emsync.interface.api import mood_from, wish_from
+from emsync.interface.api import mood_from, request_from
 from emsync.interface.controls import Controls
 from emsync.interface.layout import build, launch_options
-from emsync.interface.mood_editor import Wish
 from emsync.interface.store import MOST_TAKES, Job, Take
 from emsync.interface.studio import Studio, Update
 from emsync.interface.work_queue import LONGEST_LINE, Line
@@ -34,7 +34,7 @@ from emsync.progress import CancelToken, Progress
 from emsync.settings import FilmLimits, Settings
 from emsync.weights import store as weights
 
-FILMS_OWN = Wish(None, False, ())
+FILMS_OWN = MoodRequest(None, False, ())
 
 
 def watch(studio: Studio, page: str = "page", job: Job | None = None) -> list[Update]:
@@ -49,12 +49,12 @@ def score(
     film: Path | None,
     settings: Settings | None = None,
     page: str = "page",
-    wish: Wish = FILMS_OWN,
+    request: MoodRequest = FILMS_OWN,
 ) -> Take:
     """The take of a film, once it is done."""
     if film is not None:
         studio.choose(page, film)
-    job = studio.compose(page, settings or Settings(), wish)
+    job = studio.compose(page, settings or Settings(), request)
     assert job is not None
     watch(studio, page)
     return job.take
@@ -93,7 +93,7 @@ def test_closing_stops_the_work(studio: Studio, films: Films) -> None:
 
 def test_what_failed_before_it_was_watched_is_told(studio: Studio, films: Films) -> None:
     studio.choose("page", films.plain())
-    late = Wish(None, False, ((0.0, Mood(0, 0)), (600.0, Mood(0, 0))))
+    late = MoodRequest(None, False, ((0.0, Mood(0, 0)), (600.0, Mood(0, 0))))
     job = studio.compose("page", Settings(), late)
     assert job is not None and job.done.wait(60)
     with pytest.raises(gradio.Error, match="the film lasts only"):
@@ -108,7 +108,7 @@ def test_a_second_press_composes_anew_without_looking_at_the_film_again(
     second = score(studio, None, replace(Settings(), seed=7))
     assert second.result is not None
     assert second.result.analysis.reading is first.result.analysis.reading
-    assert second.result.composition.tokens != first.result.composition.tokens
+    assert second.result.composition.written != first.result.composition.written
     # Both are there to be seen, until an hour has passed.
     assert first.result.video.is_file() and second.result.video.is_file()
     assert studio.shelf.find(first.token) is first
@@ -219,7 +219,7 @@ def test_versions_stand_side_by_side_and_more_can_be_had(
     a, b = take.versions
     assert [a.label, b.label] == ["A", "B"]
     assert a.result is not None and b.result is not None
-    assert a.piece.composition.tokens != b.piece.composition.tokens
+    assert a.piece.composition.written != b.piece.composition.written
     assert take.shown == 0
     assert studio.show("page", 1, settings.sound) is None  # it was played beforehand
     assert take.result is b.result
@@ -229,7 +229,7 @@ def test_versions_stand_side_by_side_and_more_can_be_had(
     assert "Version C is new." in watch(studio)[-1].status
     *before, more = take.versions
     assert before == [a, b] and take.shown == 2 and more.label == "C"
-    tokens = {version.piece.composition.tokens for version in take.versions}
+    tokens = {version.piece.composition.written for version in take.versions}
     assert len(tokens) == 3
     assert more.piece.settings.seed == 1
     assert all(one.result is not None and one.result.video.is_file() for one in take.versions)
@@ -335,7 +335,7 @@ def test_files_of_a_take_that_waits_outlast_their_hour(
     assert kept is not None
     source = studio.choose("page", films.silent())
     assert source is not None
-    take = studio.shelf.new_take(source, settings, Wish(None, False, ()))
+    take = studio.shelf.new_take(source, settings, MoodRequest(None, False, ()))
     take.job = Job(take, settings.sound)
     monkeypatch.setattr(time, "monotonic", lambda: now() + 2 * takes.KEEP_SECONDS)
     studio.sweep()
@@ -413,7 +413,7 @@ def test_sound_that_is_changed_during_work_is_heard_after_it(studio: Studio, fil
 
     assert studio.show("page", 0, replace(Settings().sound, balance_decibels=-6.0)) is not None
     first, _ = asyncio.run(change_twice())
-    assert first is None  # it was not the last wish
+    assert first is None  # it was not the last request
     watch(studio)
     assert take.result is not None and take.result.settings.sound == loudest
 
@@ -771,15 +771,15 @@ def test_a_strangers_program_cannot_turn_a_knob_too_far(name: str, value: object
 
 
 def test_moods_of_programs_and_addresses() -> None:
-    assert wish_from(None) == FILMS_OWN
-    assert wish_from([[0, 0.5, -0.5], [10, 0, 1]]).changes == (
+    assert request_from(None) == FILMS_OWN
+    assert request_from([[0, 0.5, -0.5], [10, 0, 1]]).changes == (
         (0.0, Mood(0.5, -0.5)),
         (10.0, Mood(0.0, 1.0)),
     )
     for wrong in ("joy", [[1, 0, 0]], [[0, 0, 2]], [[0, 0, 0], [0, 0, 0]], [[0, 0]], [[0, True, 0]],
                   [[0, float("nan"), 0]], [{"start": 0}]):  # fmt: skip
         with pytest.raises(EmsyncError, match="Moods are a list"):
-            wish_from(wrong)
+            request_from(wrong)
     assert mood_from("0.3,-0.2") == Mood(0.3, -0.2)
     for text in ("joy", "0.3", "2,0", "nan,0", "0,0,0"):
         with pytest.raises(EmsyncError, match=r"mood=0\.3,-0\.2"):

@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from emsync.emotion.mapping import Mood
+from emsync.emotion.curve import MoodRequest
 from emsync.errors import EmsyncError
 from emsync.presets import one_line, to_plain
 from emsync.process.files import is_running
@@ -28,7 +28,7 @@ from emsync.settings import Settings
 
 if TYPE_CHECKING:
     from emsync.emotion.features.panel import Panel
-    from emsync.music.transformer.checkpoint import Checkpoint
+    from emsync.music.composer import Composer
     from emsync.results import Result
 
 FILM_SUFFIXES = {
@@ -47,14 +47,12 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Order:
+class BatchRequest:
     """What is asked of every film."""
 
     settings: Settings
-    mood: Mood | None = None
+    mood: MoodRequest = MoodRequest()  # noqa: RUF009 (frozen)
     """Instead of the film's own."""
-    changes: tuple[tuple[float, Mood], ...] = ()
-    """(seconds, mood) ascending, as for `emsync.pipeline.score`."""
     stems: bool = False
     """Also a WAV file per group."""
     overwrite: bool = False
@@ -142,8 +140,8 @@ def _is_abandoned(folder: Path) -> bool:
 def score_films(
     films: Sequence[Path],
     out: Path,
-    order: Order,
-    checkpoint: "Checkpoint",
+    request: BatchRequest,
+    composer: "Composer",
     panel: "Panel | None",
     announce: Callable[[int, Path], None],
     tell: ProgressCallback,
@@ -151,20 +149,20 @@ def score_films(
 ) -> list[Row]:
     """Score each film into `out`/NAME: scored.mp4, music.mid, music.wav, report.json, batch.json.
 
-    A film that was scored by the same order is skipped; one that fails does not stop the others.
+    A film that was scored by the same request is skipped; one that fails does not stop the others.
 
     Args:
         films: see `films_in`.
         out: a folder that can be written to.
-        order: what is asked of each.
-        checkpoint: the generator.
+        request: what is asked of each.
+        composer: with its weights.
         panel: the experts, or None; its models stay loaded from film to film if it keeps them.
         announce: told the number, from 1, and the path of each film that is begun.
         tell: receives the progress within it.
         cancel: stops within a second or so; what is complete stays.
 
     Returns:
-        A row for each film, in their order.
+        A row for each film, in their request.
 
     Raises:
         Cancelled: the owner asked to stop.
@@ -173,7 +171,7 @@ def score_films(
     for number, film in enumerate(films, 1):
         announce(number, film)
         try:
-            row = _scored(film, out / film.name, order, checkpoint, panel, tell, cancel)
+            row = _scored(film, out / film.name, request, composer, panel, tell, cancel)
         except EmsyncError as problem:
             row = Row(film.name, problem=one_line(str(problem), 1000))
         except OSError as error:
@@ -193,8 +191,8 @@ def _words(error: Exception) -> str:
 def _scored(
     film: Path,
     place: Path,
-    order: Order,
-    checkpoint: "Checkpoint",
+    request: BatchRequest,
+    composer: "Composer",
     panel: "Panel | None",
     tell: ProgressCallback,
     cancel: CancelToken,
@@ -203,11 +201,11 @@ def _scored(
     from emsync.pipeline import analyse, score
     from emsync.sound.stems import write_stems
 
-    asked = _asked(film, order, checkpoint, cancel)
+    asked = _asked(film, request, composer, cancel)
     done = _record(place)
     if done is not None and done["asked"] == asked:
         return done["row"]
-    if done is not None and not order.overwrite:
+    if done is not None and not request.overwrite:
         raise EmsyncError(
             f"“{place}” was made from another film, or with other settings or weights. Choose "
             "another folder for the results, or add --overwrite."
@@ -216,24 +214,23 @@ def _scored(
     with tempfile.TemporaryDirectory(prefix=_own_prefix(), dir=place.parent) as temporary:
         folder = Path(temporary) / "new"
         folder.mkdir()
-        analysis = analyse(film, order.settings, tell, cancel, panel)
+        analysis = analyse(film, request.settings, tell, cancel, panel)
         result = score(
             analysis,
             folder,
-            order.settings,
+            request.settings,
             tell,
             cancel,
-            checkpoint,
-            order.mood,
-            order.changes,
+            composer,
+            request.mood,
         )
-        if order.stems:
+        if request.stems:
             (folder / "stems").mkdir()
             write_stems(
                 result.midi,
                 analysis.film.duration,
-                order.settings.sound,
-                order.settings.sound.soundfont,
+                request.settings.sound,
+                request.settings.sound.soundfont,
                 folder / "stems",
                 cancel,
             )
@@ -257,27 +254,27 @@ def _put(folder: Path, place: Path, old: Path) -> None:
 
 
 def _asked(
-    film: Path, order: Order, checkpoint: "Checkpoint", cancel: CancelToken
+    film: Path, request: BatchRequest, composer: "Composer", cancel: CancelToken
 ) -> dict[str, Any]:
     """All on which the result rests, as JSON gives it back; files by their content."""
     from emsync.weights.download import digest
 
     files = {
         "film": film,
-        "primer": order.settings.music.primer,
-        "theme": order.settings.music.theme,
-        "soundfont": order.settings.sound.soundfont,
+        "primer": request.settings.music.primer,
+        "theme": request.settings.music.theme,
+        "soundfont": request.settings.sound.soundfont,
     }
     try:
         digests = {name: path and digest(path, cancel) for name, path in files.items()}
     except OSError as problem:
         raise EmsyncError(f"“{problem.filename}” cannot be read: {problem.strerror}.") from problem
     asked: dict[str, Any] = {
-        "settings": to_plain(order.settings, "name"),
-        "mood": None if order.mood is None else asdict(order.mood),
-        "changes": [{"start": start, **asdict(mood)} for start, mood in order.changes],
-        "stems": order.stems,
-        "weights": checkpoint.sha256,
+        "settings": to_plain(request.settings, "name"),
+        "mood": None if request.mood.mood is None else asdict(request.mood.mood),
+        "changes": [{"start": start, **asdict(mood)} for start, mood in request.mood.changes],
+        "stems": request.stems,
+        "weights": composer.weights.sha256,
         **digests,
     }
     plain: dict[str, Any] = json.loads(json.dumps(asked))

@@ -22,6 +22,7 @@ from emsync.benchmarks.sampler import Watcher
 from emsync.errors import EmsyncError
 
 if TYPE_CHECKING:
+    from emsync.emotion.curve import MoodRequest
     from emsync.emotion.mapping import Mood
     from emsync.results import Result
     from emsync.settings import Settings
@@ -125,11 +126,12 @@ def again(result: "Result", folder: Path) -> list[tuple[str, str]]:
         What is printed.
     """
     from emsync.emotion.mapping import Mood
-    from emsync.music.transformer.checkpoint import load
+    from emsync.emotion.curve import MoodRequest
+    from emsync.music.composer import open_composer
     from emsync.pipeline import compose_pieces, perform
     from emsync.progress import CancelToken, silent
 
-    checkpoint, cancel = load(), CancelToken()
+    composer, cancel = open_composer(result.settings.music.composer), CancelToken()
     settings = result.settings
 
     def timed(settings: "Settings", mood: "Mood | None") -> tuple[float, float]:
@@ -141,9 +143,9 @@ def again(result: "Result", folder: Path) -> list[tuple[str, str]]:
             settings,
             silent,
             cancel,
-            checkpoint,
-            mood,
-            sketch=lambda tokens, words: notes.append(time.monotonic() - began),
+            composer,
+            MoodRequest(mood),
+            sketch=lambda draft: notes.append(time.monotonic() - began),
         )
         for number, piece in enumerate(pieces):
             place = folder / f"again {len(list(folder.iterdir()))} {number}"

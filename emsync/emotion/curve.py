@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from emsync.emotion.mapping import Mood, mood_of
-from emsync.emotion.reading import SceneReading
-from emsync.settings import MoodSettings
+from emsync.emotion.reading import EmotionReading, SceneReading
+from emsync.settings import MoodSettings, Settings
 
 if TYPE_CHECKING:
     import torch
@@ -110,3 +110,59 @@ def _joined(one: SceneReading, other: SceneReading) -> SceneReading:
 
 def _distance(one: Mood, other: Mood) -> float:
     return max(abs(one.valence - other.valence), abs(one.arousal - other.arousal))
+
+
+@dataclass(frozen=True)
+class MoodRequest:
+    """What somebody asks to be composed for; as it stands, the film's own mood."""
+
+    mood: Mood | None = None
+    """Throughout; None for the film's own, or where `changes` say it."""
+    follow_scenes: bool = False
+    """Whether the music follows the scenes as they are read, also where the settings do not."""
+    changes: tuple[tuple[float, Mood], ...] = ()
+    """(seconds, mood), ascending from 0 on: each holds until the next, scenes or not."""
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the first mood is asked for, not read."""
+        return self.mood is not None or bool(self.changes and self.changes[0][0] == 0)
+
+    def in_settings(self, settings: Settings) -> Settings:
+        """Return `settings` with the way of following the film that is asked for."""
+        if not self.follow_scenes:
+            return settings
+        return replace(settings, mood=replace(settings.mood, curve="scenes"))
+
+
+def draw_mood(reading: EmotionReading, settings: Settings) -> Mood:
+    """Return the mood that the settings make of a reading (thesis 6.1)."""
+    return mood_of(reading.probabilities, settings.mood, _generator(settings))
+
+
+def draw_curve(
+    reading: EmotionReading,
+    settings: Settings,
+    request: MoodRequest = MoodRequest(),
+) -> MoodCurve:
+    """Return the moods to compose for, over the film.
+
+    Args:
+        reading: of the film.
+        settings: whether the scenes are followed.
+        request: what is asked for instead; scenes are not followed then.
+    """
+    if request.changes and request.changes[0][0] == 0:
+        return MoodCurve(*zip(*request.changes, strict=True))
+    mood = draw_mood(reading, settings) if request.mood is None else request.mood
+    if request.changes or request.mood is not None or settings.mood.curve == "constant":
+        return MoodCurve(*zip((0.0, mood), *request.changes, strict=True))
+    return scene_curve(reading.scenes, settings.mood, _generator(settings))
+
+
+def _generator(settings: Settings) -> "torch.Generator | None":
+    if settings.mood.mode == "mean":
+        return None
+    import torch
+
+    return torch.Generator().manual_seed(settings.seed)

@@ -7,11 +7,11 @@ from statistics import median
 import numpy as np
 
 from emsync.evaluation.composing import compose_briefs
-from emsync.music.composition import score_of
 from emsync.music.notes import TICK_SECONDS
 from emsync.music.transformer.checkpoint import Checkpoint
 from emsync.music.transformer.decoding import DecodedPiece
 from emsync.music.transformer.rows import Brief
+from emsync.music.transformer.scoring import score_of
 from emsync.music.transformer.tokens import decode
 from emsync.progress import silent_share
 from emsync.settings import MusicSettings

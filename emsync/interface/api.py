@@ -6,9 +6,10 @@ from typing import Any
 
 import gradio as gr
 
+from emsync.emotion.curve import MoodRequest
 from emsync.emotion.mapping import Mood
 from emsync.errors import EmsyncError
-from emsync.interface.mood_editor import MOST_SCENES, Wish
+from emsync.interface.mood_editor import MOST_SCENES
 from emsync.interface.studio import Studio
 from emsync.interface.uploads import as_it_came
 from emsync.interface.views import files_of
@@ -31,9 +32,9 @@ def offer_score(studio: Studio) -> None:
             if film is None:
                 raise EmsyncError("Give a film.")
             chosen = studio.with_files(name, from_plain(settings or {}, studio.settings))
-            wish = wish_from(moods)
+            request = request_from(moods)
             await studio.open(name, film)
-            job = studio.compose(name, chosen, wish)
+            job = studio.compose(name, chosen, request)
             assert job is not None
             async for _ in studio.watch(name, job):
                 pass
@@ -67,7 +68,7 @@ def offer_score(studio: Studio) -> None:
         )
 
 
-def wish_from(moods: object) -> Wish:
+def request_from(moods: object) -> MoodRequest:
     """What a program asks to be composed for.
 
     Args:
@@ -77,7 +78,7 @@ def wish_from(moods: object) -> Wish:
         EmsyncError: it is neither.
     """
     if moods is None or moods == []:
-        return Wish(None, False, ())
+        return MoodRequest(None, False, ())
     wrong = EmsyncError(
         "Moods are a list of [seconds, valence, arousal], the seconds ascending from 0, valence "
         "and arousal in [-1, 1]."
@@ -95,7 +96,7 @@ def wish_from(moods: object) -> Wish:
             changes.append((at, Mood(valence, arousal)))
         except ValueError:
             raise wrong from None
-    return Wish(None, False, tuple(changes))
+    return MoodRequest(None, False, tuple(changes))
 
 
 def _is_number(value: object) -> bool:

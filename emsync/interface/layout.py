@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import gradio as gr
 
+from emsync.emotion.curve import MoodRequest
 from emsync.emotion.features.panel import device_of
 from emsync.emotion.mapping import mood_of
 from emsync.errors import Cancelled, EmsyncError
@@ -22,10 +23,9 @@ from emsync.interface.controls import LARGEST_SEED, Controls
 from emsync.interface.disk_quota import in_words
 from emsync.interface.mood_editor import (
     MOST_SCENES,
-    Wish,
     fresh,
     mood_editor,
-    wish_of,
+    request_of,
     with_own,
     with_reading,
     without_film,
@@ -317,9 +317,9 @@ def build(studio: Studio) -> gr.Blocks:
             """What the controls ask for."""
             return studio.with_files(name, board.settings(studio.session(name).base, values))
 
-        def following(settings: Settings, wish: Wish) -> Settings:
+        def following(settings: Settings, request: MoodRequest) -> Settings:
             """With the curve that the editor asks for, whatever a preset said."""
-            curve: Literal["constant", "scenes"] = "scenes" if wish.follow_scenes else "constant"
+            curve: Literal["constant", "scenes"] = "scenes" if request.follow_scenes else "constant"
             return replace(settings, mood=replace(settings.mood, curve=curve))
 
         # A film ---------------------------------------------------------------------------------
@@ -411,10 +411,10 @@ def build(studio: Studio) -> gr.Blocks:
                 pack: gr.Button(interactive=not update.busy),
             }
             if update.sketch is not None:
-                tokens, words, seconds = update.sketch
+                draft, seconds = update.sketch
                 changes |= {
                     # What is missing here stays on the stage as it was.
-                    seen: showing(sketch=sketch_of(tokens, seconds, words)),
+                    seen: showing(sketch=sketch_of(draft, seconds)),
                 }
             if not update.busy and update.take is None:
                 # Nothing came of it: what was there before is there still, under its own link.
@@ -479,8 +479,8 @@ def build(studio: Studio) -> gr.Blocks:
         ) -> AsyncIterator[dict[Any, Any]]:
             name = page_of(request)
             try:
-                settings, wish = await studio.aside(settings_from, name, values), wish_of(mood)
-                job = studio.compose(name, following(settings, wish), wish)
+                settings, wanted = await studio.aside(settings_from, name, values), request_of(mood)
+                job = studio.compose(name, following(settings, wanted), wanted)
             except EmsyncError as error:
                 yield refused(error)
                 raise gr.Error(html.escape(str(error)), print_exception=False) from None
@@ -685,15 +685,15 @@ def build(studio: Studio) -> gr.Blocks:
         def make_link(request: gr.Request, mood: dict[str, Any], *values: Any) -> dict[Any, Any]:
             name = page_of(request)
             try:
-                wish = wish_of(mood)
-                settings = following(settings_from(name, values), wish)
+                wanted = request_of(mood)
+                settings = following(settings_from(name, values), wanted)
             except EmsyncError as error:
                 return refused(error)
             path = studio.shelf.passing_folder() / "emsync preset.json"
             write_preset(settings, path)
             asked = to_query(settings, studio.settings)
-            if wish.mood is not None:
-                point = f"{wish.mood.valence:g},{wish.mood.arousal:g}"
+            if wanted.mood is not None:
+                point = f"{wanted.mood.valence:g},{wanted.mood.arousal:g}"
                 asked += ("&" if asked else "") + f"mood={point}"
             return {
                 query: gr.Textbox(value="?" + asked, visible=True),

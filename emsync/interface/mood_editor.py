@@ -25,7 +25,7 @@ from typing import Any, Literal, NoReturn, cast, get_args
 
 import gradio as gr
 
-from emsync.emotion.curve import MoodCurve
+from emsync.emotion.curve import MoodCurve, MoodRequest
 from emsync.emotion.mapping import Mood, scaled_categories
 from emsync.errors import EmsyncError
 from emsync.interface.plots import EMOTION_COLOURS
@@ -89,18 +89,6 @@ _TEMPLATE = """
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What the user asks to be composed for, as `emsync.pipeline.score` takes it."""
-
-    mood: Mood | None
-    """Throughout; None for the film's own, or where `changes` say it."""
-    follow_scenes: bool
-    """Whether the music follows the scenes as they are read."""
-    changes: tuple[tuple[float, Mood], ...]
-    """(seconds, mood), ascending from 0, neighbours different; empty unless set by hand."""
-
-
-@dataclass(frozen=True)
 class _Scene:
     start: float  # seconds
     read: Mood
@@ -152,7 +140,7 @@ def without_film(value: Mapping[str, Any], settings: MoodSettings) -> dict[str, 
     The mode stays; the user's one mood as well if it is asked for or nothing was read yet.
 
     Raises:
-        EmsyncError: as `wish_of`.
+        EmsyncError: as `request_of`.
     """
     old = _checked(value)
     own = old.own if old.mode == "own" or old.film is None else _NEUTRAL
@@ -163,7 +151,7 @@ def with_own(value: Mapping[str, Any], mood: Mood, settings: MoodSettings) -> di
     """The editor's value with one mood of the user's own, as an address asks for it.
 
     Raises:
-        EmsyncError: as `wish_of`.
+        EmsyncError: as `request_of`.
     """
     old = _checked(value)
     return _value(replace(old, mode="own", own=mood), settings)
@@ -188,7 +176,7 @@ def with_reading(
         settings: r, by which the emotions are placed.
 
     Raises:
-        EmsyncError: as `wish_of`.
+        EmsyncError: as `request_of`.
         ValueError: if the scenes do not tile a film, or are too many.
     """
     starts = tuple(float(start) for start, _, _ in scenes)
@@ -216,7 +204,7 @@ def with_reading(
     )
 
 
-def wish_of(value: object) -> Wish:
+def request_of(value: object) -> MoodRequest:
     """What the user asks to be composed for.
 
     Args:
@@ -227,16 +215,16 @@ def wish_of(value: object) -> Wish:
     """
     edited = _checked(value)
     if edited.mode == "film":
-        return Wish(None, False, ())
+        return MoodRequest(None, False, ())
     if edited.mode == "own":
-        return Wish(edited.own, False, ())
+        return MoodRequest(edited.own, False, ())
     if all(scene.mood == scene.read for scene in edited.scenes):
-        return Wish(None, True, ())
+        return MoodRequest(None, True, ())
     changes: list[tuple[float, Mood]] = []
     for scene in edited.scenes:
         if not changes or changes[-1][1] != scene.mood:
             changes.append((scene.start, scene.mood))
-    return Wish(None, False, tuple(changes))
+    return MoodRequest(None, False, tuple(changes))
 
 
 def _value(edited: _Edited, settings: MoodSettings) -> dict[str, Any]:

@@ -27,8 +27,10 @@ from emsync.text import quoted
 from emsync.weights.download import digest
 
 if TYPE_CHECKING:
-    from emsync.interface.mood_editor import Wish
-    from emsync.results import Analysis, Piece, Result
+    from emsync.emotion.analysis import Analysis
+    from emsync.emotion.curve import MoodRequest
+    from emsync.music.composer import Draft
+    from emsync.results import Piece, Result
 
 KEEP_SECONDS = 3600
 """A take goes this long after it was last looked at, and its film with it."""
@@ -90,7 +92,7 @@ class Take:
     source: Source
     settings: Settings
     """As asked for; those of a version are its piece's."""
-    wish: "Wish"
+    request: "MoodRequest"
     versions: list[Version] = field(default_factory=list)
     shown: int = 0
     job: "Job | None" = None
@@ -135,8 +137,8 @@ class Job:
     share: float = 0.0
     past: dict[str, float] = field(default_factory=dict)
     """Seconds of each stage that is over."""
-    sketch: tuple[tuple[int, ...], str, float] | None = None
-    """Tokens of a piece that is being drawn, what is under way, and the film's seconds."""
+    sketch: "tuple[Draft, float] | None" = None
+    """The piece that is being written, and the film's seconds."""
     error: BaseException | None = None
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -159,9 +161,9 @@ class Job:
             self.stage_started = now
         self.now = progress
 
-    def draw(self, tokens: tuple[int, ...], words: str) -> None:
+    def draw(self, draft: "Draft") -> None:
         """A sketch of the music; called from the working thread."""
-        self.sketch = (tokens, words, float(self.take.source.film.duration))
+        self.sketch = (draft, float(self.take.source.film.duration))
 
 
 class Shelf:
@@ -262,11 +264,11 @@ class Shelf:
             remove_upload(upload)
         shutil.rmtree(kept.parent, ignore_errors=True)
 
-    def new_take(self, source: Source, settings: Settings, wish: "Wish") -> Take:
+    def new_take(self, source: Source, settings: Settings, request: "MoodRequest") -> Take:
         """An empty take with a folder of its own."""
         folder = self.folder()
         token = folder.name.removeprefix("request-")
-        take = Take(token, folder, source, settings, wish, next_seed=settings.seed + 1)
+        take = Take(token, folder, source, settings, request, next_seed=settings.seed + 1)
         with self._lock:
             self._takes[token] = take
         return take

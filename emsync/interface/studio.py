@@ -46,9 +46,10 @@ from emsync.settings import Settings, SoundSettings
 from emsync.text import quoted
 
 if TYPE_CHECKING:
-    from emsync.interface.mood_editor import Wish
-    from emsync.music.transformer.checkpoint import Checkpoint
-    from emsync.results import Analysis, Piece, Result
+    from emsync.emotion.analysis import Analysis
+    from emsync.emotion.curve import MoodRequest
+    from emsync.music.composer import Composer, Draft
+    from emsync.results import Piece, Result
 
 _LOOK_SECONDS = 0.3
 _SWEEP_SECONDS = 120
@@ -78,14 +79,14 @@ class Update:
         status: HTML of the progress, or of what came of it.
         busy: whether work of this page is under way.
         take: set when what it holds has changed.
-        sketch: tokens of a piece that is being drawn, what is under way, and the film's seconds;
+        sketch: a piece that is being written, and the film's seconds;
             set when it changed.
     """
 
     status: str
     busy: bool
     take: Take | None = None
-    sketch: tuple[tuple[int, ...], str, float] | None = None
+    sketch: "tuple[Draft, float] | None" = None
 
 
 @dataclass
@@ -161,7 +162,7 @@ class Studio:
         self._also: list[Callable[[float], None]] = []
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
-        self._checkpoint: Checkpoint | None = None
+        self._composers: dict[str, Composer] = {}
         self._soundfonts: set[Path] = set()
         """Those of users that were checked."""
         self._pace = 1.0
@@ -375,13 +376,13 @@ class Studio:
 
     # Work ---------------------------------------------------------------------------------------
 
-    def compose(self, name: str, settings: Settings, wish: "Wish") -> Job | None:
+    def compose(self, name: str, settings: Settings, request: "MoodRequest") -> Job | None:
         """Begin a take of this page's film.
 
         Args:
             name: Gradio's name of the open page.
             settings: of this take.
-            wish: the mood to compose for.
+            request: the mood to compose for.
 
         Returns:
             The work; None if some is under way already (a second press).
@@ -400,9 +401,7 @@ class Studio:
                 "Drop it in again."
             )
         self.shelf.touch(session.source)
-        if wish.follow_scenes:
-            settings = replace(settings, mood=replace(settings.mood, curve="scenes"))
-        take = self.shelf.new_take(session.source, settings, wish)
+        take = self.shelf.new_take(session.source, request.in_settings(settings), request)
         try:
             job = self._start(take, settings.sound, self._score)
         except EmsyncError:
@@ -749,15 +748,13 @@ class Studio:
         """Composed for the mood that the take asks for."""
         from emsync.pipeline import compose_pieces
 
-        wish = job.take.wish
         return compose_pieces(
             analysis,
             settings,
             job.hear,
             job.cancel,
-            self._generator(),
-            wish.mood,
-            wish.changes,
+            self._composer(settings.music.composer),
+            job.take.request,
             job.draw,
             self.host.stages,
         )
@@ -866,12 +863,13 @@ class Studio:
                     self.analyses.put(key, known)
         return known
 
-    def _generator(self) -> "Checkpoint":
-        from emsync.music.transformer.checkpoint import load
+    def _composer(self, name: str) -> "Composer":
+        """Return a composer, which stays loaded for the next request."""
+        from emsync.music.composer import open_composer
 
-        if self._checkpoint is None:
-            self._checkpoint = load()
-        return self._checkpoint
+        if name not in self._composers:
+            self._composers[name] = open_composer(name)
+        return self._composers[name]
 
     def _status(self, job: Job) -> str:
         if job.cancel.cancelled:

@@ -12,11 +12,11 @@ from emsync.emotion.mapping import mood_of
 from emsync.emotion.reading import EMOTIONS
 from emsync.interface.music_words import in_words, kind_of, with_signs
 from emsync.music.notes import GROUPS, TICK_SECONDS
-from emsync.music.transformer.tokens import decode
 
 if TYPE_CHECKING:
     from emsync.emotion.reading import SceneReading
     from emsync.film.footage import Still
+    from emsync.music.composer import Draft
     from emsync.results import Result
     from emsync.settings import MoodSettings
 
@@ -104,19 +104,18 @@ def sheet_of(result: "Result") -> dict[str, Any]:
     }
 
 
-def sketch_of(tokens: Sequence[int], seconds: float, words: str) -> dict[str, Any]:
+def sketch_of(draft: "Draft", seconds: float) -> dict[str, Any]:
     """What the stage shows of a piece that is being drawn.
 
     Args:
-        tokens: drawn so far.
+        draft: of the piece.
         seconds: of the film.
-        words: what is under way, for people.
 
     Returns:
         Plain values for JSON: seconds, words, groups as in `sheet_of`, and notes as there but
-        without velocities. A note that still sounds ends with the tokens.
+        without velocities. A note that still sounds ends where the draft ends.
     """
-    notes = decode(tokens).notes
+    notes = draft.notes()
     starts, ends = notes.start * TICK_SECONDS, notes.end * TICK_SECONDS
     columns = (notes.group, notes.pitch, starts.round(3), ends.round(3))
     return {
@@ -127,7 +126,7 @@ def sketch_of(tokens: Sequence[int], seconds: float, words: str) -> dict[str, An
             for row in zip(*(column.tolist() for column in columns), strict=True)
             if row[2] < seconds
         ],
-        "words": words,
+        "words": draft.doing,
     }
 
 

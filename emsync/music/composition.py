@@ -2,19 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from statistics import median
 from typing import Literal
 
 from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
-from emsync.music.chords import CHORD_GROUPS, strong_chords
 from emsync.music.judging.quality import PieceQuality
-from emsync.music.notes import GROUPS, TICK_SECONDS, Note
+from emsync.music.notes import Note
 from emsync.music.planning.grid import Grid
 from emsync.music.planning.plan import Plan
-from emsync.music.transformer.rows import tick_off
-from emsync.music.transformer.tokens import DecodedTokens
 
 SEED_STEP = 1_000_003
 """Between the seeds of candidates, so that neighbouring seeds share none."""
@@ -78,7 +73,8 @@ class Candidate:
 class Composition:
     """A finished piece. Times in seconds from the film's start."""
 
-    tokens: tuple[int, ...]
+    written: tuple[int, ...]
+    """What the composer wrote, in numbers that it alone can read: tokens, chords."""
     notes: tuple[Note, ...]
     lead: tuple[bool, ...]
     """Which of the notes are the melody; none where the piece was not planned."""
@@ -150,41 +146,6 @@ def by_rank(candidates: Sequence[Candidate]) -> list[int]:
     return sorted(range(len(candidates)), key=lambda number: candidates[number].rank)
 
 
-def notes_of(decoded: DecodedTokens, seconds: float) -> tuple[Note, ...]:
-    """Notes up to `seconds`; those of a strong chord are played louder (thesis 4.2)."""
-    table = decoded.notes
-    chords = set(decoded.chords)
-    notes = []
-    rows = zip(table.group, table.pitch, table.start, table.end, strict=True)
-    for group_index, pitch, start, end in rows:
-        begin = start * TICK_SECONDS
-        if begin >= seconds:
-            continue
-        group = GROUPS[group_index]
-        loud = group in CHORD_GROUPS and int(start) in chords
-        notes.append(
-            Note(
-                group,
-                int(pitch),
-                float(begin),
-                float(min(end * TICK_SECONDS, seconds)),
-                CHORD_VELOCITY if loud else VELOCITY,
-            )
-        )
-    return tuple(notes)
-
-
-def score_of(decoded: DecodedTokens, asked: Sequence[float], sensitivity: float) -> BoundaryScore:
-    """Return how many cuts in `asked` (seconds) a piece hits, by CHORD tokens and by its notes."""
-    told = [tick * TICK_SECONDS for tick in decoded.chords]
-    heard = strong_chords(decoded.notes, beat_ticks(decoded)) * TICK_SECONDS
-    return BoundaryScore(
-        len(asked),
-        ticked_off(asked, told, sensitivity),
-        ticked_off(asked, heard.tolist(), sensitivity),
-    )
-
-
 def ticked_off(asked: Sequence[float], chords: Sequence[float], sensitivity: float) -> int:
     """Return how many of the moments `asked` the `chords` tick off (Algorithm 1); all seconds."""
     open_boundaries = dict(enumerate(asked))
@@ -193,8 +154,18 @@ def ticked_off(asked: Sequence[float], chords: Sequence[float], sensitivity: flo
     return len(asked) - len(open_boundaries)
 
 
-def beat_ticks(decoded: DecodedTokens) -> float:
-    """A quarter of the usual bar, 0.2 to 2 s; half a second where there are no bars."""
-    bars = [b - a for a, b in pairwise(decoded.bars) if b > a]
-    beat = median(bars) / 4 if bars else 0.5 / TICK_SECONDS
-    return min(max(beat, 0.2 / TICK_SECONDS), 2.0 / TICK_SECONDS)
+def tick_off(open_boundaries: dict[int, float], seconds: float, sensitivity: float) -> int | None:
+    """Remove the boundary that a chord at `seconds` meets (Algorithm 1) and return its number.
+
+    That is the nearest one less than `sensitivity` seconds away; None if there is none.
+    """
+    near = [
+        (abs(at - seconds), number)
+        for number, at in open_boundaries.items()
+        if abs(at - seconds) < sensitivity
+    ]
+    if not near:
+        return None
+    number = min(near)[1]
+    del open_boundaries[number]
+    return number

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import emsync
+from emsync.emotion.analysis import Analysis
 from emsync.emotion.features.report import FeatureReport, Status
 from emsync.emotion.mapping import Mood, nearest_category
 from emsync.emotion.reading import EMOTIONS, EmotionReading, SceneReading, Voice
@@ -21,13 +22,14 @@ from emsync.music.planning.plan import PITCH_NAMES
 from emsync.presets import from_plain, of_its_time, to_plain
 from emsync.process.files import whole
 from emsync.process.json_files import read_json
-from emsync.results import Analysis, Result
+from emsync.results import Result
 from emsync.settings import Settings
 from emsync.text import one_line, quoted
 from emsync.weights import store as weights
 from emsync.weights.download import digest
 
 if TYPE_CHECKING:
+    from emsync.music.composer import ComposerWeights
     from emsync.music.composition import Composition
 
 VERSION = 2
@@ -129,7 +131,7 @@ def report_of(result: Result) -> dict[str, Any]:
             "primer_sha256": _digest(result.settings.music.primer),
             "theme_sha256": _digest(result.settings.music.theme),
             "weights_tiers": list(piece.weights_tiers),
-            "tokens": len(piece.tokens),
+            "tokens": len(piece.written),
             "notes": len(piece.notes),
             "notes_by_group": _notes_by_group(result),
             "beats_per_minute": piece.beats_per_minute,
@@ -317,14 +319,14 @@ class Recorded:
         return Analysis(film, self.cuts, self.reading, {})
 
     def differences(
-        self, film: Film, settings: Settings, weights_sha256: str, regressor_sha256: str
+        self, film: Film, settings: Settings, weights: "ComposerWeights"
     ) -> tuple[str, ...]:
         """Sentences on what is not as it was, so that the piece may come out otherwise."""
         music, sound = settings.music, settings.sound
         compared = [
             (f"the film is not “{self.film}” of the report", self.film_sha256, digest(film.path)),
-            ("the generator's weights are others", self.weights_sha256, weights_sha256),
-            ("the emotion regressor is another", self.regressor_sha256, regressor_sha256),
+            ("the generator's weights are others", self.weights_sha256, weights.sha256),
+            ("the emotion regressor is another", self.regressor_sha256, weights.judge_sha256),
             (
                 "the MIDI file to continue from is another",
                 self.primer_sha256,

@@ -101,7 +101,7 @@ def compose_all(
     def composition(number: int) -> Composition:
         one = rounds.drawn[number]
         return Composition(
-            tokens=one.tokens,
+            written=one.tokens,
             notes=one.notes,
             lead=one.lead,
             plan=one.plan,

@@ -13,15 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from emsync.emotion.curve import MoodCurve
-from emsync.music.composition import (
-    SEED_STEP,
-    BoundaryHit,
-    BoundaryScore,
-    Candidate,
-    beat_ticks,
-    notes_of,
-    score_of,
-)
+from emsync.music.composition import SEED_STEP, BoundaryHit, BoundaryScore, Candidate
 from emsync.music.judging.emotion_regressor import EmotionRegressor
 from emsync.music.judging.quality import faults, quality_of
 from emsync.music.notes import GROUPS, TICK_SECONDS, NoteTable
@@ -44,6 +36,7 @@ from emsync.music.transformer.candidates import (
 )
 from emsync.music.transformer.decoding import DecodedPiece, Drawing, Sketch, generate
 from emsync.music.transformer.rows import Brief, MoodChange
+from emsync.music.transformer.scoring import beat_ticks, notes_of, score_of
 from emsync.music.transformer.tokens import DecodedTokens, decode
 from emsync.progress import CancelToken
 from emsync.settings import MusicSettings

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from emsync.music.chords import CHORD_GROUPS
+from emsync.music.composition import tick_off
 from emsync.music.notes import GROUPS, TICK_SECONDS
 from emsync.music.planning.grid import Grid
 from emsync.music.planning.plan import Plan
@@ -320,20 +321,3 @@ class Row:
         if note[0] in _CHORD_GROUPS and v.CHORD in self.marks_now:
             self.owed_notes = max(self.owed_notes - 1, 0)
             self.held_until[note] = self.ticks + round(self.chord_seconds / TICK_SECONDS)
-
-
-def tick_off(open_boundaries: dict[int, float], seconds: float, sensitivity: float) -> int | None:
-    """Remove the boundary that a chord at `seconds` meets (Algorithm 1) and return its number.
-
-    That is the nearest one less than `sensitivity` seconds away; None if there is none.
-    """
-    near = [
-        (abs(at - seconds), number)
-        for number, at in open_boundaries.items()
-        if abs(at - seconds) < sensitivity
-    ]
-    if not near:
-        return None
-    number = min(near)[1]
-    del open_boundaries[number]
-    return number
