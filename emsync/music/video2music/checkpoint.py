@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from emsync.music.video2music.model import ChordTransformer
-    from emsync.music.video2music.regression import Dynamics
+    from emsync.music.video2music.regression import DynamicsNetwork
 
 CONFIG: Final = "config.json"
 CHORDS: Final = "chords.safetensors"
@@ -27,7 +27,7 @@ class Checkpoint:
 
     name: str
     chords: "ChordTransformer"
-    dynamics: "Dynamics"
+    dynamics: "DynamicsNetwork"
     card: Mapping[str, object]
     """`config.json` as written: architecture, source, what they were trained on, quality."""
     sha256: str
@@ -46,7 +46,7 @@ class Checkpoint:
 
 def save(
     chords: "ChordTransformer",
-    dynamics: "Dynamics",
+    dynamics: "DynamicsNetwork",
     folder: Path,
     card: Mapping[str, object],
     half: bool = False,
@@ -90,7 +90,7 @@ def load(folder: Path) -> Checkpoint:
     from safetensors import SafetensorError
 
     from emsync.music.video2music.model import ChordTransformer, ChordTransformerSettings
-    from emsync.music.video2music.regression import Dynamics, DynamicsSettings
+    from emsync.music.video2music.regression import DynamicsNetwork, DynamicsSettings
 
     if not (folder / CONFIG).is_file():
         raise WeightsError(
@@ -101,7 +101,7 @@ def load(folder: Path) -> Checkpoint:
         card = json.loads((folder / CONFIG).read_text())
         architecture, known = card["architecture"], card["sha256"]
         chords = ChordTransformer(ChordTransformerSettings(**architecture["chords"]))
-        dynamics = Dynamics(DynamicsSettings(**architecture["dynamics"]))
+        dynamics = DynamicsNetwork(DynamicsSettings(**architecture["dynamics"]))
         _read(chords, folder / CHORDS, known[CHORDS])
         _read(dynamics, folder / DYNAMICS, known[DYNAMICS])
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError, OSError) as problem:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from emsync.music.video2music.model import ChordTransformer, DecoderState
 from emsync.music.video2music.vocabulary import ALL, CHORDS, Chord, as_drawn
-from emsync.progress import CancelToken, silent_share
+from emsync.progress import CancelToken
 
 Draws = Iterator[float]
 """Uniform numbers in [0, 1), one for every chord."""
@@ -28,12 +28,6 @@ class DrawingRules:
     """Whether `N`, no chord, may be drawn."""
 
 
-def uniform_draws(generator: torch.Generator) -> Draws:
-    """Yield numbers in [0, 1) from `generator`, which is on the CPU, without end."""
-    while True:
-        yield float(torch.rand((), generator=generator, dtype=torch.float64))
-
-
 def generate(
     model: ChordTransformer,
     features: Tensor,
@@ -43,8 +37,7 @@ def generate(
     rules: DrawingRules,
     draws: Draws | None,
     cancel: CancelToken,
-    advance: Callable[[float], None] = silent_share,
-    show: Callable[[list[Chord]], None] | None = None,
+    show: Callable[[list[Chord]], None] = lambda chords: None,
 ) -> list[Chord]:
     """Return `seconds` chords, those of the primer first.
 
@@ -57,7 +50,6 @@ def generate(
         rules: what may not be drawn.
         draws: one number a chord; None always takes the most probable chord.
         cancel: stops within a chord.
-        advance: told the share that is done.
         show: shown the chords so far after each one.
 
     Raises:
@@ -76,9 +68,7 @@ def generate(
             chords.append(
                 as_drawn(ALL[pick(probabilities, None if draws is None else next(draws))])
             )
-            advance(len(chords) / seconds)
-            if show is not None:
-                show(chords)
+            show(chords)
     return chords
 
 

@@ -10,7 +10,9 @@ long ago a chord was (Huang et al. 2018).
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -242,7 +244,8 @@ class ChordTransformer(nn.Module):
 
     def start(self, memory: Tensor) -> DecoderState:
         """Return the state from which chords for a film are decoded; `memory`: from `encode`."""
-        film = [layer.film.keys_values(memory) for layer in self.decoder]
+        layers = cast(Iterable[_DecoderLayer], self.decoder)
+        film = [layer.film.keys_values(memory) for layer in layers]
         none = film[0][0][:, :, :0]  # (batch, heads, 0, head_dim)
         return DecoderState(film, [(none, none)] * len(film))
 

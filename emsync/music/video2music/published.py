@@ -23,7 +23,7 @@ from emsync.music.video2music.model import (
     ChordTransformerSettings,
     position_table,
 )
-from emsync.music.video2music.regression import Cell, Dynamics, DynamicsSettings
+from emsync.music.video2music.regression import Cell, DynamicsNetwork, DynamicsSettings
 from emsync.text import unfit
 
 CHORDS_FILE: Final = "best_loss_weights.pickle"
@@ -57,7 +57,7 @@ _UNUSED: Final = ("embedding.", "condition_linear.", "Wout_root.", "Wout_attr.")
 _TABLES: Final = ("positional_encoding.pe", "positional_encoding_video.pe")
 """Sines and cosines, worked out here; those of a file are compared with them."""
 
-Model = TypeVar("Model", ChordTransformer, Dynamics)
+Model = TypeVar("Model", ChordTransformer, DynamicsNetwork)
 
 
 def chords_from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -171,7 +171,7 @@ def read_chords(path: Path, heads: int = PUBLISHED_HEADS) -> ChordTransformer:
     return _read(path, "chord transformer", build)
 
 
-def read_dynamics(path: Path, cell: Cell = "bigru") -> Dynamics:
+def read_dynamics(path: Path, cell: Cell = "bigru") -> DynamicsNetwork:
     """Return the regression of a published file, ready to use.
 
     Args:
@@ -182,8 +182,8 @@ def read_dynamics(path: Path, cell: Cell = "bigru") -> Dynamics:
         WeightsError: the file is not that.
     """
 
-    def build(state: Mapping[str, Tensor]) -> Dynamics:
-        model = Dynamics(dynamics_settings_of(state, cell))
+    def build(state: Mapping[str, Tensor]) -> DynamicsNetwork:
+        model = DynamicsNetwork(dynamics_settings_of(state, cell))
         model.load_state_dict(dynamics_from_published(state, cell))
         return model
 

@@ -39,7 +39,7 @@ class DynamicsSettings:
         return asdict(self)
 
 
-class Dynamics(nn.Module):
+class DynamicsNetwork(nn.Module):
     """How many notes a second begin, and how loud it is, by a recurrent network."""
 
     def __init__(self, settings: DynamicsSettings) -> None:

@@ -12,7 +12,6 @@ from emsync.music.video2music.vocabulary import Key
 
 PatternRule = Literal["published", "published-generate", "paper"]
 VelocityRule = Literal["published", "paper"]
-FeatureSource = Literal["film", "mood"]
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,13 @@ class Video2MusicSettings:
     """Whether the notes move to the key; `generate.py` leaves them in C major or A minor."""
     smooth_emotion: float = 0.0
     """Seconds over which the emotion is averaged; 0 for not at all, as published. The paper: 5."""
-    features: FeatureSource = "film"
-    """"film": what is seen, through CLIP; "mood": the mood asked for, the cuts and the motion
-    alone, which only weights trained without pictures understand. Ours."""
-    clip_every: int = 1
+    clip_every: int | None = None
     """Seconds between the pictures that CLIP looks at; those between are taken to be like the one
-    before. Published: 1. More is ours, for machines without a GPU."""
+    before. Published: 1. None: 1 on a GPU; on a CPU as many as let it look at `most_on_cpu`."""
+    most_on_cpu: int = 12
+    """Pictures of a film that CLIP looks at on a CPU, where one takes some seconds. Ours."""
     mood_counts: bool = True
-    """Whether a mood that somebody asks for takes the place of the emotion seen. Ours."""
+    """Whether a mood other than the film's own takes the place of the emotion seen. Ours."""
+    accents: bool = False
+    """Whether the chord of the moment is struck whole on each hit point. Ours: what is published
+    knows no hit points."""
