@@ -1,7 +1,8 @@
 # make run        install what is missing, start the app on http://127.0.0.1:7860
 # make test       install what is missing, check style and types, run the tests
-# make test-slow  the tests that take minutes
+# make test-all   the same with the tests that take longer, and all trials
 # make bench      time every stage on a film (FILM="my film.mp4")
+# make resolve    see whether every Python from 3.11 to 3.14 finds its packages; installs none
 # make constraints  write down the versions that are installed, after the tests passed with them
 # make clean      remove what the checks leave behind; .venv stays
 #
@@ -18,27 +19,32 @@ export PYTHON APT
 
 python := .venv/bin/python
 
-.PHONY: run test test-slow bench constraints clean
+.PHONY: run test test-all check bench resolve constraints clean
 .DEFAULT_GOAL := run
 
 run:
 	@bash scripts/setup.sh app
 	@GRADIO_SERVER_NAME="$(HOST)" GRADIO_SERVER_PORT="$(PORT)" exec $(python) app.py
 
-test:
+test: check
+	$(python) -m pytest --numprocesses 2 --dist worksteal
+
+test-all: check
+	$(python) -m pytest --numprocesses 2 --dist worksteal -m ""
+
+check:
 	@bash scripts/setup.sh tests
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy
-	$(python) -m pytest --numprocesses 2 --dist loadfile
-
-test-slow:
-	@bash scripts/setup.sh tests
-	$(python) -m pytest -m slow
 
 bench:
 	@bash scripts/setup.sh app
 	@$(python) -m emsync.benchmarks.speed $(if $(FILM),"$(FILM)")
+
+resolve:
+	@bash scripts/setup.sh tests
+	@$(python) scripts/resolve.py
 
 constraints:
 	@$(python) -c 'import sys; print("# Python %d.%d is what these versions were tested with; made by `make constraints`." % sys.version_info[:2])' >constraints.txt

@@ -184,6 +184,10 @@ if ! cat "${sources[@]}" | cmp -s - "$stamp"; then
     fail "pip could not install everything; its reason stands above." \
       "Often that is the network, or the disk: up to 7 GB are needed."
   need_opencv || say "Until then faces and text in the picture are not read."
+  "$venv_python" -c 'import importlib.util, sys
+sys.exit(importlib.util.find_spec("paddle") is None)' ||
+    say "PaddlePaddle is not built for Python $version on this machine, so the expert that reads text" \
+      "in the picture is left out. Everything else works."
   cat "${sources[@]}" >"$stamp"
 fi
 

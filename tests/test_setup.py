@@ -50,6 +50,7 @@ case "$*" in
       echo "ImportError: ${library%:*}: cannot open shared object file" >&2
       exit 1
     done ;;
+  *find_spec*paddle*) [ ! -e "$MACHINE/without-paddle" ] ;;
   "-m emsync weights pull "*) exit "$(cat "$MACHINE/pull" 2>/dev/null || echo 0)" ;;
   *) false ;;
 esac
@@ -197,6 +198,43 @@ def test_the_python_that_was_tested_gets_the_versions_that_were_tested(machine: 
 
 def test_another_python_is_told_that_it_gets_others(machine: Machine) -> None:
     assert "This is Python 3.12: it gets the newest versions" in machine.setup()[1]
+
+
+def test_what_has_no_wheel_for_a_python_is_left_out_in_a_sentence(machine: Machine) -> None:
+    machine.has("libfluidsynth3")
+    assert "PaddlePaddle" not in machine.setup()[1]
+    machine.has("without-paddle")
+    (machine.root / "version").write_text("3.14")
+    (machine.tree / ".venv" / "emsync-app.installed").unlink()
+    status, told, _ = machine.setup()
+    assert status == 0
+    assert "PaddlePaddle is not built for Python 3.14 on this machine" in told
+    assert "left out" not in machine.setup()[1]  # said once, not at every start
+
+
+def test_requirements_are_resolved_for_every_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is left out: what `make resolve` finds out with it is printed there."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "scripts"))
+    import resolve  # type: ignore[import-not-found]
+
+    assert resolve.left_out("3.13", "x86_64") == []
+    assert resolve.left_out("3.14", "x86_64") == ["paddleocr", "paddlepaddle"]
+    assert resolve.left_out("3.11", "aarch64") == ["paddleocr", "paddlepaddle"]
+    asked: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> "subprocess.CompletedProcess[str]":
+        asked.append(command)
+        refused = "3.12" in command
+        return subprocess.CompletedProcess(command, refused, "one==1\ntwo==2\n", "No wheel.")
+
+    monkeypatch.setattr(resolve.subprocess, "run", run)
+    assert resolve.resolve("3.14", "x86_64") == ["one==1", "two==2"]
+    assert resolve.resolve("3.12", "x86_64") == "No wheel."
+    assert "--only-binary" in asked[0] and asked[0][-1] == "requirements-dev.txt"
+    assert resolve.main() == 1
+    assert {command[command.index("--python-version") + 1] for command in asked} == {
+        "3.11", "3.12", "3.13", "3.14",
+    }  # fmt: skip
 
 
 def test_every_requirement_has_a_version_that_was_tested() -> None:
