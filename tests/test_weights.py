@@ -12,13 +12,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from emsync.commands.weights import run as run_command
+from emsync.emotion.features.panel import Panel, standard_experts
 from emsync.errors import Cancelled, WeightsError, WeightsNotInstalled
+from emsync.interface.experts import table
 from emsync.progress import CancelToken
 from emsync.weights import download
 from emsync.weights import store as weights
@@ -711,6 +714,25 @@ def test_the_command_lists_everything(place: Path) -> None:
         *REGISTRY
     ]
     assert not place.exists()
+
+
+def test_weights_that_this_python_cannot_read_are_told(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here PaddlePaddle is installed: in its place stands a package that is not."""
+    name = "ocr-detection"
+    assert weights.unreadable(name) == "" == weights.unreadable("beats")
+    lacking = replace(REGISTRY[name], package="no_such_package")
+    monkeypatch.setitem(weights.REGISTRY, name, lacking)
+    monkeypatch.setitem(weights.PACKAGES, "no_such_package", "A package")
+    run_command(["list", name, "beats"])
+    first, *_, later = [line for line in capsys.readouterr().out.splitlines() if line[0] != " "]
+    assert first == (
+        f"{name}: not installed, and of no use here: A package is not installed, and nothing else "
+        "reads them"
+    )
+    assert later == "beats: not installed"
+    assert "of no use here: A package" in table(Panel(standard_experts()), "cpu")
 
 
 def test_the_command_adds(place: Path, tmp_path: Path) -> None:

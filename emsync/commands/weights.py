@@ -100,6 +100,8 @@ def _list(options: argparse.Namespace) -> None:
             state = f"not usable: they {status.problem}"
         elif status.bytes and not status.installed:
             state += f", {size_of(status.bytes)} fetched"
+        if why := weights.unreadable(name):
+            state += f", and of no use here: {why}"
         print(f"{name}: {state}")
         print(f"  {one.title}, for {one.purpose}; {one.page}")
         profiles = ", ".join(("all", *one.profiles))

@@ -77,6 +77,8 @@ def to_install() -> int:
 
 
 def _here(needed: Sequence[str], absent: Sequence[str]) -> str:
+    if why := next(filter(None, map(weights.unreadable, needed)), ""):
+        return f"of no use here: {why}"
     if not absent:
         return "installed"
     if len(absent) < len(needed):

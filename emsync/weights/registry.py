@@ -13,6 +13,9 @@ PROFILES: Mapping[str, str] = {
     "all": "everything, larger models included",
 }
 
+PACKAGES: Mapping[str, str] = {"paddle": "PaddlePaddle (built for Python 3.11 to 3.13)"}
+"""Packages that read weights and are not built for every Python, by their names for `import`."""
+
 
 @dataclass(frozen=True)
 class File:
@@ -44,6 +47,7 @@ class Weights:
         files: all that is needed; nothing else of the source is fetched.
         profiles: names in `PROFILES` that they belong to, besides "all".
         about: bytes, roughly, of the files whose size is not known in advance.
+        package: what reads them, one of `PACKAGES`; empty if it is to be had for every Python.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Weights:
     files: tuple[File, ...]
     profiles: tuple[str, ...] = ()
     about: int = 0
+    package: str = ""
 
     @property
     def bytes(self) -> int:
@@ -95,6 +100,7 @@ def _ocr(
             for path, length, sha256 in files
         ),
         ("standard", "small"),
+        package="paddle",
     )
 
 

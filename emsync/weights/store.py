@@ -8,6 +8,7 @@ What `REGISTRY` knows of a file is checked. Where it knows no SHA-256, the one t
 with the download is; where that tells none either, what came is pinned in the manifest.
 """
 
+import importlib.util
 import json
 import os
 import shutil
@@ -25,7 +26,7 @@ from emsync.limits import is_offline
 from emsync.progress import CancelToken
 from emsync.text import listed
 from emsync.weights.download import DownloadError, digest, download, room
-from emsync.weights.registry import PROFILES, REGISTRY, File, Weights
+from emsync.weights.registry import PACKAGES, PROFILES, REGISTRY, File, Weights
 
 MANIFEST = "emsync-manifest.json"
 _FORMAT = 1
@@ -176,6 +177,14 @@ def status_of(name: str) -> Status:
         max(0, weights.bytes - begun) if problem else 0,
         weights.licence,
     )
+
+
+def unreadable(name: str) -> str:
+    """Return why this Python cannot read weights, whether installed or not; empty if it can."""
+    package = _known(name).package
+    if not package or importlib.util.find_spec(package):
+        return ""
+    return f"{PACKAGES[package]} is not installed, and nothing else reads them"
 
 
 def installed(name: str) -> tuple[Installed, ...]:

@@ -206,9 +206,10 @@ class TextReader:
         if "ready" not in answer:
             self.stop()
         if "missing" in answer:
+            why = weights.unreadable(_MODELS[0])
             raise EmsyncError(
-                f"PaddleOCR cannot be loaded ({answer['missing']}). Install what requirements.txt "
-                "lists."
+                f"PaddleOCR cannot be loaded ({answer['missing']}). "
+                + (f"{why}." if why else "Install what requirements.txt lists.")
             )
         if "error" in answer:
             raise WeightsError(
