@@ -773,7 +773,7 @@ def test_weights_survive_the_disk(tmp_path: Path) -> None:
 def test_weights_of_two_saves_are_not_mixed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emsync.music.transformer.checkpoint.SHARD_BYTES", 100_000)
+    monkeypatch.setattr("emsync.weights.folder.SHARD_BYTES", 100_000)
     save(tiny(), tmp_path / "one", {})
     other = tiny()
     with torch.no_grad():

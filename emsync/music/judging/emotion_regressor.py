@@ -5,8 +5,6 @@ rhythm; surveyed by Gabrielsson & Lindström 2010) go into a linear regression o
 `weights/emotion-regressor/README.md` says what it can and cannot hear.
 """
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +14,8 @@ from statistics import median
 
 import numpy as np
 
-from emsync.errors import WeightsError
 from emsync.music.notes import GROUPS, TICK_SECONDS, NoteTable
+from emsync.weights import folder as weights_folder
 
 SHIPPED = Path(__file__).resolve().parents[3] / "weights" / "emotion-regressor"
 FILE = "regressor.safetensors"
@@ -166,7 +164,7 @@ class EmotionRegressor:
     bias: np.ndarray
     """(2,)."""
     sha256: str = ""
-    """Of the file it was loaded from."""
+    """Of its weights, in hexadecimal digits."""
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """(pieces, features) → (pieces, 2) valence and arousal in [-1, 1].
@@ -193,37 +191,24 @@ class EmotionRegressor:
 
 
 def load_regressor(folder: Path = SHIPPED) -> EmotionRegressor:
-    """The regressor that ships, or the one in `folder`.
+    """Load the regressor that ships, or the one in `folder`.
 
     Raises:
         WeightsError: it is missing or not what was saved.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        config = json.loads((folder / "config.json").read_text())
-        content = (folder / FILE).read_bytes()
-        if hashlib.sha256(content).hexdigest() != config["sha256"]:
-            raise ValueError(f"{FILE} is not the file that was saved")
-        names, digest = tuple(config["features"]), str(config["sha256"])
-        return EmotionRegressor(names=names, sha256=digest, **load(content))
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as problem:
-        raise WeightsError(
+    with weights_folder.refusing(
+        lambda problem: (
             f"The emotion regressor in {folder} is missing or damaged: {problem}. Fetch the whole "
             "repository again, weights included."
-        ) from problem
+        )
+    ):
+        stored = weights_folder.load(folder)
+        names = tuple(stored.card["features"])
+        return EmotionRegressor(names=names, sha256=stored.sha256, **stored.arrays())
 
 
 def save_regressor(regressor: EmotionRegressor, folder: Path, card: dict[str, object]) -> None:
-    """Write the arrays, and `config.json` with `card` and the features' names, last."""
-    from safetensors.numpy import save
-
-    names = ("centre", "scale", "weight", "bias")
-    arrays = {name: getattr(regressor, name) for name in names}
-    content = save({name: np.ascontiguousarray(a, np.float32) for name, a in arrays.items()})
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / FILE).write_bytes(content)
-    digest = hashlib.sha256(content).hexdigest()
-    config = {**card, "features": list(regressor.names), "sha256": digest}
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    """Write a regressor as `emsync.weights.folder` describes; the features' names are added."""
+    arrays = {name: getattr(regressor, name) for name in ("centre", "scale", "weight", "bias")}
+    full = {**card, "features": list(regressor.names)}
+    weights_folder.save(arrays, folder, full, "single")

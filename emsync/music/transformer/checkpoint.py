@@ -1,20 +1,18 @@
-"""Generator weights on disk: a folder with `config.json` and safetensors files."""
+"""Generators on disk: `emsync.weights.folder` with the architecture of the transformer."""
 
-import hashlib
-import json
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emsync.errors import WeightsError
+from emsync.weights import folder as weights_folder
 
 if TYPE_CHECKING:
     from emsync.music.transformer.model import MusicTransformer
 
 SHIPPED = Path(__file__).resolve().parents[3] / "weights"
 DEFAULT = "free-5m"
-SHARD_BYTES = 15 * 2**20
 
 
 @dataclass(frozen=True)
@@ -45,10 +43,7 @@ class Checkpoint:
 def save(
     model: "MusicTransformer", folder: Path, card: dict[str, object], half: bool = True
 ) -> None:
-    """Write weights in files of at most 15 MiB, and `config.json`.
-
-    Each file is written under another name first, and `config.json`, which holds their SHA-256,
-    comes last: what an interrupted save leaves behind is refused by `load`.
+    """Write a generator as `emsync.weights.folder` describes.
 
     Args:
         model: on any device.
@@ -56,75 +51,42 @@ def save(
         card: what is worth knowing of the weights; the architecture is added.
         half: in half precision, else in single.
     """
-    import torch
-    from safetensors.torch import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
-    shards: list[dict[str, torch.Tensor]] = [{}]
-    size = 0
-    for name, value in model.state_dict().items():
-        stored = value.detach().to("cpu", torch.float16 if half else torch.float32).contiguous()
-        if size + stored.nbytes > SHARD_BYTES and shards[-1]:
-            shards.append({})
-            size = 0
-        shards[-1][name] = stored
-        size += stored.nbytes
-    names = [f"model-{i + 1:02}-of-{len(shards):02}.safetensors" for i in range(len(shards))]
-    for name, shard in zip(names, shards, strict=True):
-        partial = folder / f"{name}.partial"
-        save_file(shard, partial)
-        partial.replace(folder / name)
-    for old in folder.glob("model-*.safetensors"):
-        if old.name not in names:
-            old.unlink()
-    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
-    config = {**card, "architecture": model.settings.to_dict(), "sha256": digests}
-    partial = folder / "config.json.partial"
-    partial.write_text(json.dumps(config, indent=1) + "\n")
-    partial.replace(folder / "config.json")
+    full = {**card, "architecture": model.settings.to_dict()}
+    weights_folder.save(model.state_dict(), folder, full, "half" if half else "single")
 
 
 def load(folder: Path | None = None) -> Checkpoint:
     """Load a generator in float32, ready to decode.
 
+    Args:
+        folder: None for the generator that ships.
+
     Raises:
         WeightsError: the folder holds no complete generator.
     """
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load as load_bytes
 
     from emsync.music.transformer.model import MusicTransformer, TransformerSettings
 
     folder = SHIPPED / DEFAULT if folder is None else folder
-    paths = sorted(folder.glob("model-*.safetensors"))
-    if not paths or not (folder / "config.json").exists():
+    if not weights_folder.is_there(folder):
         raise WeightsError(
             f"No music generator was found in {folder}. Fetch the whole repository again, weights "
             "included, or name another folder of weights."
         )
-    digest = hashlib.sha256()
-    state: dict[str, torch.Tensor] = {}
-    try:
-        card = json.loads((folder / "config.json").read_text())
-        with _left_unfilled():
-            model = MusicTransformer(TransformerSettings.from_dict(card["architecture"]))
-        if set(card["sha256"]) != {path.name for path in paths}:
-            raise ValueError("files are missing")
-        for path in paths:
-            content = path.read_bytes()
-            if hashlib.sha256(content).hexdigest() != card["sha256"][path.name]:
-                raise ValueError(f"{path.name} is not the file that was saved")
-            digest.update(content)
-            state |= load_bytes(content)
-        single = {name: value.to(torch.float32, copy=True) for name, value in state.items()}
-        model.load_state_dict(single, assign=True)
-    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError, OSError) as problem:
-        raise WeightsError(
+    with weights_folder.refusing(
+        lambda problem: (
             f"The music generator in {folder} is damaged or of another version: {problem}. Fetch "
             "its files again."
-        ) from problem
-    return Checkpoint(folder.name, model.eval(), card, digest.hexdigest())
+        )
+    ):
+        stored = weights_folder.load(folder)
+        with _left_unfilled():
+            model = MusicTransformer(TransformerSettings.from_dict(stored.card["architecture"]))
+        state = stored.tensors()
+        single = {name: value.to(torch.float32, copy=True) for name, value in state.items()}
+        model.load_state_dict(single, assign=True)
+    return Checkpoint(folder.name, model.eval(), stored.card, stored.sha256)
 
 
 def _left_unfilled() -> AbstractContextManager[object]:
