@@ -17,6 +17,7 @@ CurveMode = Literal["constant", "scenes"]
 UndecidedMode = Literal["neutral", "mean"]
 Device = Literal["auto", "cpu", "cuda"]
 ComposerName = Literal["emsync"]
+EnhancerName = Literal["none"]
 ComposingMethod = Literal["planned", "free"]
 MetreChoice = Literal["auto", "4/4", "3/4", "6/8"]
 Tonic = Literal["auto", "C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"]
@@ -232,6 +233,8 @@ class SoundSettings:
     """Loudness units of full scale that video sites play at."""
     true_peak_decibels: float = -1.0
     """With "lufs" no sample exceeds this; music too peaky for it stays quieter (EBU R 128)."""
+    enhancer: EnhancerName = "none"
+    """Which of `emsync.sound.enhance.ENHANCERS` works on each stem."""
     original_sound: OriginalSound = "replace"
     """"replace": the film's own sound goes; "keep": it stays under the music; "duck": it stays as
     it is, and the music steps back while somebody speaks."""

@@ -67,7 +67,7 @@ def test_a_folder_is_scored_once_and_a_broken_film_stops_nobody(
         analysed.append(film.name)
         return analyse(film, *rest)
 
-    monkeypatch.setattr(checkpoint, "load", load_once)
+    monkeypatch.setattr("emsync.music.transformer.composer.load", load_once)
     monkeypatch.setattr(pipeline, "analyse", look)
     assert run(folder, out) == 1
     assert len(loaded) == 1

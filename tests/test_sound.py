@@ -6,6 +6,7 @@ import time
 import tracemalloc
 import wave
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ from conftest import Films
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emsync.errors import Cancelled, SoundError
+from emsync.errors import Cancelled, SoundError, ToolError
 from emsync.film.examine import probe
 from emsync.music.midi import write_midi
 from emsync.music.notes import Note
 from emsync.progress import CancelToken
 from emsync.settings import SoundSettings
+from emsync.sound import enhance
+from emsync.sound.enhance import EnhancerRow
 from emsync.sound.level import LevelMeter
 from emsync.sound.mix import (
     DUCK_SECONDS,
@@ -349,7 +352,7 @@ def test_wav_holds_what_was_written(tmp_path: Path, frames: int, seed: int) -> N
 
 
 def test_wav_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SoundError, match="cannot be written: No such file"):
+    with pytest.raises(ToolError, match="cannot be written: No such file"):
         write_wav(sine(0.1, 0.5), tmp_path / "nowhere" / "song.wav")
 
 
@@ -368,6 +371,12 @@ def band(path: Path, seconds: float = 4.0) -> Path:
     return path
 
 
+def read_wav(path: Path) -> np.ndarray:
+    with wave.open(str(path)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    return samples.reshape(-1, 2).astype(np.float32) / 32767
+
+
 def test_stems_add_up_to_the_music(tmp_path: Path, small_font: Path, cancel: CancelToken) -> None:
     song, settings = band(tmp_path / "band.mid"), SoundSettings()
     assert set(stem_names(song)) == {"piano", "guitar", "bass", "strings", "drums"}
@@ -375,10 +384,9 @@ def test_stems_add_up_to_the_music(tmp_path: Path, small_font: Path, cancel: Can
     written = write_stems(song, Fraction(4), settings, small_font, tmp_path, cancel)
     total = np.zeros_like(whole.samples)
     for path in written.values():
-        with wave.open(str(path)) as file:
-            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-        assert np.abs(samples).max() > 100
-        total += samples.reshape(-1, 2).astype(np.float32) / 32767
+        samples = read_wav(path)
+        assert np.abs(samples).max() > 100 / 32767
+        total += samples
     assert np.abs(total - whole.samples).max() < len(written) / 32767
 
 
@@ -426,7 +434,7 @@ def test_stems_that_cannot_be_written_get_a_sentence(
     tmp_path: Path, small_font: Path, cancel: CancelToken
 ) -> None:
     song = band(tmp_path / "band.mid")
-    with pytest.raises(SoundError, match="cannot be written: No such file"):
+    with pytest.raises(ToolError, match="cannot be written: No such file"):
         write_stems(song, Fraction(1), SoundSettings(), small_font, tmp_path / "nowhere", cancel)
 
 
@@ -574,3 +582,39 @@ def test_the_original_stays_as_loud_where_the_music_ducks(
     before, during = level(0.1, 0.6, 440), level(1.0, 1.2, 440)
     assert 20 * np.log10(during / before) == pytest.approx(settings.duck_decibels, abs=1)
     assert level(1.0, 1.2, 1000) > 2 * during
+
+
+class Delayed:
+    """An enhancer that looks ahead, changes the sound, and gives it back in odd pieces."""
+
+    lost = 0
+
+    def enhance(
+        self, blocks: Iterator[np.ndarray], sample_rate: int, cancel: CancelToken
+    ) -> Iterator[np.ndarray]:
+        waiting = np.zeros((0, 2), np.float32)
+        for block in blocks:
+            waiting = np.concatenate([waiting, np.tanh(block)])
+            while len(waiting) > 2000:
+                yield waiting[:777]
+                waiting = waiting[777:]
+        yield waiting[self.lost :]
+
+
+def test_an_enhancer_works_on_every_stem_and_they_still_add_up(
+    tmp_path: Path, small_font: Path, cancel: CancelToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song, plain = band(tmp_path / "band.mid"), SoundSettings()
+    as_played = render_music(song, Fraction(4), plain, small_font, cancel).samples
+    row = EnhancerRow("Delayed", f"{__name__}:Delayed")
+    monkeypatch.setattr(enhance, "ENHANCERS", {**enhance.ENHANCERS, "delayed": row})
+    changed = replace(plain, enhancer="delayed")  # type: ignore[arg-type]
+    music = render_music(song, Fraction(4), changed, small_font, cancel)
+    assert music.samples.shape == as_played.shape and np.abs(music.samples - as_played).max() > 1e-3
+    master(music, changed)
+    stems = write_stems(song, Fraction(4), changed, small_font, tmp_path, cancel)
+    total = sum(read_wav(path) for path in stems.values())
+    assert np.abs(total - music.samples).max() < len(stems) / 32767
+    monkeypatch.setattr(Delayed, "lost", 3)
+    with pytest.raises(SoundError, match="Choose another one"):
+        render_music(song, Fraction(4), changed, small_font, cancel)

@@ -553,7 +553,7 @@ def test_what_is_not_foreseen_is_logged_and_excused(
     def fail(*_: object) -> None:
         raise NotADirectoryError("of all things")
 
-    monkeypatch.setattr(studio, "_generator", fail)
+    monkeypatch.setattr("emsync.pipeline.compose_pieces", fail)
     job = studio.compose("page", Settings(), FILMS_OWN)
     assert job is not None
     with pytest.raises(gradio.Error, match="Sorry"):

@@ -13,6 +13,7 @@ import numpy as np
 
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import SoundSettings
+from emsync.sound.enhance import enhanced, open_enhancer
 from emsync.sound.mix import envelope_of, write_blocks
 from emsync.sound.synth import BLOCK_FRAMES, Score, Sound, find_soundfont, read_score, stream
 
@@ -84,7 +85,7 @@ def write_stems(
 
     def levelled(name: str) -> Generator[np.ndarray, None, None]:
         done = 0
-        for block in stream(score, duration, settings, _font(soundfont), cancel, name):
+        for block in _stem(score, duration, settings, soundfont, cancel, name):
             yield block * envelope.gains(done, done + len(block))
             done += len(block)
 
@@ -113,9 +114,7 @@ def _mixed(
     left = _frames(duration, settings)
     with ExitStack() as stack:
         streams = [
-            stack.enter_context(
-                closing(stream(score, duration, settings, _font(soundfont), cancel, name))
-            )
+            stack.enter_context(closing(_stem(score, duration, settings, soundfont, cancel, name)))
             for name in score.stems
         ]
         while left > 0:
@@ -125,6 +124,20 @@ def _mixed(
                 block += next(one)
             left -= len(block)
             yield block
+
+
+def _stem(
+    score: Score,
+    duration: Fraction,
+    settings: SoundSettings,
+    soundfont: Path | None,
+    cancel: CancelToken,
+    name: str,
+) -> Generator[np.ndarray, None, None]:
+    """Yield one stem in blocks of `BLOCK_FRAMES`, played and enhanced."""
+    with closing(stream(score, duration, settings, _font(soundfont), cancel, name)) as played:
+        enhancer = open_enhancer(settings.enhancer)
+        yield from enhanced(enhancer, played, settings.sample_rate, BLOCK_FRAMES, cancel)
 
 
 def _score(midi: Path, settings: SoundSettings) -> Score:
