@@ -11,19 +11,19 @@ def main() -> None:
     from emsync.errors import EmsyncError
     from emsync.interface.guard import access_from, check_guarded, guarded
     from emsync.interface.memory import few_arenas
-    from emsync.process.files import own_folder, remove_leftovers
+    from emsync.process.files import process_folder, remove_stale_folders
 
     few_arenas()
     try:
         access = access_from(os.environ)
     except EmsyncError as problem:
         sys.exit(f"emsync: {problem}")
-    remove_leftovers()
+    remove_stale_folders()
     # A plain `kill` must tidy up as well as Ctrl-C does. An exception would be lost where Python
     # ignores them, as in the callbacks of an import.
     told_to_stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told_to_stop.set())
-    with own_folder() as root:
+    with process_folder() as root:
         # Read by Gradio when it is imported: uploads and results share one folder, ours.
         os.environ["GRADIO_TEMP_DIR"] = str(root)
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"

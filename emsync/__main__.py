@@ -2,10 +2,10 @@
 
 import argparse
 import errno
-import os
 import shutil
 import signal
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, TextIO
 from emsync.commands.options import batch_parser, parser, read_options, settings_of
 from emsync.errors import Cancelled, EmsyncError
 from emsync.presets import one_line, write_preset
-from emsync.process.files import own_folder, remove_leftovers, remove_partials
+from emsync.process.files import (
+    process_folder,
+    remove_stale_files,
+    remove_stale_folders,
+    written_whole,
+)
 from emsync.progress import CancelToken, Progress
 from emsync.settings import Settings
 from emsync.stages import STAGES
@@ -25,8 +30,6 @@ if TYPE_CHECKING:
     from emsync.report.write import Recorded
 
 INTERRUPTED = 130
-_PARTIAL = (".emsync-", ".partial")
-"""Around the number of the process, the name of a file that is not complete yet."""
 
 
 class _Teller:
@@ -87,9 +90,9 @@ def _targets(options: argparse.Namespace) -> dict[str, Path]:
         if not folder.is_dir():
             raise EmsyncError(f"There is no folder {folder} to write {path.name} into.")
         try:
-            remove_partials(folder, *_PARTIAL)
-            _partial(path).touch()
-            _partial(path).unlink()
+            remove_stale_files(folder)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
         except OSError as problem:
             raise EmsyncError(f"{path} cannot be written: {problem.strerror}.") from problem
     if len({path.resolve() for path in targets.values()}) < len(targets):
@@ -179,8 +182,8 @@ def run(
     teller = _Teller(sys.stderr)
     tell = (lambda _: None) if options.quiet else teller
     try:
-        remove_leftovers()
-        with own_folder() as folder:
+        remove_stale_folders()
+        with process_folder() as folder:
             load_library()
             if recorded is None:
                 composer = open_composer(settings.music.composer, options.weights)
@@ -322,20 +325,8 @@ def run_batch(options: argparse.Namespace, standard: Settings) -> int:
 
 def _move(made: Path, target: Path) -> None:
     """Move across file systems such that `target` appears whole."""
-    partial = _partial(target)
-    try:
+    with written_whole(target, str(target)) as partial:
         shutil.copyfile(made, partial)
-        partial.replace(target)
-    except OSError as problem:
-        raise EmsyncError(f"{target} cannot be written: {problem.strerror}.") from problem
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _partial(target: Path) -> Path:
-    """Where `target` is written until it is complete; of this process alone."""
-    begin, end = _PARTIAL
-    return target.with_name(f"{begin}{os.getpid()}{end}")
 
 
 def main(arguments: list[str] | None = None) -> int:

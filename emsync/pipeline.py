@@ -6,10 +6,7 @@
 turned; `perform` plays a piece, as often as the sound is changed; `score` does the last two.
 """
 
-import errno
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +18,7 @@ from emsync.emotion.classifiers.read import read_emotion
 from emsync.emotion.curve import MoodRequest, draw_curve, draw_mood
 from emsync.emotion.features.cues import CueAccumulator
 from emsync.emotion.features.panel import Panel
-from emsync.errors import EmsyncError, ToolError
+from emsync.errors import EmsyncError
 from emsync.film.examine import probe
 from emsync.film.footage import SOUND_RATE, Footage, StillCollector, pictures_of
 from emsync.film.frames import iter_audio, read_audio, stream_frames
@@ -227,10 +224,9 @@ def perform(
     speech = None if earlier is None else earlier.speech
     with clock.stage("render") as advance:
         token = bounded(cancel, "render", seconds, limits)
-        with writing(midi.name):
-            write_midi(
-                composition.notes, midi, film.duration, composition.beats_per_minute, sound.programs
-            )
+        write_midi(
+            composition.notes, midi, film.duration, composition.beats_per_minute, sound.programs
+        )
         if sound.original_sound == "duck" and film.has_audio and speech is None:
             heard = VoiceDetector().speech(read_audio(film, SOUND_RATE, token), token)
             speech = tuple(heard)
@@ -258,20 +254,8 @@ def perform(
         folder / "report.json",
         clock.seconds,
     )
-    with writing(result.report.name):
-        write_report(result)
+    write_report(result)
     return result
-
-
-@contextmanager
-def writing(name: str) -> Iterator[None]:
-    """What the system says of a file that cannot be written becomes a sentence."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ToolError(f"The disk is full. Make room for {name} and try again.") from error
-        raise ToolError(f"“{name}” cannot be written: {error.strerror or error}.") from error
 
 
 def score(

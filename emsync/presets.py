@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 from urllib.parse import urlencode
 
 from emsync.errors import EmsyncError
+from emsync.process.files import written_whole
 from emsync.process.json_files import read_json
 from emsync.settings import ExpertSettings, FilmLimits, MusicSettings, Settings
 from emsync.text import listed, one_line, quoted
@@ -291,14 +292,8 @@ def write_preset(settings: Settings, path: Path, *, allow_paths: bool = False) -
     if settings.limits == FilmLimits():
         del plain["limits"]
     text = json.dumps({"emsync_preset": VERSION, "settings": plain}, indent=1, allow_nan=False)
-    partial = path.with_name(f".{os.getpid()}-{path.name}.partial")
-    try:
+    with written_whole(path, str(path)) as partial:
         partial.write_text(text + "\n", encoding="utf-8")
-        partial.replace(path)
-    except OSError as problem:
-        raise EmsyncError(f"{path} cannot be written: {problem.strerror}.") from problem
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_preset(path: Path, base: Settings | None = None, *, allow_paths: bool = False) -> Settings:

@@ -15,10 +15,10 @@ import pytest
 from emsync.film.examine import Film, probe
 from emsync.film.frames import read_audio, stream_frames
 from emsync.film.scenes import CutDetector
+from emsync.process.files import digest
 from emsync.progress import CancelToken
 from emsync.report.write import read_report
 from emsync.settings import CutSettings
-from emsync.weights.download import digest
 from examples.__main__ import EXAMPLES, EXAMPLES_FOLDER, Example, main
 
 REPOSITORY = EXAMPLES_FOLDER.parent

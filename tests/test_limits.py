@@ -37,7 +37,7 @@ from emsync.interface.store import Job, Version
 from emsync.interface.studio import Studio
 from emsync.limits import HostLimits, ToolLimits, film_limits, host_limits
 from emsync.pipeline import analyse
-from emsync.process.files import own_folder, remove_leftovers, remove_partials
+from emsync.process.files import process_folder, remove_stale_files, remove_stale_folders
 from emsync.process.lifeline import Lifeline
 from emsync.progress import CancelToken, silent
 from emsync.settings import ExpertSettings, FilmLimits, Settings
@@ -178,19 +178,19 @@ def test_folders_of_killed_runs_go_and_those_of_others_stay(
     other = tmp_path / "emsync-load-abc"
     for folder in (dead, alive, other):
         folder.mkdir()
-    remove_leftovers()
+    remove_stale_folders()
     assert sorted(tmp_path.iterdir()) == sorted([alive, other])
-    with own_folder() as own:
+    with process_folder() as own:
         assert own.name.startswith(f"emsync-{os.getpid()}-")
     assert not own.exists()
 
 
 def test_halves_of_killed_runs_go(tmp_path: Path) -> None:
-    for name in (f".emsync-{ENDED}.partial", ".emsync-1.partial", ".emsync-x.partial"):
+    for name in (f".emsync-{ENDED}-a.partial", ".emsync-1-a.partial", ".emsync-x-a.partial"):
         (tmp_path / name).touch()
-    remove_partials(tmp_path, ".emsync-", ".partial")
+    remove_stale_files(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        ".emsync-1.partial", ".emsync-x.partial",
+        ".emsync-1-a.partial", ".emsync-x-a.partial",
     ]  # fmt: skip
 
 

@@ -33,7 +33,7 @@ from emsync.benchmarks.load import (
 )
 from emsync.film.examine import probe
 from emsync.interface.store import MOST_TAKES
-from emsync.weights.download import digest
+from emsync.process.files import digest
 
 QUICK = {"music": {"openings": 1}}
 """Nothing is tried out first: about half the work."""

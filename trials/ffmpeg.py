@@ -103,7 +103,7 @@ def ffmpeg_breaks(behaviour: str, place: Path) -> str:
         took = time.monotonic() - began
         if took > 10:
             raise Wrong(f"at {at} it took {took:.0f} s to say so")
-        if out.exists() or list(place.glob(".*.part")):
+        if out.exists() or list(place.glob(".*.partial")):
             raise Wrong(f"a half-written film: {files_below(place)}")
         nothing_runs(place)
     return said[:90]

@@ -12,25 +12,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import app
-from emsync.process import files as leftovers
+from emsync.process import files
 
 _SWEEP_SECONDS = 2
 
 
 def main(seconds: int) -> None:
     """Serve the page until told to stop."""
-    own_folder = leftovers.own_folder
+    standard_folder = files.process_folder
 
     @contextmanager
     def hurried_folder() -> Iterator[Path]:
         """Where the app makes its folder nothing of it is imported yet, and Gradio reads the name
         of the folder when it is."""
-        with own_folder() as root:
+        with standard_folder() as root:
             os.environ["GRADIO_TEMP_DIR"] = str(root)
             _hurry(seconds)
             yield root
 
-    leftovers.own_folder = hurried_folder
+    files.process_folder = hurried_folder
     app.main()
 
 

@@ -182,11 +182,11 @@ _FETCH = """
 import sys
 from pathlib import Path
 from emsync.film.link.fetch import fetch
-from emsync.process.files import own_folder, remove_leftovers
+from emsync.process.files import process_folder, remove_stale_folders
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
-remove_leftovers()
-with own_folder() as folder:
+remove_stale_folders()
+with process_folder() as folder:
     if sys.argv[1:]:
         fetch(sys.argv[1], folder, FilmLimits(), lambda *_: None, CancelToken(), private=True)
 """
@@ -194,10 +194,10 @@ _READ = """
 import sys
 from pathlib import Path
 from emsync.emotion.features.ocr import expert as ocr
-from emsync.process.files import own_folder, remove_leftovers
+from emsync.process.files import process_folder, remove_stale_folders
 from emsync.progress import CancelToken
-remove_leftovers()
-with own_folder() as folder:
+remove_stale_folders()
+with process_folder() as folder:
     if sys.argv[1:]:
         ocr.__file__ = sys.argv[1]
         ocr.TextReader(folder, folder).read(b"a picture", CancelToken())

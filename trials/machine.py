@@ -198,14 +198,14 @@ def is_at(stage: str, temporary: Path, past: set[str]) -> bool:
     listening = any(b"f32le" in words for words in commands)
     names = files_below(temporary)
     midi = [name for name in names if "/music.mid" in name]
-    part = [name for name in names if name.endswith(".part")]
+    muxing = any(b"+faststart" in words for words in commands)
     signs = {
         "probe": bool(list(temporary.glob("emsync-*/request-*"))),
         "scenes": any(b"[large]" in words for words in commands),
         "emotion": listening,
         "compose": "emotion" in past and not listening and not midi,
-        "render": bool(midi) and not part,
-        "mux": bool(part),
+        "render": bool(midi) and not muxing,
+        "mux": muxing,
         "stems": any("/.stems-" in name for name in names),
     }
     past |= {name for name, is_there in signs.items() if is_there}

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from emsync.emotion.curve import MoodRequest
 from emsync.errors import EmsyncError
 from emsync.presets import one_line, to_plain
-from emsync.process.files import is_running
+from emsync.process.files import is_running, written_whole
 from emsync.progress import CancelToken, ProgressCallback
 from emsync.settings import Settings
 
@@ -257,7 +257,7 @@ def _asked(
     film: Path, request: BatchRequest, composer: "Composer", cancel: CancelToken
 ) -> dict[str, Any]:
     """All on which the result rests, as JSON gives it back; files by their content."""
-    from emsync.weights.download import digest
+    from emsync.process.files import digest
 
     files = {
         "film": film,
@@ -355,14 +355,10 @@ def write_table(rows: Sequence[Row], path: Path) -> None:
     Raises:
         EmsyncError: it cannot be written.
     """
-    partial = path.with_name(f"{_PREFIX}{os.getpid()}.partial")
-    try:
-        with partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            writer = csv.DictWriter(file, [one.name for one in fields(Row)])
-            writer.writeheader()
-            writer.writerows(asdict(row) for row in rows)
-        partial.replace(path)
-    except OSError as problem:
-        raise EmsyncError(f"{path} cannot be written: {problem.strerror}.") from problem
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        written_whole(path, str(path)) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        writer = csv.DictWriter(file, [one.name for one in fields(Row)])
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)

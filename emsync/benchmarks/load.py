@@ -31,7 +31,7 @@ from emsync.benchmarks.sampler import Watcher
 from emsync.benchmarks.speed import machine, resident
 from emsync.errors import EmsyncError
 from emsync.presets import one_line
-from emsync.weights.download import digest
+from emsync.process.files import digest
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _START_SECONDS = 120

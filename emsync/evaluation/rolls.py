@@ -29,7 +29,7 @@ from emsync.music.judging.listening import class_weights, key_of, pitched_of
 from emsync.music.midi import group_of
 from emsync.music.notes import GROUPS, Note, table_of
 from emsync.music.planning.plan import PITCH_NAMES
-from emsync.process.files import whole
+from emsync.process.files import written_whole
 
 PER_SHEET = 10
 ROW_INCHES, WIDE_INCHES, DOTS = 2.0, 16.0, 90
@@ -166,7 +166,7 @@ def draw_sheets(rolls: Sequence[Roll], path: Path, per_sheet: int = PER_SHEET) -
         for axis, roll in zip(axes, some, strict=True):
             draw_roll(axis, roll)
         figure.subplots_adjust(left=0.025, right=0.995, top=0.985, bottom=0.02, hspace=0.28)
-        with whole(name) as partial:
+        with written_whole(name) as partial:
             figure.savefig(partial, format="png")
         paths.append(name)
     return paths

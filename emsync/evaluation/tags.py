@@ -25,6 +25,7 @@ import numpy as np
 from emsync.errors import EmsyncError, SoundError, WeightsError
 from emsync.evaluation.spectrum import mel_power, read_sound
 from emsync.evaluation.tensorflow_checkpoint import read_variables
+from emsync.process.files import written_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -144,9 +145,8 @@ def load_tagger(folder: Path) -> Tagger:
         raise WeightsError(f"{path} is not the published file. Delete it and try again.")
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(content)
-        partial.replace(path)
+        with written_whole(path) as partial:
+            partial.write_bytes(content)
     with zipfile.ZipFile(BytesIO(content)) as package:
         return Tagger(read_variables(*(package.read(part) for part in PARTS)))
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from emsync.music.notes import GROUPS, Note
-from emsync.process.files import whole
+from emsync.process.files import written_whole
 
 PROGRAMS = {"piano": 0, "guitar": 25, "bass": 32, "strings": 48, "drums": 0}
 """General MIDI programs, counted from 0 (published code)."""
@@ -40,7 +40,7 @@ def write_midi(
         ]
         if track.notes:
             music.instruments.append(track)
-    with whole(path) as partial:
+    with written_whole(path) as partial:
         music.write(str(partial))
 
 

@@ -20,13 +20,12 @@ from emsync.film.examine import Film
 from emsync.film.scenes import Cut
 from emsync.music.planning.plan import PITCH_NAMES
 from emsync.presets import from_plain, of_its_time, to_plain
-from emsync.process.files import whole
+from emsync.process.files import digest, written_whole
 from emsync.process.json_files import read_json
 from emsync.results import Result
 from emsync.settings import Settings
 from emsync.text import one_line, quoted
 from emsync.weights import store as weights
-from emsync.weights.download import digest
 
 if TYPE_CHECKING:
     from emsync.music.composer import ComposerWeights
@@ -205,7 +204,7 @@ def _plan(piece: "Composition") -> dict[str, Any] | None:
 def write_report(result: Result) -> None:
     """Write `report_of(result)` to `result.report`; it appears whole or not at all."""
     text = json.dumps(report_of(result), indent=1, default=_plain, allow_nan=False)
-    with whole(result.report) as partial:
+    with written_whole(result.report) as partial:
         partial.write_text(text + "\n", encoding="utf-8")
 
 

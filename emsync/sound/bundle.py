@@ -2,13 +2,14 @@
 
 import errno
 import re
-import secrets
 import stat
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from emsync.errors import EmsyncError
+from emsync.process.files import written_whole
 from emsync.progress import CancelToken
 from emsync.text import quoted
 
@@ -51,34 +52,35 @@ def bundle(
         Cancelled: the owner of the request asked to stop.
     """
     names: set[str] = set()
-    part = out.with_name(f".{secrets.token_hex(6)}.part")
-    reading: Path | None = None
+    with written_whole(out) as part, zipfile.ZipFile(part, "x") as package:
+        if about:
+            names.add(ABOUT.lower())
+            package.writestr(_entry(ABOUT), about.encode())
+        for name, file in entries:
+            content = _inside(folder, folder / file)
+            entry = _entry(_different(safe_name(name), names))
+            with _reading(content), content.open("rb") as source:
+                # Told before, so that a film of more than 4 GB gets the room that it needs.
+                entry.file_size = content.stat().st_size
+                with package.open(entry, "w") as target:
+                    while chunk := source.read(_CHUNK_BYTES):
+                        cancel.check()
+                        target.write(chunk)
+        cancel.check()
+    return out
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """Name the file where one that goes into the ZIP is the trouble, and not the disk."""
     try:
-        with zipfile.ZipFile(part, "x") as package:
-            if about:
-                names.add(ABOUT.lower())
-                package.writestr(_entry(ABOUT), about.encode())
-            for name, file in entries:
-                reading = _inside(folder, folder / file)
-                entry = _entry(_different(safe_name(name), names))
-                with reading.open("rb") as source:
-                    # Told before, so that a film of more than 4 GB gets the room that it needs.
-                    entry.file_size = reading.stat().st_size
-                    with package.open(entry, "w") as target:
-                        while chunk := source.read(_CHUNK_BYTES):
-                            cancel.check()
-                            target.write(chunk)
-                reading = None
-            cancel.check()
-        part.replace(out)
+        yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise EmsyncError("The disk is full. Make room for the ZIP and try again.") from error
-        what = f"{quoted(reading.name)} cannot be put into the ZIP" if reading else "The ZIP fails"
-        raise EmsyncError(f"{what}: {error.strerror or error}.") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return out
+            raise
+        raise EmsyncError(
+            f"{quoted(file.name)} cannot be put into the ZIP: {error.strerror or error}."
+        ) from error
 
 
 def safe_name(name: str) -> str:

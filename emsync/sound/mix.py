@@ -7,16 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from emsync.errors import SoundError
 from emsync.film.examine import Film
 from emsync.film.footage import Stretch
 from emsync.film.frames import iter_audio
-from emsync.process.files import whole
+from emsync.process.files import written_whole
 from emsync.progress import CancelToken
 from emsync.settings import SoundSettings
 from emsync.sound.level import LevelMeter
 from emsync.sound.synth import BLOCK_FRAMES, Sound
-from emsync.text import quoted
 
 DUCK_SECONDS = (0.3, 0.8)
 """How long the music takes to step back before speech, and to come back after it. Ours: no pumping
@@ -189,17 +187,14 @@ def write_blocks(blocks: Iterable[np.ndarray], sample_rate: int, path: Path) -> 
         path: appears whole or not at all. A WAV file holds 4 GB, six hours and three quarters.
 
     Raises:
-        SoundError: the file cannot be written, for example because the disk is full.
+        ToolError: the file cannot be written, for example because the disk is full.
     """
-    try:
-        with whole(path) as part, part.open("wb") as raw, wave.open(raw, "wb") as file:
-            file.setnchannels(2)
-            file.setsampwidth(2)
-            file.setframerate(sample_rate)
-            for block in blocks:
-                file.writeframes(np.rint(np.clip(block, -1, 1) * 32767).astype("<i2").tobytes())
-    except OSError as error:
-        raise SoundError(f"{quoted(path.name)} cannot be written: {error.strerror}.") from error
+    with written_whole(path) as part, part.open("wb") as raw, wave.open(raw, "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate)
+        for block in blocks:
+            file.writeframes(np.rint(np.clip(block, -1, 1) * 32767).astype("<i2").tobytes())
 
 
 def amplitude(decibels: float) -> float:

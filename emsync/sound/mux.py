@@ -1,7 +1,6 @@
 """The film's picture and the new sound, in one MP4 that every browser plays."""
 
 import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,6 +10,7 @@ from emsync.errors import FilmError, ToolError
 from emsync.film.examine import Film, probe
 from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments, threads
 from emsync.limits import tool_limits
+from emsync.process.files import written_whole
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
 from emsync.text import quoted
@@ -89,16 +89,12 @@ def mux(
         raise ToolError(
             f"{quoted(out.name)} is the film itself. Choose another name for the result."
         )
-    part = out.with_name(f".{secrets.token_hex(6)}.part")
-    try:
+    with written_whole(out) as part:
         report = None
         if picture is not None:
             report = _taken_over(film, picture, wav, part, progress, cancel)
         if report is None:
             report = _made(film, wav, part, progress, cancel)
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
     progress(1.0)
     return report
 

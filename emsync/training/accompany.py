@@ -30,6 +30,7 @@ from emsync.music.midi import group_of
 from emsync.music.notes import GROUPS, NoteTable
 from emsync.music.planning.plan import PITCH_NAMES
 from emsync.music.transformer.harmony_labels import NOT_GIVEN, chord_of
+from emsync.process.files import written_whole
 from emsync.training.corpus import STEPS_PER_BEAT, files_of, read_index
 from emsync.training.harmony import estimate
 
@@ -260,8 +261,7 @@ def build(folder: Path, out: Path, sources: list[str], pieces: int, seed: int) -
     out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, object]] = []
     left_out: dict[str, int] = {}
-    partial = out / f"{SOURCE}.partial"
-    with tarfile.open(partial, "w:xz") as tar:
+    with written_whole(out / f"{SOURCE}.tar.xz") as partial, tarfile.open(partial, "w:xz") as tar:
         for source in sources:
             files = list(files_of(folder, source, index))
             random.Random(f"{seed} {source}").shuffle(files)
@@ -288,7 +288,6 @@ def build(folder: Path, out: Path, sources: list[str], pieces: int, seed: int) -
         print(f"{count} left out: {why}", flush=True)
     with lzma.open(out / "index.jsonl.xz", "wt") as lines:
         lines.writelines(json.dumps(row) + "\n" for row in rows)
-    partial.replace(out / f"{SOURCE}.tar.xz")
 
 
 def main(arguments: list[str] | None = None) -> None:

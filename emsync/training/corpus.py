@@ -56,6 +56,7 @@ from emsync.music.notes import (
 from emsync.music.transformer import vocabulary as v
 from emsync.music.transformer.harmony_labels import placed
 from emsync.music.transformer.tokens import encode
+from emsync.process.files import written_whole
 from emsync.training.harmony import estimate
 from emsync.training.labels import arousal_of_tempo, bars_apart, majorness, windows_of
 
@@ -480,9 +481,8 @@ def write_shard(pieces: list[Piece], path: Path) -> None:
     for name, counted in _RAGGED.items():
         columns[name] = np.concatenate([getattr(piece, name) for piece in pieces])
         columns[counted] = np.array([len(getattr(piece, name)) for piece in pieces])
-    partial_path = path.with_suffix(".partial.npz")
-    np.savez_compressed(partial_path, **columns)
-    partial_path.replace(path)
+    with written_whole(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **columns)
 
 
 def read_shard(path: Path) -> list[Piece]:

@@ -28,6 +28,7 @@ from emsync.emotion.features.report import FeatureReport
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import EmsyncError, FilmError, WeightsNotInstalled
 from emsync.pipeline import analyse
+from emsync.process.files import written_whole
 from emsync.progress import CancelToken, silent
 from emsync.settings import Device, ExpertSettings, FilmLimits, Settings
 from emsync.text import listed
@@ -228,10 +229,8 @@ def extract(
             continue
         target = _features_of(features, emotion, path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f"{target.name}.partial")
-        with partial.open("wb") as file:
+        with written_whole(target) as partial, partial.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
-        partial.replace(target)
     panel.release()
     left_out += [f"The folder {name} is none of the six emotions." for name in others]
     made = len(todo) - len(failed)

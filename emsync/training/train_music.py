@@ -35,6 +35,7 @@ from emsync.errors import WeightsError
 from emsync.music.transformer import vocabulary as v
 from emsync.music.transformer.checkpoint import Checkpoint, load, save
 from emsync.music.transformer.model import MusicTransformer, TransformerSettings
+from emsync.process.files import written_whole
 from emsync.training.corpus import Piece, read_shard
 from emsync.training.crops import (
     Batch,
@@ -283,9 +284,8 @@ class Trainer:
             "began_from": self.began_from,
             "architecture": self.model.settings.to_dict(),
         }
-        partial = self.folder / "state.partial"
-        torch.save(state, partial)
-        partial.replace(self.folder / "state.pt")
+        with written_whole(self.folder / "state.pt") as partial:
+            torch.save(state, partial)
         save(
             best,
             self.folder / "weights",

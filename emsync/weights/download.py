@@ -21,6 +21,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from emsync.errors import WeightsError
+from emsync.process.files import digest
 from emsync.progress import CancelToken
 
 TIMEOUT = 20.0
@@ -159,17 +160,6 @@ def room(folder: Path, needed: int) -> None:
             f"{folder} has room for {free / 1e6:.0f} MB, but {needed / 1e6:.0f} MB are missing. "
             "Make room, or have the weights elsewhere: set EMSYNC_WEIGHTS to another folder."
         )
-
-
-def digest(path: Path, cancel: CancelToken | None = None) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            if cancel:
-                cancel.check()
-            found.update(piece)
-    return found.hexdigest()
 
 
 def _attempt(

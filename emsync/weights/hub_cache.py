@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emsync.errors import WeightsError
+from emsync.process.files import digest
 from emsync.weights import store as weights
-from emsync.weights.download import digest
 from emsync.weights.registry import REGISTRY, File, Weights
 
 _ADDRESS = re.compile(r"https://huggingface\.co/([^/]+/[^/]+)/resolve/([^/]+)/(.+)")

@@ -23,9 +23,10 @@ from typing import IO, Literal
 
 from emsync.errors import WeightsError, WeightsNotInstalled
 from emsync.limits import is_offline
+from emsync.process.files import digest
 from emsync.progress import CancelToken
 from emsync.text import listed
-from emsync.weights.download import DownloadError, digest, download, room
+from emsync.weights.download import DownloadError, download, room
 from emsync.weights.registry import PACKAGES, PROFILES, REGISTRY, File, Weights
 
 MANIFEST = "emsync-manifest.json"
