@@ -100,7 +100,7 @@ def enhanced(
         pass
     if taken + len(rest) != given:
         raise SoundError(
-            f"The enhancer made {taken + len(rest)} samples of {given}. Choose another one, or none."
+            f"The enhancer made {taken + len(rest)} samples of {given}. Choose another, or none."
         )
     if len(rest):
         yield rest
