@@ -9,12 +9,11 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from emsync.benchmarks.speed import PeakMemory
-from emsync.music.transformer.checkpoint import load
+from emsync.music.composer import Composer, open_composer
 from emsync.pipeline import analyse, score
 from emsync.progress import CancelToken, silent
 from emsync.settings import Settings
@@ -32,8 +31,8 @@ def videos() -> Path:
 
 
 @functools.cache
-def _generator() -> Any:
-    return load()
+def _composer() -> Composer:
+    return open_composer(Settings().music.composer)
 
 
 def score_film(film: Film, folder: Path, settings: Settings, player: Player | None) -> str:
@@ -58,13 +57,12 @@ def score_film(film: Film, folder: Path, settings: Settings, player: Player | No
     else:
         path = make(film.recipe, folder)
     settings = replace(settings, sound=replace(settings.sound, original_sound=film.original))
-    checkpoint = _generator()
     target = folder / "scored"
     target.mkdir()
     cancel = CancelToken()
     with PeakMemory() as memory:
         analysis = analyse(path, settings, silent, cancel)
-        result = score(analysis, target, settings, silent, cancel, checkpoint)
+        result = score(analysis, target, settings, silent, cancel, _composer())
     came = check(path, result, film.expected())
     if film.heavy:
         came += f", {sum(result.seconds.values()):.0f} s, {memory.bytes / 1e6:.0f} MB at most"

@@ -24,6 +24,7 @@ def gpu_full_for_the_generator(place: Path) -> str:
 
     from emsync.interface import views
     from emsync.music.transformer.checkpoint import Checkpoint, load
+    from emsync.music.transformer.composer import TransformerComposer
 
     shipped = load()
 
@@ -45,7 +46,8 @@ def gpu_full_for_the_generator(place: Path) -> str:
             raise RuntimeError("The layer cannot be computed.") from error
 
     def composed(generator: Checkpoint) -> Piece:
-        return compose_pieces(analysis, QUICK, silent, CancelToken(), generator)[0]
+        composer = TransformerComposer(generator)
+        return compose_pieces(analysis, QUICK, silent, CancelToken(), composer)[0]
 
     analysis = analyse(film_in(place / "film"), QUICK, silent, CancelToken())
     plain = composed(shipped).composition
@@ -63,7 +65,7 @@ def gpu_full_for_the_generator(place: Path) -> str:
             raise Wrong(f"the report says nothing of it: {told}")
         if "memory of the GPU" not in views.diagnostics(result):
             raise Wrong("the page says nothing of it")
-        if piece.composition.tokens != plain.tokens:
+        if piece.composition.notes != plain.notes:
             raise Wrong("it is another piece than the CPU's own")
     if composed(on_gpu).composition.remarks != plain.remarks:
         raise Wrong("the GPU has room again, and something else is said")

@@ -7,10 +7,9 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from emsync.interface.store import Shelf
-from emsync.music.transformer.checkpoint import load
+from emsync.music.composer import Composer, open_composer
 from emsync.pipeline import analyse, score
 from emsync.progress import CancelToken, silent
 from emsync.settings import FilmLimits, Settings
@@ -151,7 +150,7 @@ def _named(name: str, whole: bool, folder: Path) -> str:
     analysis = analyse(source.film.path, settings, silent, CancelToken())
     target = folder / "scored"
     target.mkdir()
-    result = score(analysis, target, settings, silent, CancelToken(), _generator())
+    result = score(analysis, target, settings, silent, CancelToken(), _composer())
     compared(result.video, 1.0, 0.1)
     if json.loads(result.report.read_text("utf-8"))["film"]["name"] != name:
         raise Wrong("the report has another name")
@@ -161,8 +160,8 @@ def _named(name: str, whole: bool, folder: Path) -> str:
 
 
 @functools.cache
-def _generator() -> Any:
-    return load()
+def _composer() -> Composer:
+    return open_composer(Settings().music.composer)
 
 
 _SCORED = ("quotes", "newline", "long", "option", "bidi", "bytes")

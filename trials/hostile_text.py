@@ -13,6 +13,7 @@ from emsync.emotion.curve import MoodCurve
 from emsync.errors import EmsyncError
 from emsync.film.examine import probe
 from emsync.interface.mood_editor import MOST_SCENES, fresh, request_of
+from emsync.music.composer import ComposerWeights
 from emsync.music.transformer.tokens import decode, encode, tick_of_tokens
 from emsync.presets import from_query, read_preset, write_preset
 from emsync.report.write import read_report
@@ -162,7 +163,8 @@ def _lying_report(folder: Path) -> str:
     path.write_text(json.dumps(made))
     recorded = read_report(path)
     film_path = seeds.film("front.mp4", folder)
-    found = recorded.differences(probe(film_path), recorded.settings, "1" * 64, "2" * 64)
+    ours = ComposerWeights("ours", "1" * 64, "cpu", "2" * 64)
+    found = recorded.differences(probe(film_path), recorded.settings, ours)
     if not any("film is not" in one for one in found) or not any("weights" in one for one in found):
         raise Wrong(f"nobody is told that the report lies: {found}")
     return f"told: {found[0]}"

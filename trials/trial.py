@@ -47,6 +47,9 @@ def main(kind: str, arguments: Sequence[str] | None = None) -> int:
     command = ["-qq", "--no-header", "--no-summary", "--tb=no", "--thorough", "-m", "trial"]
     command += ["-o", "addopts=--strict-markers", "-o", "console_output_style=classic"]
     status = pytest.main([*command, str(TESTS / f"test_trials_{kind}.py")], plugins=[table])
+    ran = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+    if status not in ran:  # pytest has said why
+        return int(status)
     if not table.names:
         print("No case has such a name.")
         return 2
