@@ -18,6 +18,8 @@ from emsync.film.frames import Frame, StillRequest
 
 EMOTIONS: Final = ("exciting", "fearful", "tense", "sad", "relaxing", "neutral")
 """In the order of the features."""
+OTHER_FEATURES: Final = 2 + len(EMOTIONS)
+"""Scene offset, motion and emotions, beside the semantic vector."""
 DECIMALS: Final = 4
 """To which the published data set rounds motion, emotion and loudness."""
 

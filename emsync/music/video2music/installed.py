@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from emsync.errors import WeightsError, WeightsNotInstalled
-from emsync.music.video2music.checkpoint import CONFIG, Checkpoint, load, save
+from emsync.music.video2music.checkpoint import Checkpoint, load, save
 from emsync.weights import store
+from emsync.weights.folder import is_there
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def find(weights: Path | None) -> Checkpoint:
     try:
         return _published()
     except WeightsNotInstalled:
-        if (SHIPPED / CONFIG).is_file():
+        if is_there(SHIPPED):
             return load(SHIPPED)
         raise
 
@@ -44,7 +45,7 @@ def _published() -> Checkpoint:
     """
     files = {file.path: file.sha256 for file in store.installed(WEIGHTS)}
     folder = store.folder() / WEIGHTS / _CONVERTED
-    if (folder / CONFIG).is_file():
+    if is_there(folder):
         try:
             checkpoint = load(folder)
             if checkpoint.card.get("files") == files:

@@ -18,13 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from emsync.music.video2music.features import OTHER_FEATURES
 from emsync.music.video2music.vocabulary import OUTPUTS, QUALITY_INPUTS, ROOT_INPUTS
 
 KeyValue = tuple[Tensor, Tensor]
 """Keys and values of one layer, (batch, heads, positions, head_dim) each."""
-
-OTHER_FEATURES = 8
-"""Scene offset, motion and six emotions, beside the semantic vector."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Final, Literal
 import numpy as np
 
 from emsync.errors import EmsyncError
-from emsync.music.video2music.features import EMOTIONS, padded
+from emsync.music.video2music.features import EMOTIONS, OTHER_FEATURES, padded
 from emsync.music.video2music.vocabulary import (
     BY_SYMBOL,
     CHORDS,
@@ -68,6 +68,11 @@ class Song:
     """(300, 6) probabilities, zeros after the end."""
     dynamics: np.ndarray
     """(300, 2) note density and loudness, zeros after the end."""
+
+    @property
+    def semantic(self) -> int:
+        """Return the width of the semantic vectors."""
+        return self.features.shape[1] - OTHER_FEATURES
 
     @property
     def emotion_targets(self) -> np.ndarray:

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from emsync.errors import EmsyncError, WeightsError
 from emsync.music.video2music.checkpoint import save
+from emsync.music.video2music.features import OTHER_FEATURES
 from emsync.music.video2music.model import (
-    OTHER_FEATURES,
     ChordTransformer,
     ChordTransformerSettings,
     position_table,

@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from emsync.music.video2music.model import OTHER_FEATURES
+from emsync.music.video2music.features import OTHER_FEATURES
 
 Cell = Literal["gru", "lstm", "bigru", "bilstm"]
 
