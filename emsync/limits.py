@@ -51,7 +51,7 @@ class HostLimits:
 
 
 def tool_limits() -> ToolLimits:
-    """The limits, as this machine's owner set them.
+    """Read the limits, as this machine's owner set them.
 
     Raises:
         ToolError: `EMSYNC_FFMPEG_MEMORY` is no number of gigabytes.
@@ -71,7 +71,7 @@ def tool_limits() -> ToolLimits:
 
 
 def host_limits() -> HostLimits:
-    """The limits as this machine's owner set them: `EMSYNC_QUEUE` requests; `EMSYNC_DISK`,
+    """Return the limits as this machine's owner set them: `EMSYNC_QUEUE` requests; `EMSYNC_DISK`,
     `EMSYNC_DISK_PER_REQUEST`, `EMSYNC_DISK_FREE` and `EMSYNC_FFMPEG_MEMORY` gigabytes.
 
     Raises:
@@ -88,8 +88,8 @@ def host_limits() -> HostLimits:
 
 
 def film_limits() -> FilmLimits:
-    """The limits on a film, as this machine's owner set them: `EMSYNC_MINUTES`, if he wants shorter
-    ones.
+    """Return the limits on a film, as this machine's owner set them: `EMSYNC_MINUTES`, if he wants
+    shorter ones.
 
     Raises:
         EmsyncError: it is no number that makes sense.
@@ -116,5 +116,5 @@ def _number(name: str, standard: float, least: float, most: float) -> float:
 
 
 def is_offline() -> bool:
-    """Whether the user forbids downloads, with `EMSYNC_OFFLINE=1`."""
+    """Return whether the user forbids downloads, with `EMSYNC_OFFLINE=1`."""
     return os.environ.get("EMSYNC_OFFLINE", "") not in ("", "0")

@@ -30,11 +30,11 @@ ProgressCallback = Callable[[Progress], None]
 
 
 def silent(progress: Progress) -> None:
-    """A `ProgressCallback` that tells nobody."""
+    """Tell nobody; a `ProgressCallback`."""
 
 
 def silent_share(fraction: float) -> None:
-    """A listener for a share done, in [0, 1], that tells nobody."""
+    """Tell nobody of a share done, in [0, 1]."""
 
 
 class CancelToken:
@@ -57,7 +57,7 @@ class CancelToken:
             raise Cancelled
 
     def within(self, seconds: float, sentence: str) -> "CancelToken":
-        """The same token with an end: for a stage that may not take for ever.
+        """Return the same token with an end: for a stage that may not take for ever.
 
         Args:
             seconds: from now on, by a clock that nobody sets.

@@ -5,28 +5,28 @@ from pickle import UnpicklingError
 
 
 def listed(words: Sequence[str]) -> str:
-    """Words as people list them: a, b and c."""
+    """List words as people do: a, b and c."""
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds, as players show them: 1:05."""
+    """Write minutes and seconds as players show them: 1:05."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def one_line(text: str, most: int = 200) -> str:
-    """A stranger's text as it can be shown: short, on one line, without control characters."""
+    """Return a stranger's text as it can be shown: short, on one line, no control characters."""
     shown = "".join(letter if letter.isprintable() else "?" for letter in text[:most])
     return shown + "…" if len(text) > most else shown
 
 
 def quoted(name: str) -> str:
-    """A file's name, which a stranger may have given it, as it stands in a sentence."""
+    """Quote a file's name, which a stranger may have given it, as it stands in a sentence."""
     return f"“{one_line(name)}”"
 
 
 def unfit(problem: Exception) -> str:
-    """Why a library could not load a file of weights, in a clause."""
+    """Return why a library could not load a file of weights, in a clause."""
     if isinstance(problem, UnpicklingError):
         # PyTorch's own words go on to advise that it be loaded without that care.
         return "it holds more than tensors, or is damaged"

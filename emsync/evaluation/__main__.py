@@ -86,7 +86,7 @@ def _boundaries(on: Measurement, advance: Advance) -> Any:
 
 
 def _emotion(on: Measurement, advance: Advance) -> Any:
-    """Of single draws, and of pieces whose openings were chosen, as they are when composing."""
+    """Measure single draws, and pieces whose openings were chosen, as they are when composing."""
     options = on.options
     listener = load_regressor()
     ways = {"single": on.settings}
@@ -189,7 +189,7 @@ SECTIONS = {
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Return the options."""
     made = argparse.ArgumentParser(
         prog="python -m emsync.evaluation",
         description=__doc__,
@@ -326,7 +326,7 @@ class _Telling:
 
 
 def machine(device: str) -> dict[str, Any]:
-    """What the figures that depend on speed were measured on."""
+    """Return what the figures that depend on speed were measured on."""
     return {
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "cpu": _cpu_name(),
@@ -338,7 +338,7 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def _cpu_name() -> str:
-    """As Linux names it; elsewhere what Python knows."""
+    """Return the processor as Linux names it; elsewhere what Python knows."""
     listing = Path("/proc/cpuinfo")
     lines = listing.read_text().splitlines() if listing.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -57,7 +57,8 @@ class Adherence:
 
 
 def cut_lists(films: int, seed: int) -> list[tuple[float, ...]]:
-    """Cuts at least 4 s apart, 5 to 14 a minute (more do not fit), the same for the same seed."""
+    """Draw cuts at least 4 s apart, 5 to 14 a minute (more do not fit), the same for the same
+    seed."""
     generator = np.random.default_rng(seed)
     lists = []
     for film in range(films):

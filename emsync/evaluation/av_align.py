@@ -102,7 +102,8 @@ def av_align(
 def motion(
     film: Film, width: int = WIDTH, advance: Callable[[float], None] = silent_share
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Times of the frames (frames,), and mean flow from each to the next (frames - 1,) in pixels.
+    """Return times of the frames (frames,), and mean flow from each to the next (frames - 1,) in
+    pixels.
 
     Raises:
         EmsyncError: the film cannot be decoded, or OpenCV is not installed.
@@ -151,7 +152,7 @@ def _flow_function() -> Callable[[np.ndarray, np.ndarray], float]:
 
 
 def flow_peaks(times: np.ndarray, magnitudes: np.ndarray) -> np.ndarray:
-    """Times of the frames into which more moves than into the frames before and after.
+    """Return times of the frames into which more moves than into the frames before and after.
 
     Args:
         times: (frames,) seconds, ascending.
@@ -163,7 +164,7 @@ def flow_peaks(times: np.ndarray, magnitudes: np.ndarray) -> np.ndarray:
 
 
 def sound_onsets(samples: np.ndarray) -> np.ndarray:
-    """Seconds at which something begins to sound.
+    """Return seconds at which something begins to sound.
 
     The spectral flux (the mean rise over 128 mel bands in decibels from one frame of 23 ms to the
     next) and the choice of its peaks are those of librosa's `onset_detect` with its defaults.
@@ -180,7 +181,7 @@ def sound_onsets(samples: np.ndarray) -> np.ndarray:
 
 
 def spectral_flux(samples: np.ndarray) -> np.ndarray:
-    """(frames,) decibels; frame n tells what begins at sample n × 512."""
+    """Return (frames,) decibels; frame n tells what begins at sample n × 512."""
     decibels = 10 * np.log10(np.maximum(mel_power(samples, SAMPLE_RATE, FRAME, HOP, BANDS), 1e-10))
     decibels = np.maximum(decibels, decibels.max() - DYNAMIC_RANGE)
     rise = np.maximum(np.diff(decibels, axis=0), 0).mean(1)
@@ -190,7 +191,7 @@ def spectral_flux(samples: np.ndarray) -> np.ndarray:
 
 
 def _peaks(flux: np.ndarray) -> np.ndarray:
-    """Frames of the onsets in a flux between 0 and 1."""
+    """Return frames of the onsets in a flux between 0 and 1."""
     back, around, pause = (
         int(seconds * SAMPLE_RATE // HOP) for seconds in (LOOK_BACK, LOOK_AROUND, PAUSE)
     )
@@ -207,7 +208,8 @@ def _peaks(flux: np.ndarray) -> np.ndarray:
 
 
 def overlap(peaks: np.ndarray, onsets: np.ndarray, window: float, duration: float) -> Overlap:
-    """How well `peaks` and `onsets` (seconds, ascending) meet within less than `window` seconds."""
+    """Return how well `peaks` and `onsets` (seconds, ascending) meet within less than `window`
+    seconds."""
     shifts = duration * np.arange(1, SHIFTS) / SHIFTS
     return Overlap(
         score=_union_share(_near(peaks, onsets, window), peaks, onsets),
@@ -229,7 +231,7 @@ def _union_share(common: int, peaks: np.ndarray, onsets: np.ndarray) -> float:
 
 
 def _near(peaks: np.ndarray, onsets: np.ndarray, window: float) -> int:
-    """Onsets less than `window` from any peak."""
+    """Return onsets less than `window` from any peak."""
     edges = np.concatenate([[-np.inf], peaks, [np.inf]])
     after = np.searchsorted(edges, onsets)
     distance = np.minimum(edges[after] - onsets, onsets - edges[after - 1])
@@ -237,7 +239,7 @@ def _near(peaks: np.ndarray, onsets: np.ndarray, window: float) -> int:
 
 
 def _pairs(peaks: np.ndarray, onsets: np.ndarray, window: float) -> int:
-    """Most pairs of a peak and an onset less than `window` apart, each used once."""
+    """Return most pairs of a peak and an onset less than `window` apart, each used once."""
     pairs = peak = onset = 0
     while peak < len(peaks) and onset < len(onsets):
         if abs(peaks[peak] - onsets[onset]) < window:
@@ -250,7 +252,7 @@ def _pairs(peaks: np.ndarray, onsets: np.ndarray, window: float) -> int:
 
 
 def table(films: Sequence[AVAlign]) -> str:
-    """One line a film: scores at one frame and at one second, chance in brackets."""
+    """Write a line a film: scores at one frame and at one second, chance in brackets."""
     return "".join(
         f"{one.film}: one frame {one.at_one_frame.score:.3f} ({one.at_one_frame.by_chance:.3f}), "
         f"one second {one.at_one_second.score:.3f} ({one.at_one_second.by_chance:.3f}), "

@@ -20,7 +20,7 @@ def compose_briefs(
     settings: MusicSettings,
     advance: Callable[[float], None],
 ) -> list[DecodedPiece]:
-    """One piece a brief, in their order; `advance` is told the share that is done, in [0, 1]."""
+    """Compose a piece for each brief; `advance` is told the share that is done, in [0, 1]."""
     before = 0.0
     if settings.openings > settings.candidates:  # the caller sees to it that pieces are long enough
         before = 0.5
@@ -43,7 +43,7 @@ def _chosen(
     settings: MusicSettings,
     advance: Callable[[float], None],
 ) -> list[Brief]:
-    """Each brief with the seed whose opening is nearest to its mood, as in `compose`."""
+    """Return each brief with the seed whose opening is nearest to its mood, as in `compose`."""
     regressor, chosen = load_regressor(), []
     for number, brief in enumerate(briefs):
         seeds = seeded(brief, settings)

@@ -112,7 +112,7 @@ def emotion_control(
 
 
 def control_of(heard: Sequence[HeardPiece]) -> EmotionControl:
-    """The figures for pieces that cover the grid."""
+    """Return the figures for pieces that cover the grid."""
     table = {
         name: np.array([getattr(one, name) for one in heard]) for name in HeardPiece.__annotations__
     }
@@ -190,7 +190,7 @@ def _monotonicity(means: np.ndarray, axis: int) -> float:
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 0, ties at the mean of theirs, NaN where the value is."""
+    """Rank from 0, ties at the mean of theirs, NaN where the value is."""
     known = ~np.isnan(values)
     below = (values[:, None] > values[None, :]).sum(1)
     same = (values[:, None] == values[None, :]).sum(1)

@@ -13,7 +13,7 @@ _BLOCK_FRAMES = 1024
 
 
 def read_sound(path: Path, sample_rate: int) -> np.ndarray:
-    """The first sound track of a file, mono: (samples,) float32, full scale [-1, 1].
+    """Return the first sound track of a file, mono: (samples,) float32, full scale [-1, 1].
 
     Raises:
         FilmError: the file has no sound that FFmpeg can decode.
@@ -61,7 +61,8 @@ def mel_power(samples: np.ndarray, sample_rate: int, size: int, hop: int, bands:
 
 
 def mel_bands(sample_rate: int, size: int, bands: int) -> np.ndarray:
-    """Weights (bands, size // 2 + 1) float32 of the frequencies of a frame (see `mel_power`)."""
+    """Return weights (bands, size // 2 + 1) float32 of the frequencies of a frame (see
+    `mel_power`)."""
     frequencies = np.fft.rfftfreq(size, 1 / sample_rate)
     edges = _hertz(np.linspace(0, _mel(sample_rate / 2), bands + 2))
     low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]

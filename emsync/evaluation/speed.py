@@ -117,7 +117,7 @@ def speed(
 
 
 def _timed(work: Callable[[int], None], new: int) -> float:
-    """Seconds that `work` takes; it ends with its result on the CPU."""
+    """Return seconds that `work` takes; it ends with its result on the CPU."""
     began = time.perf_counter()
     work(new)
     return time.perf_counter() - began
@@ -141,7 +141,7 @@ def of_published_size(positions: "Positions" = "relative") -> "MusicTransformer"
 
 
 def markdown(found: Sequence[Speed]) -> str:
-    """One table, a line a context."""
+    """Write one table, a line a context."""
     rows = [
         "| context | cached, tokens/s | recomputed, tokens/s | ratio |",
         "| --: | --: | --: | --: |",

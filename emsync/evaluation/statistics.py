@@ -66,7 +66,7 @@ NAMES = tuple(field.name for field in fields(Statistics))
 
 
 def statistics_of(piece: DecodedTokens) -> Statistics:
-    """All statistics of a piece; bars are taken from one BAR to the next."""
+    """Return all statistics of a piece; bars are taken from one BAR to the next."""
     pitched = piece.notes.take(piece.notes.group != GROUPS.index("drums"))
     bars = np.unique(np.array(piece.bars, dtype=np.int64))
     classes = np.bincount(pitched.pitch % 12, minlength=12).astype(float)
@@ -87,7 +87,8 @@ def statistics_of(piece: DecodedTokens) -> Statistics:
 
 
 def repetition(piece: DecodedTokens, shortest: float, longest: float) -> float:
-    """How much the piece repeats itself at the best distance of `shortest` to `longest` seconds.
+    """Return how much the piece repeats itself at the best distance of `shortest` to `longest`
+    seconds.
 
     A bar is a vector of 16 cells × 12 pitch classes, 1 where a pitched note begins. At a distance
     of n bars the likeness is the mean cosine between the vectors of bars n apart, over the pairs
@@ -119,7 +120,8 @@ def repetition(piece: DecodedTokens, shortest: float, longest: float) -> float:
 
 
 def _cells(notes: NoteTable, bars: np.ndarray) -> np.ndarray:
-    """(bars - 1, 16, 12) bool: in which cell of which bar a note of which pitch class begins.
+    """Return (bars - 1, 16, 12) bool: in which cell of which bar a note of which pitch class
+    begins.
 
     A note belongs to the cell whose start is nearest, so that notes off by a tick stay together.
     """
@@ -163,7 +165,7 @@ def _polyphony(pitched: NoteTable) -> float:
 
 
 def crop(piece: DecodedTokens, begin: int, ticks: int) -> DecodedTokens:
-    """The notes, bars and chords that begin in `ticks` ticks from `begin` on, moved to 0."""
+    """Return the notes, bars and chords that begin in `ticks` ticks from `begin` on, moved to 0."""
     notes = piece.notes.take((piece.notes.start >= begin) & (piece.notes.start < begin + ticks))
     table = NoteTable(
         notes.group, notes.pitch, notes.start - begin, np.minimum(notes.end - begin, ticks)
@@ -176,7 +178,8 @@ def crop(piece: DecodedTokens, begin: int, ticks: int) -> DecodedTokens:
 
 
 def crops_of(piece: DecodedTokens, seconds: float) -> list[DecodedTokens]:
-    """At most `CROPS_A_PIECE` stretches of `seconds` that begin with a bar and do not overlap."""
+    """Return at most `CROPS_A_PIECE` stretches of `seconds` that begin with a bar and do not
+    overlap."""
     ticks = round(seconds / TICK_SECONDS)
     begins: list[int] = []
     for bar in piece.bars:
@@ -197,7 +200,7 @@ def _mean(values: np.ndarray) -> float:
 
 
 def wasserstein(one: np.ndarray, other: np.ndarray) -> float:
-    """The first Wasserstein distance of two samples, in their unit: the area between their
+    """Return the first Wasserstein distance of two samples, in their unit: the area between their
     cumulative distributions. NaN in the samples is left out; NaN if nothing remains."""
     one, other = np.sort(_known(one)), np.sort(_known(other))
     if not len(one) or not len(other):
@@ -242,7 +245,7 @@ class MusicalStatistics:
 def compare(
     generated: Sequence[Statistics], real: Sequence[Sequence[Statistics]], seed: int
 ) -> tuple[tuple[Comparison, ...], int]:
-    """The comparison of every statistic, and how many pieces were on each side.
+    """Return the comparison of every statistic, and how many pieces were on each side.
 
     The real music is halved `HALVINGS` times, piece by piece, so that no piece is in both halves.
     As many crops of the two halves are held against each other (the floor) as generated pieces
@@ -350,7 +353,7 @@ def musical_statistics(
 
 
 def _thinned(chords: Sequence[int]) -> tuple[float, ...]:
-    """Seconds of the chords (ticks) that are at least 4 s after the one kept before."""
+    """Return seconds of the chords (ticks) that are at least 4 s after the one kept before."""
     kept: list[float] = []
     for tick in chords:
         at = tick * TICK_SECONDS

@@ -10,7 +10,7 @@ Row = tuple[str, str, str]
 
 
 def markdown(figures: dict[str, Any]) -> str:
-    """One table: measure, value, and what to hold it against; then that of the musicianship.
+    """Write a table: measure, value, what to hold it against; then that of the musicianship.
 
     Args:
         figures: as written to `evaluation.json`, but with NaN for what could not be measured;

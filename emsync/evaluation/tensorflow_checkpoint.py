@@ -17,7 +17,7 @@ _KINDS: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 3: np.dtype("<i4"), 9: n
 
 
 def read_variables(index: bytes, data: bytes) -> dict[str, np.ndarray]:
-    """The variables by name, in their own shapes.
+    """Return the variables by name, in their own shapes.
 
     Raises:
         ValueError: the files are not a checkpoint of that kind.
@@ -37,7 +37,7 @@ def read_variables(index: bytes, data: bytes) -> dict[str, np.ndarray]:
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:
-    """A number of seven bits a byte, lowest first, and where the next thing begins."""
+    """Read a number of seven bits a byte, lowest first, and where the next thing begins."""
     value = shift = 0
     while True:
         byte = content[at]
@@ -55,7 +55,7 @@ def _block_place(content: bytes, at: int) -> tuple[tuple[int, int], int]:
 
 
 def _entries(index: bytes, begin: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of a block; a key shares its first bytes with the key before."""
+    """Yield keys and values of a block; a key shares its first bytes with the key before."""
     if index[begin + size] != 0:
         raise ValueError("the index of the checkpoint is compressed")
     block = index[begin : begin + size]
@@ -93,7 +93,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def _variable(entry: bytes, data: bytes) -> np.ndarray:
-    """What a `BundleEntryProto` points at: 1 type, 2 shape, 3 file, 4 offset, 5 size."""
+    """Return what a `BundleEntryProto` points at: 1 type, 2 shape, 3 file, 4 offset, 5 size."""
     fields = dict(_fields(entry))
     kind, file, offset, size = (_number(fields, place) for place in (1, 3, 4, 5))
     shape = fields.get(2, b"")
@@ -111,7 +111,7 @@ def _variable(entry: bytes, data: bytes) -> np.ndarray:
 
 
 def _number(fields: dict[int, int | bytes], place: int) -> int:
-    """A whole number; 0 where it is left out, as protocol buffers do with zeros."""
+    """Read a whole number; 0 where it is left out, as protocol buffers do with zeros."""
     value = fields.get(place, 0)
     if not isinstance(value, int):
         raise ValueError("the index of the checkpoint holds what is not understood")

@@ -11,7 +11,8 @@ CHORD_GROUPS = ("guitar", "piano")
 
 
 def strong_chords(notes: NoteTable, beat_ticks: np.ndarray | float) -> np.ndarray:
-    """Ticks at which three guitar or piano notes begin together and last two beats, or nearly.
+    """Return ticks at which three guitar or piano notes begin together and last two beats, or
+    nearly.
 
     Args:
         notes: the piece.

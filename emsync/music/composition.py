@@ -142,7 +142,7 @@ class Composition:
 
 
 def by_rank(candidates: Sequence[Candidate]) -> list[int]:
-    """Their numbers, from 0; the best first, and of equals the first drawn."""
+    """Rank `candidates`: their numbers, from 0, the best first, and of equals the first drawn."""
     return sorted(range(len(candidates)), key=lambda number: candidates[number].rank)
 
 

@@ -43,12 +43,12 @@ class NoteTable:
         return len(self.pitch)
 
     def take(self, index: np.ndarray) -> "NoteTable":
-        """The rows that `index` (integers or a mask) selects."""
+        """Return the rows that `index` (integers or a mask) selects."""
         return NoteTable(self.group[index], self.pitch[index], self.start[index], self.end[index])
 
 
 def table_of(notes: Iterable[Note]) -> NoteTable:
-    """Columns of `notes`, times rounded to ticks; pitches outside 21 to 108 are left out."""
+    """Return columns of `notes`, times rounded to ticks; pitches outside 21 to 108 are left out."""
     rows = [
         (
             GROUPS.index(note.group),
@@ -64,7 +64,7 @@ def table_of(notes: Iterable[Note]) -> NoteTable:
 
 
 def one_voice_per_pitch(notes: NoteTable) -> NoteTable:
-    """The same notes, sorted, such that no group sounds a pitch twice at a time.
+    """Return the same notes, sorted, such that no group sounds a pitch twice at a time.
 
     Notes that start together become one with the later end; a note that is still sounding when
     its pitch starts again ends there. Every note lasts at least one tick.

@@ -140,7 +140,7 @@ def _unreadable(path: Path) -> EmsyncError:
 
 
 def _primer(path: Path, most: int, seconds: float) -> tuple[int, ...]:
-    """As `read_primer`, in this process.
+    """Read a primer as `read_primer` does, in this process.
 
     Raises:
         EmsyncError: it cannot be parsed, or has no notes in it that the generator knows.

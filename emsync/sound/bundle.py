@@ -84,7 +84,7 @@ def _reading(file: Path) -> Iterator[None]:
 
 
 def safe_name(name: str) -> str:
-    """A name for a ZIP that unpacks below the reader's folder on every system.
+    """Return a name for a ZIP that unpacks below the reader's folder on every system.
 
     Parts between "/" stay parts; ".." and empty ones go; characters that some system forbids become
     "_", and names that it keeps for its devices get one in front.
@@ -102,7 +102,7 @@ def safe_name(name: str) -> str:
 
 
 def _different(name: str, names: set[str]) -> str:
-    """`name`, with a number if it is taken; takes it. Some systems see no capitals."""
+    """Take `name`, with a number if it is taken. Some systems see no capitals."""
     stem, dot, suffix = name.rpartition(".")
     if not dot or "/" in suffix:
         stem, dot, suffix = name, "", ""
@@ -115,7 +115,8 @@ def _different(name: str, names: set[str]) -> str:
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    """How a file is stored: nothing of its owner, of when, or of the system that wrote it."""
+    """Return how a file is stored: nothing of its owner, of when, or of the system that wrote
+    it."""
     entry = zipfile.ZipInfo(name, _EPOCH)
     deflated = Path(name).suffix.lower() in _DEFLATED
     entry.compress_type = zipfile.ZIP_DEFLATED if deflated else zipfile.ZIP_STORED
@@ -125,7 +126,7 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 def _inside(folder: Path, file: Path) -> Path:
-    """`file`, if it is one and lies in `folder`, links followed."""
+    """Return `file`, if it is one and lies in `folder`, links followed."""
     if not file.is_file():
         raise EmsyncError(f"There is no file {quoted(file.name)} to put into the ZIP.")
     if not file.resolve().is_relative_to(folder.resolve()):

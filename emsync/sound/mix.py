@@ -155,7 +155,8 @@ def mix_with_original(
 def ducked(
     frames: int, sample_rate: int, speech: Sequence[Stretch], decibels: float, begin: int = 0
 ) -> np.ndarray:
-    """(frames, 1) float32 gains: `decibels` under speech, 0 dB elsewhere, with ramps between.
+    """Return (frames, 1) float32 gains: `decibels` under speech, 0 dB elsewhere, with ramps
+    between.
 
     The music has stepped back when a word begins and comes back after it (`DUCK_SECONDS`); pauses
     too short for that do not bring it back. The first gain is that of frame `begin`.
@@ -174,7 +175,7 @@ def ducked(
 
 
 def write_wav(sound: Sound, path: Path) -> None:
-    """As `write_blocks`, for sound that lies in memory."""
+    """Write sound that lies in memory, as `write_blocks` does."""
     write_blocks((block for _, block in _blocks(sound.samples)), sound.sample_rate, path)
 
 
@@ -198,5 +199,5 @@ def write_blocks(blocks: Iterable[np.ndarray], sample_rate: int, path: Path) -> 
 
 
 def amplitude(decibels: float) -> float:
-    """Decibels of full scale to a factor: 0 → 1, -6 → 0.501."""
+    """Convert decibels of full scale to a factor: 0 → 1, -6 → 0.501."""
     return 10 ** (decibels / 20)

@@ -152,7 +152,7 @@ def _made(
 
 
 def _copy_obstacle(film: Film) -> str | None:
-    """Why browsers would not play the film's own picture in an MP4; None if they do."""
+    """Return why browsers would not play the film's own picture in an MP4; None if they do."""
     if film.video_codec != "h264":
         return f"not every browser plays {film.video_codec}"
     if film.pixel_format not in _BROWSER_PIXELS or film.profile not in _BROWSER_PROFILES:
@@ -222,7 +222,8 @@ def _cap(seconds: Fraction) -> list[str]:
 
 
 def _is_mixed(pixel_format: str) -> bool:
-    """Whether pixels are stored as red, green and blue, as in a GIF or a screen recording."""
+    """Return whether pixels are stored as red, green and blue, as in a GIF or a screen
+    recording."""
     import av
 
     stored = av.VideoFormat(pixel_format)
@@ -230,7 +231,7 @@ def _is_mixed(pixel_format: str) -> bool:
 
 
 def _last_duration(film: Film) -> str:
-    """A bitstream filter that makes the last frame shown last until the film's end."""
+    """Return a bitstream filter that makes the last frame shown last until the film's end."""
     after = float(film.last_frame - film.time_base / 4)
     ticks = f"if(gte(PTS*TB,{after!r}),{float(film.duration)!r}/TB-PTS,DURATION)"
     # Time stamps that are not named are overwritten as well.
@@ -238,7 +239,8 @@ def _last_duration(film: Film) -> str:
 
 
 def _output_base(base: Fraction) -> int:
-    """Ticks per second of the encoded picture, exact for the film's time stamps if it can be.
+    """Return ticks per second of the encoded picture, exact for the film's time stamps if it can
+    be.
 
     The encoder and the MP4 count alike, so that nothing is rounded between them. FFmpeg wants at
     least 10,000 ticks a second in an MP4; too fine a clock is replaced by that of MPEG.

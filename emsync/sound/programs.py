@@ -67,6 +67,6 @@ unless another is asked for (`emsync.music.midi.PROGRAMS`)."""
 
 
 def sound_name(group: str, program: int) -> str:
-    """What to call a program: its name, or its number if it is not among those offered."""
+    """Return what to call a program: its name, or its number if it is not among those offered."""
     names = [name for name, number in SOUNDS[group].items() if number == program]
     return names[0] if names else f"Program {program}"

@@ -59,8 +59,8 @@ _SILENCE = 1e-5
 
 
 def installed() -> tuple[SoundFont, ...]:
-    """The SoundFonts of this machine: the one that `find_soundfont` gives first, the others by
-    name, each once; none if there are none."""
+    """Return the SoundFonts of this machine: the one that `find_soundfont` gives first, the others
+    by name, each once; none if there are none."""
     found: dict[Path, SoundFont] = {}
     with contextlib.suppress(SoundError):
         first = find_soundfont()
@@ -93,7 +93,7 @@ def _is_soundfont(path: Path) -> bool:
 
 
 def check(path: Path, limit_bytes: int = LARGEST) -> SoundFont:
-    """A stranger's SoundFont, if it can be played without harm.
+    """Check that a stranger's SoundFont can be played without harm.
 
     Its parts must fit into the file, there must be a piano (program 0 of bank 0), and FluidSynth
     must load all of it and play each of the 128 instruments and the drum kit, in a process that is
@@ -131,7 +131,8 @@ def check(path: Path, limit_bytes: int = LARGEST) -> SoundFont:
 
 
 def _tables(file: BinaryIO, size: int, name: str) -> dict[bytes, bytes]:
-    """The tables of a SoundFont, by their kind; every length was held against its surroundings."""
+    """Return the tables of a SoundFont, by their kind; every length was held against its
+    surroundings."""
     damaged = SoundError(f"{quoted(name)} is damaged or cut off. Copy or download it again.")
     head = file.read(12)
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
@@ -184,7 +185,7 @@ def _chunks(file: BinaryIO, begin: int, end: int) -> Iterator[tuple[bytes, int, 
 
 
 def _presets(table: bytes) -> set[tuple[int, int]]:
-    """(bank, program) of the instruments; the last record is the mark of the end."""
+    """Return (bank, program) of the instruments; the last record is the mark of the end."""
     records = [*struct.iter_unpack("<20xHHH12x", table)]
     return {(bank, program) for program, bank, _ in records[:-1]}
 

@@ -19,7 +19,7 @@ from emsync.sound.synth import BLOCK_FRAMES, Score, Sound, find_soundfont, read_
 
 
 def stem_names(midi: Path) -> tuple[str, ...]:
-    """Names of the tracks that play, in the file's order.
+    """Return names of the tracks that play, in the file's order.
 
     Raises:
         SoundError: it is not a MIDI file.
@@ -35,7 +35,7 @@ def render_music(
     cancel: CancelToken,
     tell: Callable[[float], None] = silent_share,
 ) -> Sound:
-    """The sum of all stems; arguments and errors as for `emsync.sound.synth.render`."""
+    """Return the sum of all stems; arguments and errors as for `emsync.sound.synth.render`."""
     samples = np.empty((_frames(duration, settings), 2), np.float32)
     done = 0
     for block in _mixed(_score(midi, settings), duration, settings, soundfont, cancel):
@@ -54,7 +54,7 @@ def write_stems(
     cancel: CancelToken,
     tell: Callable[[float], None] = silent_share,
 ) -> dict[str, Path]:
-    """A WAV file per group, at the level and with the fade that the music has.
+    """Yield a WAV file per group, at the level and with the fade that the music has.
 
     Args:
         midi, duration, settings, soundfont, cancel, tell: as for `render_music`, of which these

@@ -84,7 +84,7 @@ class Score:
         return tuple(track.name for track in self.tracks if track.sounds)
 
     def events_of(self, only: str | None) -> tuple[tuple[int, Any], ...]:
-        """All events, or those on the channels of the tracks of one name."""
+        """Return all events, or those on the channels of the tracks of one name."""
         if only is None:
             return self.events
         channels = {
@@ -114,7 +114,7 @@ def find_soundfont() -> SoundFont:
 
 
 def load_library() -> Any:
-    """The `fluidsynth` module with its library; call it early to learn that it is missing.
+    """Return the `fluidsynth` module with its library; call it early to learn that it is missing.
 
     Raises:
         SoundError: with the line that installs it.
@@ -178,7 +178,7 @@ def play(
     cancel: CancelToken,
     only: str | None = None,
 ) -> Sound:
-    """`render` of a file that was read for the sample rate of `settings`."""
+    """Render a file that was read for the sample rate of `settings`."""
     samples = np.empty((round(duration * settings.sample_rate), 2), np.float32)
     done = 0
     for block in stream(score, duration, settings, soundfont, cancel, only):
@@ -236,7 +236,7 @@ def _moments(
 
 
 def read_score(path: Path, sample_rate: int) -> Score:
-    """A MIDI file, its times in samples.
+    """Read a MIDI file, its times in samples.
 
     Raises:
         SoundError: it is not there, or not a MIDI file.
@@ -309,7 +309,8 @@ def sound_on(
 def synthesizer(
     soundfont: Path, sample_rate: int, whole: bool = False
 ) -> Iterator[tuple[Any, Any]]:
-    """A FluidSynth with `soundfont` loaded and no audio device, and its function that renders.
+    """Return a FluidSynth with `soundfont` loaded and no audio device, and its function that
+    renders.
 
     Args:
         soundfont: SF2 or SF3 file.

@@ -143,7 +143,8 @@ def tune_of(data: bytes) -> Tune:
 
 
 def _metre(score: Any, beat: float) -> tuple[int, float]:
-    """Beats of a bar, where two bars of two count as one, and the beat of the first full one."""
+    """Return beats of a bar, where two bars of two count as one, and the beat of the first full
+    one."""
     changes: list[tuple[float, int, int]] = []
     for signature in sorted(score.time_signatures, key=lambda s: s.time):
         metre = (signature.numerator, signature.denominator)
@@ -168,7 +169,7 @@ def _columns(track: Any, beat: float) -> tuple[np.ndarray, np.ndarray, np.ndarra
 def _melody(
     voices: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The highest of the voices that sing one note at a time."""
+    """Return the highest of the voices that sing one note at a time."""
     alone = [
         (pitch, start, length)
         for pitch, start, length in voices
@@ -182,7 +183,7 @@ def _melody(
 def _chords(
     voices: list[tuple[np.ndarray, np.ndarray, np.ndarray]], first: float, beats: int, bars: int
 ) -> list[list[str]]:
-    """A chord symbol for each beat of each bar; where none fits, the one before goes on."""
+    """Return a chord symbol for each beat of each bar; where none fits, the one before goes on."""
     pitch, start, length = (np.concatenate(column) for column in zip(*voices, strict=True))
     begin = np.round((start - first) * STEPS_PER_BEAT).astype(np.int64)
     end = np.maximum(

@@ -129,7 +129,7 @@ class _Tempo:
 
 
 def _tempo_of(changes: list[tuple[float, float]]) -> _Tempo:
-    """From (beat, beats per minute) pairs, sorted by beat; the first is at beat 0."""
+    """Read (beat, beats per minute) pairs, sorted by beat; the first is at beat 0."""
     first_step: list[int] = []
     ticks_per_step: list[float] = []
     for beat, bpm in changes:
@@ -148,7 +148,7 @@ def _tempo_of(changes: list[tuple[float, float]]) -> _Tempo:
 
 
 def _together(group: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Starts in beats, strummed notes moved to the first of their strum."""
+    """Return starts in beats, strummed notes moved to the first of their strum."""
     order = np.lexsort((start, group))
     sorted_start = start[order]
     new_group = np.diff(group[order], prepend=-1) != 0
@@ -285,7 +285,7 @@ def _notes_in_beats(score: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
 
 
 def _phase(start: np.ndarray) -> float:
-    """Where between two steps the notes begin on the whole, in steps from -0.5 to 0.5.
+    """Return where between two steps the notes begin on the whole, in steps from -0.5 to 0.5.
 
     Raises:
         UnusableFile: they begin anywhere. Their places in the step, taken as angles, then have a
@@ -342,7 +342,7 @@ def _told_twice(table: NoteTable, bars: np.ndarray) -> np.ndarray:
 def _without(
     cut: np.ndarray, table: NoteTable, bars: np.ndarray, chords: np.ndarray
 ) -> tuple[NoteTable, np.ndarray, np.ndarray]:
-    """The piece without the bars in `cut`; what follows them moves up.
+    """Return the piece without the bars in `cut`; what follows them moves up.
 
     Notes that sound into a bar that is cut end where it begins.
     """
@@ -370,7 +370,7 @@ def _without(
 
 
 def _bars(signatures: list[tuple[float, float]], last_step: int) -> np.ndarray:
-    """Steps at which bars begin, from (beat, beats per bar); 4/4 where nothing is said."""
+    """Return steps at which bars begin, from (beat, beats per bar); 4/4 where nothing is said."""
     if not signatures or signatures[0][0] > 0:
         signatures = [(0.0, 4.0), *signatures]
     bars: list[np.ndarray] = []
@@ -384,7 +384,7 @@ def _bars(signatures: list[tuple[float, float]], last_step: int) -> np.ndarray:
 
 
 def piece_of(row: Row, data: bytes, regressor: EmotionRegressor) -> tuple[Piece, Cleaning] | str:
-    """The piece that a file and its index row make, or why there is none."""
+    """Return the piece that a file and its index row make, or why there is none."""
     try:
         clean = tokenise(data)
     except UnusableFile as problem:
@@ -453,7 +453,7 @@ def files_of(folder: Path, source: str, index: dict[str, Row]) -> Iterator[tuple
 
 
 def read_index(folder: Path) -> dict[str, Row]:
-    """Rows of `index.jsonl.xz` by file name; empty where there is none."""
+    """Return rows of `index.jsonl.xz` by file name; empty where there is none."""
     path = folder / "index.jsonl.xz"
     if not path.exists():
         return {}
@@ -486,7 +486,7 @@ def write_shard(pieces: list[Piece], path: Path) -> None:
 
 
 def read_shard(path: Path) -> list[Piece]:
-    """The pieces of a shard, in the order in which they were written.
+    """Return the pieces of a shard, in the order in which they were written.
 
     Raises:
         SystemExit: it was written by an earlier version.

@@ -93,11 +93,11 @@ class Batch:
     """(batch,) int64: numbers of the pieces that the crops are from."""
 
     def to(self, device: torch.device) -> "Batch":
-        """On `device`; from pinned memory without waiting for it."""
+        """Move to `device`; from pinned memory without waiting for it."""
         return Batch(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
 
     def pinned(self) -> "Batch":
-        """In memory that a GPU reads by itself."""
+        """Pin in memory that a GPU reads by itself."""
         return Batch(*(getattr(self, f.name).pin_memory() for f in fields(self)))
 
 
@@ -135,7 +135,7 @@ class Crops:
         return Batch(*(torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)))
 
     def _example(self, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """One row of each field of `Batch`."""
+        """Return one row of each field of `Batch`."""
         length = self.settings.length
         number = int(np.searchsorted(self.cumulative, generator.random(), side="right"))
         piece, bars = self.pieces[number], self.bars[number]
@@ -182,7 +182,7 @@ class Crops:
     def _retimed(
         self, crop: np.ndarray, piece: Piece, generator: np.random.Generator
     ) -> tuple[np.ndarray, float]:
-        """The crop, perhaps at another tempo if it has drums, and how much longer it takes.
+        """Return the crop, perhaps at another tempo if it has drums, and how much longer it takes.
 
         The sixteenth of the piece's usual tempo stays a whole number of ticks, as in the corpus.
         """
@@ -195,7 +195,8 @@ class Crops:
 
 
 def batches_from(crops: Crops, seed: int, step: int, pinned: bool) -> Generator[Batch, None, None]:
-    """The batches of `step` and of all steps after it, drawn ahead in a thread of their own."""
+    """Yield the batches of `step` and of all steps after it, drawn ahead in a thread of their
+    own."""
 
     def draw(step: int) -> Batch:
         batch = crops.batch(np.random.default_rng([seed, step]))
@@ -213,7 +214,7 @@ def _is_usable(piece: Piece) -> bool:
 
 
 def names_of(group: str) -> list[str]:
-    """Tiers and sources that a key of `TrainingSettings.share` names."""
+    """Return tiers and sources that a key of `TrainingSettings.share` names."""
     return group.split("+")
 
 
@@ -222,7 +223,7 @@ def is_of(piece: Piece, group: str) -> bool:
 
 
 def _chords_from(piece: Piece, start: int, crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Chords of a crop: ticks from its beginning, the first at or before it, and labels.
+    """Return chords of a crop: ticks from its beginning, the first at or before it, and labels.
 
     Args:
         piece: that it is from.
@@ -241,7 +242,7 @@ def _chords_from(piece: Piece, start: int, crop: np.ndarray) -> tuple[np.ndarray
 
 
 def harmonies_of(tokens: np.ndarray, changes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """What each position is told of the chords, before anything is dropped.
+    """Return what each position is told of the chords, before anything is dropped.
 
     Args:
         tokens: (tokens,).
@@ -287,7 +288,7 @@ def transpose(tokens: np.ndarray, semitones: int) -> np.ndarray:
 
 
 def retime(tokens: np.ndarray, factor: float) -> np.ndarray:
-    """The same music, lasting `factor` times as long. (tokens,) to (about as many,)."""
+    """Return the same music, lasting `factor` times as long: (tokens,) to (about as many,)."""
     is_shift = (tokens >= v.FIRST_SHIFT) & (tokens < v.FIRST_NOTE)
     shifts = np.where(is_shift, tokens - v.FIRST_SHIFT + 1, 0)
     ticks: np.ndarray = np.diff(np.round(np.cumsum(shifts) * factor), prepend=0).astype(np.int64)
@@ -301,7 +302,8 @@ def retime(tokens: np.ndarray, factor: float) -> np.ndarray:
 
 
 def boundary_offsets(tokens: np.ndarray) -> np.ndarray:
-    """Seconds from each token's time to the next CHORD after it, at most 8. (tokens,) float32."""
+    """Return seconds from each token's time to the next CHORD after it, at most 8. (tokens,)
+    float32."""
     seconds = tick_of_tokens(tokens) * TICK_SECONDS
     at_chord = np.where(tokens == v.CHORD, seconds, np.inf)
     following = np.append(at_chord[1:], np.inf)

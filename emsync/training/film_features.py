@@ -59,7 +59,7 @@ class Sample:
 
 
 def read_samples(path: Path) -> list[Sample]:
-    """All films of a folder of features, or of a published file.
+    """Return all films of a folder of features, or of a published file.
 
     Raises:
         EmsyncError: there are none, or they are not in the layout above.
@@ -76,7 +76,7 @@ def read_samples(path: Path) -> list[Sample]:
 
 
 def read_folder(folder: Path) -> list[Sample]:
-    """The films of FOLDER/<emotion>/<film>.npz, by name."""
+    """Return the films of FOLDER/<emotion>/<film>.npz, by name."""
     samples = []
     for label, emotion in enumerate(EMOTIONS):
         for path in sorted((folder / emotion).glob("*.npz")):
@@ -103,7 +103,7 @@ def read_folder(folder: Path) -> list[Sample]:
 
 
 def read_published(path: Path) -> list[Sample]:
-    """The films of a `features.pkl`, by name."""
+    """Return the films of a `features.pkl`, by name."""
     try:
         with path.open("rb") as file:
             content = _NumbersOnly(file).load()
@@ -135,7 +135,7 @@ def read_published(path: Path) -> list[Sample]:
 
 
 def _label(given: Any, names: Mapping[int, str]) -> int:
-    """A label as a name, a number or a vector with one 1 in it, as an index into `EMOTIONS`."""
+    """Read a label, a name, a number or a vector with one 1 in it, as an index into `EMOTIONS`."""
     if not isinstance(given, str):
         array = np.asarray(given)
         if array.size > 1 and np.count_nonzero(array) != 1:
@@ -253,7 +253,7 @@ def _installed(experts: Sequence[Expert], device: str) -> tuple[list[Expert], li
 
 
 def _arrays_of(reports: Sequence[FeatureReport], seconds: float) -> dict[str, np.ndarray]:
-    """What is written of one film.
+    """Return what is written of one film.
 
     Raises:
         FilmError: an expert failed on it.

@@ -100,7 +100,8 @@ def _sounding(notes: NoteTable, beats: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _best_path(fit: np.ndarray, change: np.ndarray, cost: np.ndarray) -> np.ndarray:
-    """The chord of each beat (beats,), from `fit` (beats, chords), by Viterbi's algorithm."""
+    """Return the chord of each beat (beats,), from `fit` (beats, chords), by Viterbi's
+    algorithm."""
     came_from = np.zeros(fit.shape, dtype=np.int64)
     score = fit[0] - cost
     stay = np.arange(fit.shape[1])

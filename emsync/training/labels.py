@@ -23,7 +23,7 @@ def arousal_of_tempo(bpm: float, has_drums: bool) -> float:
 
 
 def majorness(notes: NoteTable) -> float:
-    """How much more the piece fits its best major key than its best minor key.
+    """Return how much more the piece fits its best major key than its best minor key.
 
     Pitch classes of all but the drums are weighted by duration and correlated with the
     Krumhansl-Kessler profiles in the twelve keys.
@@ -45,7 +45,7 @@ def majorness(notes: NoteTable) -> float:
 def windows_of(
     notes: NoteTable, bars: np.ndarray, starts: Sequence[int] | np.ndarray
 ) -> list[tuple[NoteTable, np.ndarray]]:
-    """Notes and bars of the `WINDOW_SECONDS` from each tick in `starts`."""
+    """Return notes and bars of the `WINDOW_SECONDS` from each tick in `starts`."""
     width = round(WINDOW_SECONDS / TICK_SECONDS)
     return [
         (
@@ -57,7 +57,8 @@ def windows_of(
 
 
 def bars_apart(bars: np.ndarray, seconds: float) -> list[int]:
-    """Numbers of the first bar, and then of each that begins `seconds` or more after the last."""
+    """Return numbers of the first bar, and then of each that begins `seconds` or more after the
+    last."""
     chosen: list[int] = []
     last = -math.inf
     for number, tick in enumerate(bars.tolist()):

@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 
 def read_log(path: Path) -> list[Row]:
-    """The rows of a log, oldest first, without what a later command did over again."""
+    """Return the rows of a log, oldest first, without what a later command did over again."""
     rows: list[Row] = []
     for line in path.read_text().splitlines():
         row = json.loads(line)
@@ -37,7 +37,7 @@ def read_log(path: Path) -> list[Row]:
 
 
 def learning_curves(logs: Mapping[str, Sequence[Row]]) -> "Figure":
-    """A figure of the logs, by name; see the module."""
+    """Return a figure of the logs, by name; see the module."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.0, 3.8), layout="constrained")

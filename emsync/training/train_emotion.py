@@ -31,8 +31,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from emsync.emotion.classifiers.checkpoint import save
 from emsync.emotion.classifiers.fusion import MODALITY, SINGULAR, Feature, Fusion, FusionSettings
-from emsync.emotion.classifiers.vemoclap import NAME, save
+from emsync.emotion.classifiers.vemoclap import NAME
 from emsync.emotion.features.expert import Expert
 from emsync.emotion.features.panel import device_of, standard_experts
 from emsync.emotion.reading import EMOTIONS
@@ -120,7 +121,8 @@ def split(
 def _drawn(
     samples: Sequence[Sample], share: float, generator: torch.Generator
 ) -> tuple[list[Sample], list[Sample]]:
-    """The films that stay and those drawn, which are `share` of every emotion, at least one."""
+    """Return the films that stay and those drawn, which are `share` of every emotion, at least
+    one."""
     stay, drawn = [], []
     for label, emotion in enumerate(EMOTIONS):
         films = [sample for sample in samples if sample.label == label]
@@ -139,7 +141,7 @@ def _drawn(
 def features_in(
     samples: Sequence[Sample], training: Sequence[Sample], length: int
 ) -> tuple[Feature, ...]:
-    """The features that were looked for in every film, and that some training film has.
+    """Return the features that were looked for in every film, and that some training film has.
 
     Raises:
         EmsyncError: films disagree on how many numbers a feature has.
@@ -158,7 +160,7 @@ def features_in(
 def untrained(
     features: tuple[Feature, ...], training: Sequence[Sample], settings: TrainingSettings
 ) -> Fusion:
-    """A fusion with random weights and the ranges of the training films.
+    """Return a fusion with random weights and the ranges of the training films.
 
     Raises:
         EmsyncError: too few features.
@@ -189,7 +191,7 @@ class Films:
 
 
 def films_of(samples: Sequence[Sample], model: Fusion, device: torch.device) -> Films:
-    """All films of a split, on the device."""
+    """Return all films of a split, on the device."""
     try:
         inputs = {
             feature.name: torch.stack(
@@ -207,7 +209,7 @@ def films_of(samples: Sequence[Sample], model: Fusion, device: torch.device) -> 
 
 @torch.inference_mode()
 def predictions(model: Fusion, films: Films) -> tuple[Tensor, float]:
-    """The likeliest emotion of each film, (films,), and the mean cross-entropy in nats."""
+    """Return the likeliest emotion of each film, (films,), and the mean cross-entropy in nats."""
     rows = torch.arange(len(films.labels), device=films.labels.device)
     logits = torch.cat([model(films.take(some).inputs) for some in rows.split(256)])
     return logits.argmax(dim=1), float(F.cross_entropy(logits, films.labels))
@@ -306,7 +308,7 @@ def _wilson(right: int, films: int, z: float = 1.96) -> tuple[float, float]:
 
 
 def markdown(evaluation: Evaluation, data: str) -> str:
-    """The figures for people, beside the paper's."""
+    """Return the figures for people, beside the paper's."""
     low, high = evaluation.interval
     recall = [
         f"{row[i] / sum(row):.0%}" if sum(row) else "–"
@@ -410,7 +412,7 @@ def _splits_beside(source: Path) -> dict[str, list[str]] | None:
 
 
 def main(arguments: list[str] | None = None, experts: Sequence[Expert] | None = None) -> int:
-    """The command line; `experts` are the project's own if None."""
+    """Run the command line; `experts` are the project's own if None."""
     parser = argparse.ArgumentParser(
         prog="python -m emsync.training.train_emotion",
         description=__doc__,

@@ -67,7 +67,7 @@ class Quality:
 
 
 def losses(model: nn.Module, batch: Batch, told: bool = True) -> tuple[Tensor, Tensor]:
-    """Logits and targets of all predicted positions, flattened: (n, 1011) and (n,).
+    """Return logits and targets of all predicted positions, flattened: (n, 1011) and (n,).
 
     The model is told of chords if it can be and `told`.
     """
@@ -197,7 +197,7 @@ class Trainer:
             self.run_model = torch.compile(self.model, dynamic=False)  # type: ignore[assignment]
 
     def _origin(self) -> dict[str, object]:
-        """What the pieces of this stretch are, for the card."""
+        """Return what the pieces of this stretch are, for the card."""
         pieces = self.training.pieces
         return {
             "sources": sorted({piece.source for piece in pieces}),
@@ -205,14 +205,15 @@ class Trainer:
         }
 
     def _ever(self, key: str) -> list[str]:
-        """All `sources` or `tiers` that these weights have learned from, in whatever stretch."""
+        """Return all `sources` or `tiers` that these weights have learned from, in whatever
+        stretch."""
         stretches: list[dict[str, Any]] = [settings for _, settings in self.phases]
         if self.began_from is not None:
             stretches.append(self.began_from)
         return sorted({name for stretch in stretches for name in stretch[key] or ["unknown"]})
 
     def step(self, batch: Batch, done: float) -> None:
-        """One optimiser step, with the share `done` of the training behind it."""
+        """Take one optimiser step, with the share `done` of the training behind it."""
         batch = batch.to(self.device)
         with (
             _seeded([self.settings.seed, self.counters.step], self.device),
@@ -348,7 +349,7 @@ class Trainer:
 
 @contextmanager
 def _seeded(seeds: Sequence[int], device: torch.device) -> Iterator[None]:
-    """What torch draws inside depends on `seeds` alone, and changes no draw outside."""
+    """Make what torch draws inside depend on `seeds` alone, and change no draw outside."""
     seed = int(np.random.SeedSequence(seeds).generate_state(1, np.uint64)[0])
     on_gpu = device.type == "cuda"
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if on_gpu else []):
@@ -384,7 +385,7 @@ def _share(text: str) -> tuple[str, float]:
 
 
 def _of_shares(pieces: list[Piece], share: dict[str, float]) -> list[Piece]:
-    """The pieces that one group of `share` names; all, when there are none."""
+    """Return the pieces that one group of `share` names; all, when there are none."""
     if not share:
         return pieces
     named = [name for group in share for name in names_of(group)]
@@ -401,7 +402,7 @@ def _of_shares(pieces: list[Piece], share: dict[str, float]) -> list[Piece]:
 
 
 def _only(pieces: list[Piece], field: str, names: list[str] | None) -> list[Piece]:
-    """The pieces whose `field` is one of `names`; all, when none are named."""
+    """Return the pieces whose `field` is one of `names`; all, when none are named."""
     if not names:
         return pieces
     there = sorted({getattr(piece, field) for piece in pieces})

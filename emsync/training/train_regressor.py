@@ -77,7 +77,7 @@ def label_of(row: Row) -> tuple[float, float] | None:
 
 
 def _inputs_of(item: tuple[Row, bytes]) -> tuple[Row, list[dict[str, float]]]:
-    """Features of the whole piece and of some windows; none where the file is unusable."""
+    """Return features of the whole piece and of some windows; none where the file is unusable."""
     row, data = item
     try:
         clean = tokenise(data)
@@ -92,7 +92,7 @@ def _inputs_of(item: tuple[Row, bytes]) -> tuple[Row, list[dict[str, float]]]:
 
 
 def read_examples(folder: Path, processes: int) -> Examples:
-    """All labelled pieces of the archives in `folder`."""
+    """Return all labelled pieces of the archives in `folder`."""
     index = {f: r for f, r in read_index(folder).items() if label_of(r) is not None}
     if not index:
         raise SystemExit(f"The index in {folder} has no piece with valence and energy.")
@@ -121,7 +121,8 @@ def read_examples(folder: Path, processes: int) -> Examples:
 
 
 def targets_of(examples: Examples) -> np.ndarray:
-    """(windows, 2): labels in their kind's standard deviations, valence less arousal's share."""
+    """Return (windows, 2): labels in their kind's standard deviations, valence less arousal's
+    share."""
     targets = np.zeros_like(examples.labels)
     for rows in (examples.listeners, ~examples.listeners):
         if not rows.any():
@@ -177,7 +178,7 @@ def correlations(answers: np.ndarray, examples: Examples) -> dict[str, dict[str,
 
 
 def _cross_validated(examples: Examples) -> np.ndarray:
-    """Answers (windows, 2) to every window by a regression that did not see its song."""
+    """Return answers (windows, 2) to every window by a regression that did not see its song."""
     answers = np.zeros_like(examples.labels)
     for fold in range(FOLDS):
         aside = examples.fold == fold

@@ -109,7 +109,7 @@ def _off_stretch(lengths: np.ndarray) -> float:
 
 
 def _places(piece: MeasuredPiece, lengths: np.ndarray) -> dict[str, float]:
-    """Where in their bars the notes begin."""
+    """Return where in their bars the notes begin."""
     start = piece.notes.start
     bar = np.searchsorted(piece.bars, start, side="right") - 1
     within = (bar >= 0) & (bar < len(piece.bars) - 1)
@@ -190,7 +190,7 @@ def _drums(piece: MeasuredPiece) -> dict[str, float]:
     drums = piece.notes.take(piece.notes.group == DRUMS)
 
     def bars(*pitches: int) -> np.ndarray:
-        """(bars, sixteenths): where these drums are hit."""
+        """Return (bars, sixteenths): where these drums are hit."""
         some = drums.take(np.isin(drums.pitch, pitches)) if pitches else drums
         return bar_contents(piece, some, pitches=1)
 

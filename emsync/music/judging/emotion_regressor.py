@@ -37,7 +37,8 @@ _SIXTEENTHS = 16
 
 
 def features(notes: NoteTable, bars: Sequence[int] | np.ndarray) -> dict[str, float]:
-    """What the regressor looks at, by name; rates and shares, so that a piece may be of any length.
+    """Return what the regressor looks at, by name; rates and shares, so that a piece may be of any
+    length.
 
     Args:
         notes: at least one note, times in ticks.
@@ -126,7 +127,7 @@ def _triads(notes: NoteTable) -> dict[str, float]:
 def _rhythm(
     name: str, notes: NoteTable, bars: Sequence[int] | np.ndarray, bar: float
 ) -> dict[str, float]:
-    """Where in the bar the notes begin, in sixteen parts, folded to the beat."""
+    """Return where in the bar the notes begin, in sixteen parts, folded to the beat."""
     names = [f"{name} sixteenth {i}" for i in range(4)] + [f"{name} beat {i}" for i in range(4)]
     if not len(notes) or not len(bars):
         return dict.fromkeys([*names, f"{name} between"], 0.0)
@@ -167,7 +168,7 @@ class EmotionRegressor:
     """Of its weights, in hexadecimal digits."""
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """(pieces, features) → (pieces, 2) valence and arousal in [-1, 1].
+        """Map (pieces, features) → (pieces, 2) valence and arousal in [-1, 1].
 
         Two standard deviations of the labelled music on either side fill the range.
         """
@@ -176,7 +177,7 @@ class EmotionRegressor:
         return out
 
     def hear(self, notes: NoteTable, bars: Sequence[int] | np.ndarray) -> Heard:
-        """The mood of a piece of ten seconds or more; it was fitted to windows of 45 s.
+        """Return the mood of a piece of ten seconds or more; it was fitted to windows of 45 s.
 
         Args:
             notes: times in ticks, as `tokens.decode` gives them.

@@ -52,7 +52,7 @@ class PieceQuality:
 
 
 def quality_of(notes: NoteTable, bars: Sequence[int], length: int) -> PieceQuality:
-    """All measures of a piece.
+    """Return all measures of a piece.
 
     Args:
         notes: the piece; what begins at or after `length` is left out, what ends later is cut.
@@ -79,7 +79,8 @@ def quality_of(notes: NoteTable, bars: Sequence[int], length: int) -> PieceQuali
 
 
 def faults(quality: PieceQuality, limits: QualityLimits) -> tuple[str, ...]:
-    """What is wrong with a piece, a phrase each for a person; nothing if it keeps the limits.
+    """Return what is wrong with a piece, a phrase each for a person; nothing if it keeps the
+    limits.
 
     Measures that need some music to mean anything are left out below `limits.shortest` seconds.
     """
@@ -110,7 +111,7 @@ def faults(quality: PieceQuality, limits: QualityLimits) -> tuple[str, ...]:
 
 
 def longest_silence(notes: NoteTable, length: int) -> float:
-    """Seconds between 0 and `length` (ticks) in which no note sounds, at the longest."""
+    """Return seconds between 0 and `length` (ticks) in which no note sounds, at the longest."""
     if not len(notes):
         return length * TICK_SECONDS
     order = np.argsort(notes.start)
@@ -120,7 +121,7 @@ def longest_silence(notes: NoteTable, length: int) -> float:
 
 
 def longest_loop(notes: NoteTable, bars: Sequence[int], length: int) -> float:
-    """Seconds for which the notes repeat exactly with a period of one bar or less.
+    """Return seconds for which the notes repeat exactly with a period of one bar or less.
 
     At least two rounds make a loop. Only beginnings count (group, pitch, time), and the bar lines
     only give the length of a bar: a generator that sets them wrongly loops all the same.
@@ -150,7 +151,7 @@ def longest_loop(notes: NoteTable, bars: Sequence[int], length: int) -> float:
 def bar_contents(
     notes: NoteTable, bars: Sequence[int], length: int
 ) -> list[frozenset[tuple[int, int, int]]]:
-    """What begins in each bar: (group, pitch, ticks after the bar line).
+    """Return what begins in each bar: (group, pitch, ticks after the bar line).
 
     What comes before the first bar line belongs to no bar. Where fewer than two are written, bars
     of `USUAL_BAR_SECONDS` from the start take their place.
@@ -196,7 +197,7 @@ def clusters(notes: NoteTable, length: int) -> float:
 
 
 def register(notes: NoteTable) -> float:
-    """Semitones between the 5th and the 95th percentile of all pitches but the drums'."""
+    """Return semitones between the 5th and the 95th percentile of all pitches but the drums'."""
     pitches = _pitched(notes).pitch
     return float(np.subtract(*np.percentile(pitches, (95, 5)))) if len(pitches) else 0.0
 
@@ -206,14 +207,14 @@ def _pitched(notes: NoteTable) -> NoteTable:
 
 
 def _usual_bar(bars: Sequence[int], length: int) -> float:
-    """Ticks of the usual bar, between `USUAL_BAR_SECONDS` and `LONGEST_BAR_SECONDS`."""
+    """Return ticks of the usual bar, between `USUAL_BAR_SECONDS` and `LONGEST_BAR_SECONDS`."""
     lasting = [b - a for a, b in pairwise(bars) if a < b <= length]
     usual = USUAL_BAR_SECONDS / TICK_SECONDS
     return min(max(median(lasting or [usual]), usual), LONGEST_BAR_SECONDS / TICK_SECONDS)
 
 
 def _moments(notes: NoteTable) -> tuple[np.ndarray, list[frozenset[tuple[int, int]]]]:
-    """Ticks at which notes begin, ascending, and the (group, pitch) that begin there."""
+    """Return ticks at which notes begin, ascending, and the (group, pitch) that begin there."""
     begun: dict[int, set[tuple[int, int]]] = {}
     for group, pitch, start in zip(notes.group, notes.pitch, notes.start, strict=True):
         begun.setdefault(int(start), set()).add((int(group), int(pitch)))

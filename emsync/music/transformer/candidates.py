@@ -264,7 +264,8 @@ def chooses(settings: MusicSettings, seconds: float) -> bool:
 
 
 def ending_of(cuts: Sequence[float], seconds: float) -> float | None:
-    """When a last chord is to be asked for, in seconds; None if a cut or the end is too near.
+    """Return when a last chord is to be asked for, in seconds; None if a cut or the end is too
+    near.
 
     Args:
         cuts: kept cuts, ascending.
@@ -279,7 +280,8 @@ def ending_of(cuts: Sequence[float], seconds: float) -> float | None:
 def heard_moods(
     decoded: DecodedTokens, curve: MoodCurve, seconds: float, regressor: EmotionRegressor
 ) -> tuple[Mood | None, ...]:
-    """The mood of what begins in each stretch of the curve; None where there are too few notes."""
+    """Return the mood of what begins in each stretch of the curve; None where there are too few
+    notes."""
     found: list[Mood | None] = []
     for start, end, _ in curve.stretches(seconds):
         first, last = start / TICK_SECONDS, end / TICK_SECONDS

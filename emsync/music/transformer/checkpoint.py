@@ -32,7 +32,7 @@ class Checkpoint:
         return self.model.head.weight.device.type
 
     def on_cpu(self) -> "Checkpoint":
-        """The same generator on the CPU; this one stays where it is."""
+        """Return the same generator on the CPU; this one stays where it is."""
         with _left_unfilled():
             model = type(self.model)(self.model.settings)
         state = {name: value.cpu() for name, value in self.model.state_dict().items()}

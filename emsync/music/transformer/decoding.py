@@ -113,7 +113,7 @@ def generate(
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One token is too little work to share: a second thread costs more than it brings."""
+    """Compute on one thread: a token is too little work to share."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -159,8 +159,8 @@ class _Reading:
         self.harmonies.append(self.row.harmony)
 
     def is_stale(self, stepper: Stepper) -> bool:
-        """Whether the piece has to be read in (again): the mood changed, the context is full, or
-        the piece went back to where it was."""
+        """Return whether the piece has to be read in (again): the mood changed, the context is
+        full, or the piece went back to where it was."""
         changes = self.row.brief.changes_by(self.row.seconds)
         return (
             self.went_back is not None
@@ -169,7 +169,7 @@ class _Reading:
         )
 
     def read_in(self, stepper: Stepper) -> Tensor:
-        """Logits (places, 1011) after what the model is to have before it.
+        """Return logits (places, 1011) after what the model is to have before it.
 
         A full context is halved. A new mood is told with the last `TOKENS_REMEMBERED` tokens alone,
         which are read as if they had been written in it.
@@ -240,11 +240,11 @@ class Drawing:
         return sum(len(one.row.tokens) for one in self._readings)
 
     def row(self, number: int) -> Row:
-        """The rules of a piece, and where it stands."""
+        """Return the rules of a piece, and where it stands."""
         return self._readings[number].row
 
     def piece(self, number: int) -> DecodedPiece:
-        """As far as it is drawn."""
+        """Return the piece as far as it is drawn."""
         row = self._readings[number].row
         return DecodedPiece(tuple(row.tokens), tuple(row.hits), row.forced)
 
@@ -321,7 +321,7 @@ class Drawing:
         advance: Callable[[float], None],
         sketch: Sketch | None,
     ) -> None:
-        """As `draw`, for pieces of one stepper."""
+        """Draw pieces of one stepper, as `draw` does."""
         ends = [min(one.row.brief.seconds, until) for one in leading]
         drawn_in_all, due = 0, 1
         with one_thread() if self._model.head.weight.device.type == "cpu" else nullcontext():
@@ -351,7 +351,7 @@ class Drawing:
 
 
 def _draw_once(stepper: Stepper, active: Sequence[_Reading], settings: MusicSettings) -> None:
-    """One token more for each."""
+    """Draw one token more for each."""
     logits = _guided(_next_logits(stepper, active), settings.guidance)
     ruled = [one.row.rule(row) for one, row in zip(active, logits.numpy(), strict=True)]
     temperatures = torch.tensor([[one.row.temperature] for one in active])
@@ -363,7 +363,7 @@ def _draw_once(stepper: Stepper, active: Sequence[_Reading], settings: MusicSett
 
 
 def _next_logits(stepper: Stepper, active: Sequence[_Reading]) -> Tensor:
-    """(pieces, ways, 1011) after the last token of each."""
+    """Return (pieces, ways, 1011) after the last token of each."""
     stale = [one.is_stale(stepper) for one in active]
     steady = [one for one, is_stale in zip(active, stale, strict=True) if not is_stale]
     places = [place for one in steady for place in one.places]
@@ -385,7 +385,7 @@ def _next_logits(stepper: Stepper, active: Sequence[_Reading]) -> Tensor:
 
 
 def _guided(logits: Tensor, guidance: float) -> Tensor:
-    """Logits (pieces, 1011) for sampling; classifier-free guidance (Ho & Salimans 2022)."""
+    """Return logits (pieces, 1011) for sampling; classifier-free guidance (Ho & Salimans 2022)."""
     if logits.shape[1] == 1:
         return logits[:, 0]
     with_mood, without = logits.unbind(1)

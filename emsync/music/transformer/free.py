@@ -102,7 +102,7 @@ def brief_of(curve: MoodCurve, asked: tuple[float, ...], seconds: float, seed: i
 
 
 def _is_doubtful(piece: DecodedPiece, seconds: float, settings: MusicSettings) -> bool:
-    """Whether a piece that is drawn so far has faults already."""
+    """Return whether a piece that is drawn so far has faults already."""
     decoded = decode(piece.tokens)
     length = max(1, round(seconds / TICK_SECONDS))
     quality = quality_of(decoded.notes, decoded.bars, length)
@@ -110,7 +110,7 @@ def _is_doubtful(piece: DecodedPiece, seconds: float, settings: MusicSettings) -
 
 
 def _opening_seconds(brief: Brief) -> float:
-    """An opening ends where the mood changes."""
+    """End an opening where the mood changes."""
     return min(
         [OPENING_SECONDS, *(change.seconds for change in brief.changes if change.seconds > 0)]
     )
@@ -125,7 +125,7 @@ def promising(
     advance: Callable[[float], None],
     sketch: Sketch | None = None,
 ) -> list[int]:
-    """The numbers of the `seeded` pieces, those that begin most like their mood first.
+    """Return the numbers of the `seeded` pieces, those that begin most like their mood first.
 
     Their openings are drawn for it, and can be gone on with.
     """
@@ -143,7 +143,7 @@ def promising(
 
 
 def end_on(decoded: DecodedTokens, tick: int, length: int) -> DecodedTokens:
-    """The piece, ended on the chord at `tick`: it is held to `length`, and nothing follows it."""
+    """End the piece on the chord at `tick`: it is held to `length`, and nothing follows it."""
     notes = decoded.notes.take(decoded.notes.start <= tick + 1)
     held = (notes.start >= tick) & (notes.group != GROUPS.index("drums"))
     return DecodedTokens(

@@ -43,13 +43,13 @@ _COMPILED: dict[str, Any] = {
 
 @njit(inline="always", **_COMPILED)
 def _widened(half: Any) -> Any:
-    """The single that a half's bits stand for, times 2⁻¹¹²."""
+    """Return the single that a half's bits stand for, times 2⁻¹¹²."""
     return np.int32((np.int32(half) << _HALF_BITS) & _SIGN_AND_REST).view(np.float32)
 
 
 @njit(inline="always", **_COMPILED)
 def _halved(number: Any) -> Any:
-    """Bits of the half that is nearest, or of the largest one; NaN is not kept.
+    """Return bits of the half that is nearest, or of the largest one; NaN is not kept.
 
     Ties go to even, but for some halves below 2⁻¹⁴, which are rounded twice."""
     bits = _F(abs(number) * _DOWN).view(np.int32)
@@ -59,7 +59,8 @@ def _halved(number: Any) -> Any:
 
 @njit(**_COMPILED)
 def _multiply(x: Any, weights: Any, out: Any, wide: Any) -> None:
-    """(rows, in) times halves (in, out) → (rows, out); scratch `wide`: (_AT_ONCE, out or more)."""
+    """Multiply (rows, in) by halves (in, out) → (rows, out); `wide`: scratch (_AT_ONCE, out or
+    more)."""
     rows = x.shape[0]
     ins, outs = weights.shape
     out[:] = 0
@@ -86,7 +87,7 @@ def _multiply(x: Any, weights: Any, out: Any, wide: Any) -> None:
 
 @njit(**_COMPILED)
 def _normalise(x: Any, out: Any) -> None:
-    """`x` (width,) divided by the root of its mean square."""
+    """Divide `x` (width,) by the root of its mean square."""
     total = _F(0)
     for i in range(len(x)):
         total += x[i] * x[i]
@@ -110,7 +111,7 @@ def _turn(x: Any, cosines: Any, sines: Any, out: Any) -> None:
 def _attend(
     query: Any, keys: Any, values: Any, seen: Any, query_wide: Any, scores: Any, out: Any
 ) -> None:
-    """One head of one piece: `query` (head width,) over the first `seen` of the keys → `out`."""
+    """Attend in one head of one piece: `query` (head width,) over the first `seen` keys → `out`."""
     width = len(query)
     root = _UP / np.sqrt(_F(width))
     for i in range(width):
@@ -203,7 +204,7 @@ def _step(
 
 @cache
 def compiled_step() -> Callable[..., None]:
-    """The step, compiled, which takes some seconds, or as it was kept beside this file.
+    """Return the step, compiled, which takes some seconds, or as it was kept beside this file.
 
     Its arguments are contiguous arrays; `int16` holds the bits of halves:
 

@@ -118,7 +118,8 @@ class KeyValueCache:
         return self.keys.shape[3] - self.length
 
     def row(self, number: int) -> "KeyValueCache":
-        """An empty cache for one of the pieces: a part of this one that counts for itself."""
+        """Return an empty cache for one of the pieces: a part of this one that counts for
+        itself."""
         one = copy(self)
         one.keys = self.keys[:, number : number + 1]
         one.values = self.values[:, number : number + 1]
@@ -152,7 +153,7 @@ class _MoodVectors(nn.Module):
         )
 
     def forward(self, conditions: Tensor) -> Tensor:
-        """(batch, 2) in [-1, 1] or NaN → (batch, 2, width)."""
+        """Map (batch, 2) in [-1, 1] or NaN → (batch, 2, width)."""
         vectors = []
         for i in range(AXES):
             value = conditions[:, i : i + 1]
@@ -170,7 +171,7 @@ class _MoodTokens(nn.Module):
         self.embeddings = nn.ModuleList(nn.Embedding(MOOD_BINS + 1, width) for _ in range(AXES))
 
     def forward(self, conditions: Tensor) -> Tensor:
-        """(batch, 2) in [-1, 1] or NaN → (batch, 2, width)."""
+        """Map (batch, 2) in [-1, 1] or NaN → (batch, 2, width)."""
         share = (conditions.nan_to_num(0.0).clamp(-1.0, 1.0) + 1.0) / 2.0
         bins = (share * MOOD_BINS).long().clamp(max=MOOD_BINS - 1)
         bins = torch.where(conditions.isnan(), MOOD_BINS, bins)
@@ -186,7 +187,7 @@ class _MoodPart(nn.Module):
         self.not_given = nn.Parameter(0.1 * torch.randn(AXES, width))
 
     def forward(self, conditions: Tensor) -> Tensor:
-        """(batch, 2) in [-1, 1] or NaN → (batch, width)."""
+        """Map (batch, 2) in [-1, 1] or NaN → (batch, width)."""
         vector = self.network(conditions.nan_to_num(0.0))
         out: Tensor = vector + (conditions.isnan().to(vector.dtype) @ self.not_given)
         return out
@@ -423,7 +424,7 @@ class MusicTransformer(nn.Module):
         self.register_load_state_dict_pre_hook(_add_boundary_not_told)
 
     def boundary_vectors(self, offsets: Tensor) -> Tensor:
-        """(batch, positions) seconds → (batch, positions, width, or half of it for `relative`).
+        """Map (batch, positions) seconds → (batch, positions, width, or half of it for `relative`).
 
         8 s is 'none in sight', so that no CHORD is due; NaN is 'not told', so that chords may come
         at any time. The published model, and ours from before, take the second for the first.
@@ -460,7 +461,7 @@ class MusicTransformer(nn.Module):
         return vectors + self.harmony(harmonies)
 
     def new_cache(self, batch: int) -> KeyValueCache:
-        """An empty cache for `batch` pieces, on the weights' device and in their type."""
+        """Return an empty cache for `batch` pieces, on the weights' device and in their type."""
         return KeyValueCache(self.settings, batch, self.head.weight)
 
     def embed(
@@ -471,7 +472,8 @@ class MusicTransformer(nn.Module):
         past: int = 0,
         harmonies: Tensor | None = None,
     ) -> Tensor:
-        """What the layers are given: tokens, mood, boundaries, chords, and positions if `relative`.
+        """Return what the layers are given: tokens, mood, boundaries, chords, and positions if
+        `relative`.
 
         Args:
             tokens: (batch, new) token indices.
@@ -517,7 +519,7 @@ class MusicTransformer(nn.Module):
         return out
 
     def logits(self, x: Tensor) -> Tensor:
-        """What the last layer gave, (..., width) → (..., 1011)."""
+        """Return what the last layer gave, (..., width) → (..., 1011)."""
         if self.settings.positions == "rotary":
             x = F.rms_norm(x, (x.shape[-1],))
         out: Tensor = self.head(x)
@@ -531,7 +533,7 @@ class MusicTransformer(nn.Module):
         cache: KeyValueCache | None = None,
         harmonies: Tensor | None = None,
     ) -> Tensor:
-        """Logits for the token after each position.
+        """Return logits for the token after each position.
 
         Args:
             tokens: (batch, new) token indices; the instrument-count token, if any, comes first.
@@ -559,5 +561,6 @@ class MusicTransformer(nn.Module):
 def _add_boundary_not_told(
     model: MusicTransformer, state: dict[str, Tensor], prefix: str, *_: Any
 ) -> None:
-    """Weights from before `boundary_not_told`, the published ones too: zeros change nothing."""
+    """Complete weights from before `boundary_not_told`, the published ones: zeros change
+    nothing."""
     state.setdefault(f"{prefix}boundary_not_told", torch.zeros_like(model.boundary_not_told))

@@ -84,7 +84,7 @@ def settings_of(state: Mapping[str, Tensor]) -> TransformerSettings:
 
 
 def read(path: Path) -> MusicTransformer:
-    """The generator in a published checkpoint; only tensors are unpickled.
+    """Return the generator in a published checkpoint; only tensors are unpickled.
 
     Raises:
         WeightsError: the file is not that checkpoint.

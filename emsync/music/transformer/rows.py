@@ -80,7 +80,7 @@ class Brief:
             raise ValueError("the changes of mood must come one after the other")
 
     def changes_by(self, seconds: float) -> int:
-        """How many changes of mood lie behind."""
+        """Return how many changes of mood lie behind."""
         return bisect_right(self.changes, seconds, key=lambda change: change.seconds)
 
     def mood_after(self, changes: int) -> tuple[float, float]:
@@ -259,7 +259,7 @@ class Row:
         return hems_in
 
     def landing(self, token: int) -> int:
-        """`token`, or the shorter time shift that does not jump past the next boundary.
+        """Return `token`, or the shorter time shift that does not jump past the next boundary.
 
         A boundary that is passed by no more than the tolerance moves to where the clock lands, so
         that the model hears of it there, on the beat (see `MusicSettings.late_tolerance`).
@@ -305,7 +305,7 @@ class Row:
             self._take_note((group, pitch), bool(on))
 
     def _take_note(self, note: tuple[int, int], on: bool) -> None:
-        """`note`: indices of its group and of its pitch, from `LOWEST_PITCH`."""
+        """Take in a note: indices of its group and of its pitch, from `LOWEST_PITCH`."""
         if not on:
             # An off in the step of its on belongs to the note before (see `tokens`).
             if self.began[note] == self.ticks:

@@ -11,7 +11,7 @@ from emsync.music.transformer.tokens import DecodedTokens
 
 
 def notes_of(decoded: DecodedTokens, seconds: float) -> tuple[Note, ...]:
-    """Notes up to `seconds`; those of a strong chord are played louder (thesis 4.2)."""
+    """Return notes up to `seconds`; those of a strong chord are played louder (thesis 4.2)."""
     table = decoded.notes
     chords = set(decoded.chords)
     notes = []
@@ -46,7 +46,7 @@ def score_of(decoded: DecodedTokens, asked: Sequence[float], sensitivity: float)
 
 
 def beat_ticks(decoded: DecodedTokens) -> float:
-    """A quarter of the usual bar, 0.2 to 2 s; half a second where there are no bars."""
+    """Return a quarter of the usual bar, 0.2 to 2 s; half a second where there are no bars."""
     bars = [b - a for a, b in pairwise(decoded.bars) if b > a]
     beat = median(bars) / 4 if bars else 0.5 / TICK_SECONDS
     return min(max(beat, 0.2 / TICK_SECONDS), 2.0 / TICK_SECONDS)

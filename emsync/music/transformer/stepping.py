@@ -38,12 +38,12 @@ Product = Callable[[Tensor], Tensor]
 
 
 def most_rows(model: MusicTransformer) -> int | None:
-    """How many pieces one stepper decodes side by side at most; None for any number."""
+    """Return how many pieces one stepper decodes side by side at most; None for any number."""
     return None if model.head.weight.device.type == "cpu" else SLOTS
 
 
 def stepper_for(model: MusicTransformer, rows: int) -> "Stepper":
-    """What decodes `rows` pieces with `model`, on the device of its weights."""
+    """Return what decodes `rows` pieces with `model`, on the device of its weights."""
     if most_rows(model) is not None:
         return SlotStepper(model)
     if model.settings.positions == "rotary" and _is_half(model):
@@ -129,7 +129,7 @@ class Stepper(ABC):
         offsets: Sequence[float],
         harmonies: Sequence[Harmony] | None = None,
     ) -> Tensor:
-        """Logits (rows, 1011) on the CPU after one token more in each of the pieces `rows`.
+        """Return logits (rows, 1011) on the CPU after one token more in each of the pieces `rows`.
 
         Each has been read in, and has room in `pasts`. `offsets` and `harmonies` hold one for each
         of `rows`, as in `read_in`.
@@ -138,7 +138,7 @@ class Stepper(ABC):
     def _told_vectors(
         self, rows: Sequence[int], offsets: Sequence[float], harmonies: Sequence[Harmony] | None
     ) -> Tensor:
-        """(rows, width): what is added to the embeddings for boundaries and chords."""
+        """Return (rows, width): what is added to the embeddings for boundaries and chords."""
         chords = harmonies if harmonies is not None else [None] * len(rows)
         each = zip(rows, offsets, chords, strict=True)
         return torch.stack([self._told_vector(*one) for one in each])
@@ -235,7 +235,7 @@ class LayeredStepper(Stepper):
 
     @abstractmethod
     def _product(self, part: nn.Module) -> Product:
-        """`part`, such that no row's result depends on the other rows."""
+        """Compute `part` such that no row's result depends on the other rows."""
 
     @abstractmethod
     def _attend(
@@ -255,7 +255,7 @@ class LayeredStepper(Stepper):
         """
 
     def _logits(self, tokens: Tensor, at: Tensor, told: Tensor, moods: Tensor) -> Tensor:
-        """All of the step: (rows,) tokens at the positions (rows,) `at` → (rows, 1011).
+        """Run the step: (rows,) tokens at the positions (rows,) `at` → (rows, 1011).
 
         `told`, of boundaries and chords, and `moods` hold a row each, as `MusicTransformer.embed`
         adds them.
@@ -277,7 +277,7 @@ class LayeredStepper(Stepper):
         return self._head(self._normalised(x))
 
     def _normalised(self, x: Tensor) -> Tensor:
-        """`x` divided by the root mean square of its last axis."""
+        """Divide `x` by the root mean square of its last axis."""
         return F.rms_norm(x, x.shape[-1:])
 
     def _rotary_layer(self, number: int, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
@@ -399,7 +399,7 @@ class _HalfLinear(nn.Module):
 
 
 def _is_half(model: MusicTransformer) -> bool:
-    """Whether all large products lose nothing with weights in half precision."""
+    """Return whether all large products lose nothing with weights in half precision."""
     weights = [part.weight for part in model.layers.modules() if isinstance(part, nn.Linear)]
     return all(
         weight.dtype == torch.float32 and torch.equal(weight.half().float(), weight)
@@ -408,12 +408,12 @@ def _is_half(model: MusicTransformer) -> bool:
 
 
 def _half_bits(weight: Tensor) -> np.ndarray:
-    """(out, in), which half precision holds → (in, out) int16, the bits."""
+    """Map (out, in), which half precision holds → (in, out) int16, the bits."""
     return np.ascontiguousarray(weight.detach().numpy().T.astype(np.float16)).view(np.int16)
 
 
 def _with_halves(model: MusicTransformer) -> MusicTransformer:
-    """The same model, its large products in half precision; all other weights are shared."""
+    """Return the same model, its large products in half precision; all other weights are shared."""
     same = deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})
     for parent in (same, *same.layers.modules()):
         for name, part in list(parent.named_children()):

@@ -24,7 +24,7 @@ def encode(
     chords: Sequence[int] | np.ndarray = (),
     drum_offs: bool = True,
 ) -> np.ndarray:
-    """Tokens of a piece.
+    """Return tokens of a piece.
 
     Args:
         notes: the piece; overlapping notes of one voice are separated first.
@@ -95,7 +95,7 @@ class DecodedTokens:
 
 
 def decode(tokens: Sequence[int] | np.ndarray) -> DecodedTokens:
-    """The notes, bars and chords of a token sequence, whatever a model wrote into it.
+    """Return the notes, bars and chords of a token sequence, whatever a model wrote into it.
 
     A note-off without its note is ignored; a note without its note-off ends with the piece, a
     drum hit after `DRUM_SECONDS`. Inverse of `encode` for what `encode` wrote.

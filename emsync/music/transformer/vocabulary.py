@@ -46,12 +46,12 @@ def note_token(group: str, pitch: int, on: bool) -> int:
 
 
 def shift_ticks(token: int) -> int:
-    """Ticks by which `token` moves the clock; 0 for every token that is no TIMESHIFT."""
+    """Return ticks by which `token` moves the clock; 0 for every token that is no TIMESHIFT."""
     return token - FIRST_SHIFT + 1 if FIRST_SHIFT <= token < FIRST_NOTE else 0
 
 
 def is_note(token: int) -> bool:
-    """Whether `token` starts or ends a note."""
+    """Return whether `token` starts or ends a note."""
     return FIRST_NOTE <= token < FEWER_INSTRUMENTS
 
 
@@ -64,7 +64,7 @@ def note_of(token: int) -> tuple[str, int, bool]:
 
 
 def name(token: int) -> str:
-    """The token's name in the thesis's notation, such as `TIMESHIFT_80` or `ON_PIANO_60`."""
+    """Return the token's name in the thesis's notation, such as `TIMESHIFT_80` or `ON_PIANO_60`."""
     if token in (PAD, START, BAR, CHORD):
         return ("PAD", "START", "BAR", "CHORD")[token]
     if ticks := shift_ticks(token):
