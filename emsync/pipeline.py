@@ -19,10 +19,11 @@ from emsync.emotion.curve import MoodRequest, draw_curve, draw_mood
 from emsync.emotion.features.cues import CueAccumulator
 from emsync.emotion.features.panel import Panel
 from emsync.errors import EmsyncError
-from emsync.film.examine import probe
+from emsync.film.film import Film
 from emsync.film.footage import SOUND_RATE, Footage, StillCollector, pictures_of
 from emsync.film.frames import iter_audio, read_audio, stream_frames
-from emsync.film.scenes import CutDetector
+from emsync.film.probe import probe
+from emsync.film.scenes import open_detector
 from emsync.film.speech import VoiceDetector
 from emsync.progress import CancelToken, ProgressCallback
 from emsync.results import Piece, Result
@@ -40,7 +41,7 @@ PICTURE_WIDTH = 160
 
 
 def analyse(
-    path: Path,
+    film: Path | Film,
     settings: Settings,
     tell: ProgressCallback,
     cancel: CancelToken,
@@ -50,7 +51,7 @@ def analyse(
     """Probe the film, find its cuts and read its emotion; it is decoded once.
 
     Args:
-        path: of the film.
+        film: its path; or the film as it was probed already, which is not done again.
         settings: limits, cuts, and what the experts get to see.
         tell: receives the progress.
         cancel: stops every stage within a second or so.
@@ -65,20 +66,21 @@ def analyse(
         Cancelled: the owner asked to stop.
     """
     clock = StageClock(tell)
-    with clock.stage("probe"):
-        film = probe(path, settings.limits, cancel)
+    if isinstance(film, Path):
+        with clock.stage("probe"):
+            film = probe(film, settings.limits, cancel)
     seconds = clock.film_seconds = float(film.duration)
     if panel is not None:
         clock.extra["emotion"] = panel.expected_seconds(seconds, settings.experts)
-    detector = CutDetector(settings.cuts)
+    detector = open_detector(settings.cuts)
     cues = CueAccumulator(settings.cuts.threshold)
     stills = StillCollector(film, settings.experts)
     with clock.stage("scenes") as advance:
         token = bounded(cancel, "scenes", seconds, limits)
         for number, frame in enumerate(stream_frames(film, token, PICTURE_WIDTH, stills.request)):
-            detector.see(frame)
+            detector.add_frame(frame)
             cues.add_frame(frame)
-            stills.see(frame)
+            stills.add_frame(frame)
             if number % 25 == 0:
                 advance(min(float(frame.time / film.duration), 1.0))
     with clock.stage("emotion") as advance:
@@ -102,8 +104,7 @@ def analyse(
             reports = panel.consult(
                 footage, settings.experts, lambda title, share: advance(share, title), cancel
             )
-            fusion = panel.fusion()
-            reading = read_emotion(reading, reports, footage, settings.experts, fusion)
+            reading = read_emotion(reading, reports, footage, settings.experts, panel.classifiers)
     scenes = [(float(scene.start), float(scene.end)) for scene in reading.scenes]
     pictures = pictures_of(stills.stills, scenes)
     return Analysis(film, detector.cuts, reading, clock.seconds, pictures)

@@ -17,6 +17,7 @@ CurveMode = Literal["constant", "scenes"]
 UndecidedMode = Literal["neutral", "mean"]
 Device = Literal["auto", "cpu", "cuda"]
 ComposerName = Literal["emsync"]
+DetectorName = Literal["threshold"]
 EnhancerName = Literal["none"]
 ComposingMethod = Literal["planned", "free"]
 MetreChoice = Literal["auto", "4/4", "3/4", "6/8"]
@@ -53,6 +54,8 @@ class CutSettings:
     """FFmpeg scene score above which a frame starts a new scene, in [0, 1]."""
     minimum_gap: Fraction = Fraction(4)
     """Seconds between two kept cuts, greedy from the first."""
+    detector: DetectorName = "threshold"
+    """Which of `emsync.film.scenes.DETECTORS` finds the cuts. "threshold": as the thesis does."""
 
 
 @dataclass(frozen=True)

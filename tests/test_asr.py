@@ -30,9 +30,9 @@ from emsync.emotion.features.panel import Panel
 from emsync.emotion.features.report import FeatureReport, Stretch
 from emsync.emotion.features.sentiment import Sentiment
 from emsync.errors import Cancelled, WeightsError, WeightsNotInstalled
-from emsync.film.examine import probe
 from emsync.film.footage import SOUND_RATE, Footage, Still
 from emsync.film.frames import iter_audio
+from emsync.film.probe import probe
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import ExpertSettings
 from emsync.weights import store as weights

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from emsync.emotion.features.cues import CueAccumulator, Cues, mood_scores, probabilities_of
 from emsync.emotion.reading import EMOTIONS, EmotionReading
-from emsync.film.examine import probe
 from emsync.film.frames import Frame, iter_audio, stream_frames
-from emsync.film.scenes import Cut, CutDetector
+from emsync.film.probe import probe
+from emsync.film.scenes import Cut, ThresholdDetector
 from emsync.progress import CancelToken
 from emsync.settings import CutSettings
 
@@ -274,10 +274,10 @@ def test_no_frame_is_refused() -> None:
 
 def read_film(path: Path) -> EmotionReading:
     film, cancel = probe(path), CancelToken()
-    accumulator, detector = CueAccumulator(), CutDetector(CutSettings())
+    accumulator, detector = CueAccumulator(), ThresholdDetector(CutSettings())
     for frame in stream_frames(film, cancel, width=160):
         accumulator.add_frame(frame)
-        detector.see(frame)
+        detector.add_frame(frame)
     for block in iter_audio(film, 16000, cancel):
         accumulator.add_audio(block, 16000)
     return accumulator.reading(detector.cuts, film.duration)

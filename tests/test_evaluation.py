@@ -35,7 +35,7 @@ from emsync.evaluation.statistics import (
 )
 from emsync.evaluation.table import markdown
 from emsync.evaluation.tensorflow_checkpoint import read_variables
-from emsync.film.examine import probe
+from emsync.film.probe import probe
 from emsync.music.notes import GROUPS, TICK_SECONDS, NoteTable
 from emsync.music.transformer import vocabulary as v
 from emsync.music.transformer.checkpoint import Checkpoint, save

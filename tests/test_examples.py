@@ -12,9 +12,10 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from emsync.film.examine import Film, probe
+from emsync.film.film import Film
 from emsync.film.frames import read_audio, stream_frames
-from emsync.film.scenes import CutDetector
+from emsync.film.probe import probe
+from emsync.film.scenes import ThresholdDetector
 from emsync.process.files import digest
 from emsync.progress import CancelToken
 from emsync.report.write import read_report
@@ -99,9 +100,9 @@ def test_music_sounds_from_start_to_end(example: Example) -> None:
 
 @every_example
 def test_the_film_has_cuts_for_the_music_to_meet(example: Example) -> None:
-    detector = CutDetector(CutSettings())
+    detector = ThresholdDetector(CutSettings())
     for frame in stream_frames(film_of(example), CancelToken(), 160):
-        detector.see(frame)
+        detector.add_frame(frame)
     assert sum(cut.kept for cut in detector.cuts) >= 3
     recorded = read_report(example.folder / "report.json").cuts
     assert [(cut.time, cut.kept) for cut in detector.cuts] == [

@@ -26,10 +26,10 @@ from emsync.emotion.features.panel import Panel
 from emsync.emotion.features.report import FeatureReport
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import Cancelled, WeightsError, WeightsNotInstalled
-from emsync.film.examine import probe
 from emsync.film.footage import Footage, Still, StillCollector
 from emsync.film.frames import stream_frames
-from emsync.film.scenes import CutDetector
+from emsync.film.probe import probe
+from emsync.film.scenes import ThresholdDetector
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import ExpertSettings, Settings
 from emsync.weights import store as weights
@@ -45,10 +45,10 @@ Boxes = list[tuple[int, int, int, int]]
 def footage_of(path: Path) -> Footage:
     settings = Settings()
     film = probe(path, settings.limits)
-    cuts, stills = CutDetector(settings.cuts), StillCollector(film, settings.experts)
+    cuts, stills = ThresholdDetector(settings.cuts), StillCollector(film, settings.experts)
     for frame in stream_frames(film, CancelToken(), 320, stills.request):
-        cuts.see(frame)
-        stills.see(frame)
+        cuts.add_frame(frame)
+        stills.add_frame(frame)
     kept = [float(cut.time) for cut in cuts.cuts if cut.kept]
     times = (0.0, *kept, float(film.duration))
     return Footage(times[-1], tuple(pairwise(times)), stills.stills, np.zeros(0, np.float32))

@@ -18,10 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emsync.errors import Cancelled, FilmError, ToolError
-from emsync.film.examine import _clock, _Timeline, probe
+from emsync.film.examine import _clock, _Timeline
 from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments
 from emsync.film.frames import iter_audio, read_audio, stream_frames
 from emsync.film.mp4 import edit_end
+from emsync.film.probe import probe
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
 
@@ -351,7 +352,7 @@ def test_timeline_puts_reordered_frames_right(gaps: list[int], window: int, rand
     keys = [n + random.uniform(0, window) for n in range(len(times))]  # type: ignore[attr-defined]
     timeline = _Timeline(start=100)
     for key in sorted(range(len(times)), key=lambda n: keys[n]):
-        timeline.see(times[key], 7)
+        timeline.add(times[key], 7)
     timeline.finish()
     assert (timeline.count, timeline.first, timeline.last) == (len(times), 100, times[-1])
     assert timeline.end(Fraction(9)) == times[-1] + 7

@@ -515,7 +515,7 @@ def run_notebook(program: str, folder: Path, **variables: str) -> subprocess.Com
 
 
 def test_the_notebook_scores_the_example_from_top_to_bottom(tmp_path: Path) -> None:
-    from emsync.film.examine import probe
+    from emsync.film.probe import probe
 
     done = run_notebook("", REPOSITORY / "hosts", TMPDIR=str(tmp_path))
     assert done.returncode == 0, done.stderr

@@ -180,17 +180,17 @@ def test_no_file_knows_the_machine_it_was_written_on() -> None:
 
 def test_the_example_film_is_cut_where_its_shots_change() -> None:
     """The film that every clone has: all its cuts are found, and those 4 s apart are kept."""
-    from emsync.film.examine import probe
     from emsync.film.frames import stream_frames
-    from emsync.film.scenes import CutDetector
+    from emsync.film.probe import probe
+    from emsync.film.scenes import ThresholdDetector
     from emsync.progress import CancelToken
     from emsync.settings import CutSettings
     from examples.landscapes import RATE, SHOTS
 
     film = probe(REPOSITORY / "examples" / "landscapes.mp4")
-    detector = CutDetector(CutSettings())
+    detector = ThresholdDetector(CutSettings())
     for frame in stream_frames(film, CancelToken(), 160):
-        detector.see(frame)
+        detector.add_frame(frame)
     ends = list(accumulate(Fraction(round(shot.seconds * RATE), RATE) for shot in SHOTS))
     assert film.duration == ends[-1]
     assert [cut.time for cut in detector.cuts] == ends[:-1]

@@ -19,8 +19,8 @@ from gradio.state_holder import StateHolder
 
 from emsync.emotion.curve import MoodRequest
 from emsync.errors import Cancelled, EmsyncError, ToolError, TooLong
-from emsync.film.examine import probe
 from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments, threads
+from emsync.film.probe import probe
 from emsync.interface import disk_quota as rooms
 from emsync.interface import studio as handlers
 from emsync.interface.disk_quota import (
@@ -92,8 +92,7 @@ def test_ffmpeg_has_bounds_on_memory_and_threads_and_knows_no_secrets(
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     with FFmpegRun(CancelToken()) as run:
         run.start(["-re", *input_arguments(films.plain()), "-f", "null", "-"])
-        assert run._process is not None
-        process = Path(f"/proc/{run._process.pid}")
+        process = Path(f"/proc/{run.pid}")
         said = (process / "limits").read_text()
         while not (line := (process / "cmdline").read_bytes()):
             time.sleep(0.01)  # it has begun, and Linux has not set its words in place yet
@@ -122,8 +121,8 @@ def test_what_ffmpeg_starts_ends_with_it(films: Films, tmp_path: Path) -> None:
     wrapper.chmod(0o700)
     with FFmpegRun(CancelToken()) as run:
         run.start(["-re", *input_arguments(films.plain()), "-f", "null", "-"], str(wrapper))
-        assert run._process is not None
-        group = run._process.pid
+        group = run.pid
+        assert group is not None
     assert not _alive_in(group)
 
 

@@ -22,9 +22,9 @@ import pytest
 from conftest import Films
 
 from emsync.errors import Cancelled, EmsyncError, FilmError
-from emsync.film.examine import probe
 from emsync.film.link import fetch as link
 from emsync.film.link.fetch import choose_formats, fetch, file_stem, is_public, why_not
+from emsync.film.probe import probe
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
 

@@ -13,8 +13,9 @@ from conftest import UNEVEN_TIMES, Films
 from test_film import make, onset, turned
 
 from emsync.errors import Cancelled, ToolError
-from emsync.film.examine import Film, probe
+from emsync.film.film import Film
 from emsync.film.frames import read_audio, stream_frames
+from emsync.film.probe import probe
 from emsync.limits import ToolLimits
 from emsync.progress import CancelToken
 from emsync.sound.mix import write_wav

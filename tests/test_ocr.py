@@ -32,9 +32,9 @@ from emsync.emotion.features.report import FeatureReport
 from emsync.emotion.features.sentiment import Sentiment
 from emsync.emotion.features.translation import LANGUAGES, LanguageFinder, Translator
 from emsync.errors import Cancelled, EmsyncError, WeightsError, WeightsNotInstalled
-from emsync.film.examine import probe
 from emsync.film.footage import Footage, Still, StillCollector
 from emsync.film.frames import stream_frames
+from emsync.film.probe import probe
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import ExpertSettings
 from emsync.weights import store as weights
@@ -80,7 +80,7 @@ def footage_of(path: Path, *cuts: float) -> Footage:
     film = probe(path)
     collector = StillCollector(film, SETTINGS)
     for frame in stream_frames(film, CancelToken(), 160, stills=collector.request):
-        collector.see(frame)
+        collector.add_frame(frame)
     seconds = float(film.duration)
     edges = [0.0, *cuts, seconds]
     scenes = tuple(pairwise(edges))

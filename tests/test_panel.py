@@ -18,9 +18,9 @@ from emsync.emotion.features.panel import Panel
 from emsync.emotion.features.report import FeatureReport, Opinion
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import Cancelled, EmsyncError, WeightsError, WeightsNotInstalled
-from emsync.film.examine import probe
 from emsync.film.footage import Footage, StillCollector
 from emsync.film.frames import stream_frames
+from emsync.film.probe import probe
 from emsync.pipeline import analyse
 from emsync.progress import CancelToken, Progress, silent
 from emsync.settings import ExpertSettings, FilmLimits, Settings
@@ -211,7 +211,7 @@ def test_stills_are_spread_over_the_film_and_its_scenes(films: Films) -> None:
     film = probe(films.silent(10), FilmLimits())
     collector = StillCollector(film, ExpertSettings())
     for frame in stream_frames(film, CancelToken(), 64, collector.request):
-        collector.see(frame)
+        collector.add_frame(frame)
     stills = collector.stills
     times = [still.time for still in stills]
     assert len(stills) >= 16 and times[0] == 0 and times[-1] > 9
@@ -234,7 +234,7 @@ def test_the_large_stills_are_the_frames_that_they_claim_to_be(films: Films) -> 
     small = {}
     for frame in stream_frames(film, CancelToken(), 64, collector.request):
         small[float(frame.time)] = frame.pixels.mean()
-        collector.see(frame)
+        collector.add_frame(frame)
     assert len(collector.stills) > 10
     for still in collector.stills:
         assert still.pixels().mean() == pytest.approx(small[still.time], abs=3)
@@ -305,7 +305,7 @@ def test_a_film_whose_frames_come_seldom_at_last_is_seen_to_its_end(films: Films
     small = {}
     for frame in stream_frames(film, CancelToken(), 64, collector.request):
         small[float(frame.time)] = frame.pixels.mean()
-        collector.see(frame)
+        collector.add_frame(frame)
     times = [still.time for still in collector.stills]
     assert times[-1] > 14 and 8 <= sum(time < 5 for time in times) <= 16
     for still in collector.stills:

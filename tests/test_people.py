@@ -31,7 +31,7 @@ from emsync.benchmarks.load import (
     table,
     what_is_wrong,
 )
-from emsync.film.examine import probe
+from emsync.film.probe import probe
 from emsync.interface.store import MOST_TAKES
 from emsync.process.files import digest
 

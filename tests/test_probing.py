@@ -15,10 +15,11 @@ import pytest
 from conftest import Films
 
 from emsync.errors import Cancelled, FilmError
-from emsync.film import probe as probing
-from emsync.film.examine import examine, probe
+from emsync.film.examine import examine
 from emsync.film.ffmpeg import FFmpegRun, input_arguments
+from emsync.film.film import from_plain, to_plain
 from emsync.film.frames import stream_frames
+from emsync.film.probe import probe
 from emsync.music.primer import read_primer
 from emsync.process import child
 from emsync.progress import CancelToken
@@ -36,7 +37,7 @@ def instead(monkeypatch: pytest.MonkeyPatch) -> Instead:
     def take(program: str) -> None:
         def other(command: list[str], **options: object) -> object:
             whole = (
-                "import os, sys, time\nfrom emsync import child\n"
+                "import os, sys, time\nfrom emsync.process import child\n"
                 f"child.confine(60, 1 << 30)\n{program}\n"
             )
             if "-m" in command:
@@ -52,7 +53,7 @@ def test_a_film_comes_back_as_it_was_found(films: Films) -> None:
     film = probe(films.plain())
     assert film == examine(films.plain(), FilmLimits())
     assert isinstance(film.duration, Fraction) and film.stated >= 3
-    assert probing.from_plain(json.loads(json.dumps(probing.to_plain(film))), film.path) == film
+    assert from_plain(json.loads(json.dumps(to_plain(film))), film.path) == film
 
 
 @pytest.mark.parametrize(
@@ -60,15 +61,15 @@ def test_a_film_comes_back_as_it_was_found(films: Films) -> None:
 )
 @pytest.mark.parametrize("value", [[], "1/0", "1" * 99, 1.5, {}, "x"])
 def test_an_answer_that_is_no_film_is_not_believed(films: Films, name: str, value: object) -> None:
-    plain = probing.to_plain(examine(films.plain(), FilmLimits()))
+    plain = to_plain(examine(films.plain(), FilmLimits()))
     if name == "video_codec" and isinstance(value, str):
         return
     with pytest.raises((KeyError, TypeError, ValueError, ZeroDivisionError)):
-        probing.from_plain(plain | {name: value}, films.plain())
+        from_plain(plain | {name: value}, films.plain())
 
 
 def test_neither_the_model_nor_the_page_is_loaded_to_look_at_a_film() -> None:
-    program = "import sys, emsync.film.probe, av; print(*sys.modules)"
+    program = "import sys, emsync.film.probe_worker, av; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     loaded = set(done.stdout.split())
     assert "av" in loaded and not loaded & {"torch", "gradio", "numpy", "pandas", "PIL"}
@@ -136,7 +137,7 @@ def test_nothing_is_left_when_the_app_is_killed(films: Films, tmp_path: Path) ->
     note = tmp_path / "pid"
     inner = f"import os, time; os.symlink(str(os.getpid()), {str(note)!r}); time.sleep(60)"
     program = (
-        "import subprocess, pathlib, emsync.film.examine as p\nstart = subprocess.Popen\n"
+        "import subprocess, pathlib, emsync.film.probe as p\nstart = subprocess.Popen\n"
         f"inner = {inner!r}\n"
         "subprocess.Popen = lambda command, **options: start("
         "[*command[:-2], '-c', inner] if '-m' in command else command, **options)\n"
@@ -178,14 +179,14 @@ def test_without_bounds_there_is_still_a_process(
         "import sys\nsys.platform = 'win32'\nsys.modules['resource'] = None\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    program = f"import pathlib, emsync.film.examine as p; print(p.probe(pathlib.Path({str(films.plain())!r})).width)"  # noqa: E501
+    program = f"import pathlib, emsync.film.probe as p; print(p.probe(pathlib.Path({str(films.plain())!r})).width)"  # noqa: E501
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.platform = 'linux'\n{program}"],
         capture_output=True,
         text=True,
         env={
             **os.environ,
-            "PYTHONPATH": f"{Path(child.__file__).parents[1]}{os.pathsep}{tmp_path}",
+            "PYTHONPATH": f"{Path(child.__file__).parents[2]}{os.pathsep}{tmp_path}",
         },
     )
     assert done.stdout.strip() == "160", done.stderr
@@ -241,7 +242,7 @@ def test_a_primer_is_read_apart_and_can_be_cancelled(tmp_path: Path, instead: In
     cancel = CancelToken()
     threading.Timer(0.3, cancel.cancel).start()
     with pytest.raises(Cancelled):
-        read_primer(tmp_path / "song.mid", 10, 10.0, cancel)
+        read_primer(tmp_path / "song.mid", 10.0, cancel)
 
 
 def _gone(process: int) -> bool:

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emsync.errors import Cancelled, SoundError, ToolError
-from emsync.film.examine import probe
+from emsync.film.probe import probe
 from emsync.music.midi import write_midi
 from emsync.music.notes import Note
 from emsync.progress import CancelToken

@@ -14,9 +14,9 @@ from unittest.mock import patch
 
 import numpy as np
 
-from emsync.film.examine import probe
 from emsync.film.ffmpeg import ffmpeg_executable
 from emsync.film.frames import read_audio
+from emsync.film.probe import probe
 from emsync.pipeline import analyse
 from emsync.progress import CancelToken, silent
 from emsync.stages import bounded, time_limits

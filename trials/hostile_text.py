@@ -11,7 +11,7 @@ from typing import Any
 
 from emsync.emotion.curve import MoodCurve
 from emsync.errors import EmsyncError
-from emsync.film.examine import probe
+from emsync.film.probe import probe
 from emsync.interface.mood_editor import MOST_SCENES, fresh, request_of
 from emsync.music.composer import ComposerWeights
 from emsync.music.transformer.tokens import decode, encode, tick_of_tokens

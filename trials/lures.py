@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 from emsync.errors import EmsyncError
-from emsync.film.examine import Film
+from emsync.film.film import Film
 from emsync.pipeline import analyse
 from emsync.progress import CancelToken, silent, silent_share
 from emsync.settings import Settings, SoundSettings

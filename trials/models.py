@@ -12,8 +12,8 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from emsync.film.examine import probe
 from emsync.film.frames import read_audio
+from emsync.film.probe import probe
 from emsync.progress import CancelToken
 from emsync.settings import Settings
 from trials.machine import film_in, sentence_of
@@ -180,7 +180,7 @@ def experts_on_nonsense(place: Path) -> str:
 
         collector = StillCollector(film, Settings().experts)
         for frame in stream_frames(film, CancelToken(), 160, collector.request):
-            collector.see(frame)
+            collector.add_frame(frame)
         stills += collector.stills
         footage = Footage(
             seconds=3.0,
@@ -192,7 +192,7 @@ def experts_on_nonsense(place: Path) -> str:
         reports = panel.consult(
             footage, replace(Settings().experts, device="cpu"), lambda *_: None, CancelToken()
         )
-        fusion = panel.fusion()
+        fusion = panel.classifiers.open("vemoclap")
         panel.release()
     said = {report.modality: (report.status, report.detail) for report in reports}
     opened = {name: one for name, one in said.items() if "a package is missing" not in one[1]}

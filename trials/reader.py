@@ -22,12 +22,12 @@ _SECONDS = 600
 def _read(kind: str, path: Path) -> dict[str, Any]:
     if kind == "film":
         from emsync.film.examine import examine
-        from emsync.film.probe import to_plain
+        from emsync.film.film import to_plain
 
         return {"film": to_plain(examine(path, FilmLimits()))}
-    from emsync.music.primer import _primer
+    from emsync.music.primer import primer_of
 
-    return {"tokens": _primer(path, 512, 15.0)}
+    return {"notes": len(primer_of(path, 15.0).notes)}
 
 
 def main(kind: str) -> None:

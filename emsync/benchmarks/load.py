@@ -275,7 +275,7 @@ def what_is_wrong(film: Path, seed: int, files: Sequence[Path]) -> str:
     """
     import mido
 
-    from emsync.film.examine import probe
+    from emsync.film.probe import probe
 
     scored, midi, wav, report = files
     sent, got = probe(film), probe(scored)

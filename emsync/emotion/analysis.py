@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from emsync.emotion.reading import EmotionReading
-from emsync.film.examine import Film
+from emsync.film.film import Film
 from emsync.film.footage import Still
 from emsync.film.scenes import Cut
 

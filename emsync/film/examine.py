@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from emsync.errors import FilmError
 from emsync.film.ffmpeg import MEDIA_FORMATS
+from emsync.film.film import Film
 from emsync.film.mp4 import edit_end
-from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
 from emsync.text import quoted
 
@@ -34,90 +34,6 @@ _PICTURE_SIGNATURES = (
 _PICTURE_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"}
 
 
-@dataclass(frozen=True)
-class Film:
-    """A film that was found readable. Times are exact, in seconds.
-
-    Attributes:
-        path: the file.
-        duration: of the picture: end of the last frame minus start of the first.
-        width, height: display size in square pixels, after rotation and sample aspect ratio.
-        rotation: degrees clockwise (0, 90, 180, 270) that a player turns the stored picture.
-        frame_rate: average frames per second.
-        frame_count: frames of the picture, from its first decodable one.
-        start: time stamp of the first frame that decodes, on the container's own clock.
-        video_codec: FFmpeg's name, such as "h264".
-        pixel_format: FFmpeg's name, such as "yuv420p".
-        has_audio: there is a sound track and it decodes.
-        variable_frame_rate: frames are not evenly spaced.
-        time_base: seconds per tick of the picture's time stamps.
-        stored_width, stored_height: size of the stored picture.
-        sample_aspect_ratio: width to height of one stored pixel.
-        profile: of the codec, such as "High"; empty if there is none.
-        video_stream: index of the picture in the container.
-        audio_stream: index of the sound in the container; None without `has_audio`.
-        audio_channels: 1 for mono, 2 for stereo; 0 without `has_audio`.
-        last_frame: time stamp of the last frame minus `start`.
-        stated: seconds that the header gives the whole file, with its sound; 0 if it gives none.
-        times_stored: the container holds the times at which frames are shown. AVI does not:
-            it holds their order only, and the times follow from the frame rate.
-        damaged: the container says that frames are not whole, or the file ends within one.
-    """
-
-    path: Path
-    duration: Fraction
-    width: int
-    height: int
-    rotation: int
-    frame_rate: Fraction
-    frame_count: int
-    start: Fraction
-    video_codec: str
-    pixel_format: str
-    has_audio: bool
-    variable_frame_rate: bool
-    time_base: Fraction
-    stored_width: int
-    stored_height: int
-    sample_aspect_ratio: Fraction
-    profile: str
-    video_stream: int
-    audio_stream: int | None
-    audio_channels: int
-    last_frame: Fraction
-    stated: Fraction
-    times_stored: bool
-    damaged: bool
-
-    @property
-    def evenly_numbered(self) -> bool:
-        """Frame n is shown n / `frame_rate` after the first, whatever decoders guess."""
-        return not self.times_stored and not self.variable_frame_rate
-
-
-def probe(
-    path: Path,
-    limits: FilmLimits = FilmLimits(),  # noqa: B008 (frozen)
-    cancel: CancelToken | None = None,
-) -> Film:
-    """What film a file is, found out in a process of its own: see `examine`.
-
-    Args:
-        path: of the film.
-        limits: on the film, and on the process that reads it.
-        cancel: stops it within a tenth of a second.
-
-    Raises:
-        FilmError: as `examine`; or it takes too long or too much memory to read, or brings the
-            process down.
-        Cancelled: the owner of the request asked to stop.
-    """
-    from emsync.film.probe import look  # which imports this module
-
-    _first_bytes(path, limits)
-    return look(path, limits, cancel)
-
-
 def examine(path: Path, limits: FilmLimits) -> Film:
     """Read every packet of `path`, decode one frame, and say what film it is; in this process.
 
@@ -133,7 +49,7 @@ def examine(path: Path, limits: FilmLimits) -> Film:
     """
     import av
 
-    head = _first_bytes(path, limits)
+    head = first_bytes(path, limits)
     container = _open(path, head)
     try:
         with container:
@@ -147,8 +63,12 @@ def examine(path: Path, limits: FilmLimits) -> Film:
         ) from error
 
 
-def _first_bytes(path: Path, limits: FilmLimits) -> bytes:
-    """The first bytes of a file that is there, readable, not empty and not too large."""
+def first_bytes(path: Path, limits: FilmLimits) -> bytes:
+    """Return the first bytes of a file.
+
+    Raises:
+        FilmError: it is not there, unreadable, no file, empty or too large.
+    """
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -175,6 +95,11 @@ def _first_bytes(path: Path, limits: FilmLimits) -> bytes:
 
 
 def _open(path: Path, head: bytes) -> "InputContainer":
+    """Open a container that is one file and needs no other; `head`: its first bytes.
+
+    Raises:
+        FilmError: it is a picture, cut off, empty, or of no format that is known.
+    """
     import av
 
     picture = FilmError(f"{quoted(path.name)} is a picture, not a film. Choose a video file.")
@@ -228,7 +153,8 @@ class _Timeline:
     _latest: int = _EVER
     _waiting: list[tuple[int, int]] = field(default_factory=list)
 
-    def see(self, time: int, duration: int) -> None:
+    def add(self, time: int, duration: int) -> None:
+        """Take in the next packet: its time stamp and its duration, in ticks."""
         self.reordered |= time < self._latest
         self._latest = max(time, self._latest)
         heapq.heappush(self._waiting, (time, duration))
@@ -236,10 +162,12 @@ class _Timeline:
             self._settle()
 
     def finish(self) -> None:
+        """Take in what is still waiting; there are no more packets."""
         while self._waiting:
             self._settle()
 
     def _settle(self) -> None:
+        """Count the earliest of the waiting frames."""
         time, duration = heapq.heappop(self._waiting)
         if self.start is not None and time < self.start:
             return
@@ -254,7 +182,10 @@ class _Timeline:
             self.last, self.last_duration = time, duration
 
     def end(self, frame_ticks: Fraction) -> Fraction:
-        """End of the last frame; where its duration is missing, that of others is taken."""
+        """Return the end of the last frame, in ticks.
+
+        Where its duration is missing, that of others is taken, or else `frame_ticks`.
+        """
         assert self.first is not None
         if self.stored and self.last_duration > 0:
             return Fraction(self.last + self.last_duration)
@@ -288,12 +219,12 @@ class _Reading:
     damaged: bool = False
     """Not all packets of the picture are whole."""
 
-    def see(self, stream: int, base: Fraction, time: int, length: int, *, shown: bool) -> None:
+    def add(self, stream: int, base: Fraction, time: int, length: int, *, shown: bool) -> None:
         """Note the time of a packet; on the timeline, if it is of the picture."""
         _, begin, end = self.extents.get(stream, (base, time, time))
         self.extents[stream] = (base, min(begin, time), max(end, time + length))
         if shown:
-            self.timeline.see(time, length)
+            self.timeline.add(time, length)
 
     @property
     def seconds(self) -> Fraction:
@@ -303,6 +234,7 @@ class _Reading:
 
 
 def _examine(container: "InputContainer", path: Path, limits: FilmLimits) -> Film:
+    """Say what film an open container holds; see `examine`."""
     import av
 
     video = _picture(container, path)
@@ -371,7 +303,7 @@ def _examine(container: "InputContainer", path: Path, limits: FilmLimits) -> Fil
 
 
 def _picture(container: "InputContainer", path: Path) -> Any:
-    """The stream that is the film's picture; it has a decoder and a time base."""
+    """Return the stream that is the film's picture; it has a decoder and a time base."""
     from av.stream import Disposition
 
     if not container.streams:
@@ -409,7 +341,7 @@ def _read(container: "InputContainer", video: Any, path: Path, limits: FilmLimit
         time = packet.pts if stored else packet.dts
         length = packet.duration or 0
         if cut is not None and ours and packet.size:
-            reading.see(*cut, shown=True)
+            reading.add(*cut, shown=True)
             cut = None
         if time is not None and not packet.is_discard:
             seen = index, packet.time_base or Fraction(1), time, length
@@ -417,7 +349,7 @@ def _read(container: "InputContainer", video: Any, path: Path, limits: FilmLimit
                 # If nothing follows, the file ends within this frame, and it cannot be shown.
                 reading.damaged, cut = True, seen
             else:
-                reading.see(*seen, shown=ours)
+                reading.add(*seen, shown=ours)
         if ours and packet.dts is not None:
             if clock is not None and (packet.dts - clock) * video.time_base < -1:
                 raise FilmError(
@@ -452,11 +384,12 @@ def _read(container: "InputContainer", video: Any, path: Path, limits: FilmLimit
 
 
 def _frameless(path: Path) -> FilmError:
+    """Return what to raise for a film without frames."""
     return FilmError(f"{quoted(path.name)} contains no frames. Export or record it again.")
 
 
 def _decoded(packet: Any) -> list[Any]:
-    """The frames that `packet` completes; none if it is damaged."""
+    """Return the frames that `packet` completes; none if it is damaged."""
     import av
 
     try:
@@ -485,6 +418,7 @@ def _check_complete(container: "InputContainer", video: Any, reading: _Reading, 
 
 
 def _check_size(path: Path, width: int, height: int, limits: FilmLimits) -> None:
+    """Refuse a picture of too many pixels."""
     if max(width, height) > limits.side:
         raise FilmError(
             f"The picture of {quoted(path.name)} has {width} × {height} pixels; the limit is "
@@ -498,6 +432,7 @@ def _check_size(path: Path, width: int, height: int, limits: FilmLimits) -> None
 
 
 def _check_length(path: Path, seconds: Fraction, limits: FilmLimits) -> None:
+    """Refuse a film that lasts too long."""
     if seconds > limits.seconds:
         raise FilmError(
             f"{quoted(path.name)} lasts {_clock(seconds)}; the limit is "
@@ -506,7 +441,7 @@ def _check_length(path: Path, seconds: Fraction, limits: FilmLimits) -> None:
 
 
 def _clock(seconds: Fraction) -> str:
-    """Minutes and seconds as people say them: 630 → "10 min 30 s"."""
+    """Return minutes and seconds as people say them: 630 → "10 min 30 s"."""
     tenths = round(seconds * 10)
     minutes, rest = divmod(tenths, 600)
     spoken = f"{rest / 10:g} s"

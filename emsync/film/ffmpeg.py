@@ -15,8 +15,7 @@ from typing import Literal, Self
 
 from emsync.errors import ToolError
 from emsync.limits import ToolLimits, tool_limits
-from emsync.process.child import environment
-from emsync.process.lifeline import Lifeline, bound, end_group
+from emsync.process.child import Child
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
 from emsync.text import one_line
@@ -44,7 +43,16 @@ _NO_MEMORY = (
 )
 """What FFmpeg and x264 say when they get no more memory, or no thread for want of it."""
 
+_SUMMARIES = (
+    "Error opening input files",
+    "Error opening output files",
+    "Nothing was written into output file",
+    "Conversion failed",
+)
+"""What FFmpeg says in the end of what went wrong before."""
+
 Source = Literal["out", "side", "stills"]
+"""Which of its pipes FFmpeg wrote into: standard output, or one of `FFmpegRun.open_side_pipe`."""
 
 _LOOK_SECONDS = 0.2
 _GROWTH = 4
@@ -56,7 +64,7 @@ _STDERR_BYTES = 4096
 
 
 def ffmpeg_executable(encoders: Sequence[str] = ()) -> str:
-    """The FFmpeg to run: the system's if it will do, else the one packaged with imageio-ffmpeg.
+    """Return the FFmpeg to run: the system's if it will do, else that of imageio-ffmpeg.
 
     Args:
         encoders: names of the encoders that it must have, such as ``"libx264"``.
@@ -88,7 +96,7 @@ def ffmpeg_executable(encoders: Sequence[str] = ()) -> str:
 
 
 def input_arguments(path: Path) -> list[str]:
-    """Arguments that open `path` and, whatever it contains, no other file and no network."""
+    """Return arguments that open `path` and, whatever it contains, no other file, no network."""
     # The explicit protocol keeps names such as "-y.mp4" and "pipe:0" from meaning something else.
     return [
         "-protocol_whitelist", "file,pipe",
@@ -101,7 +109,7 @@ def input_arguments(path: Path) -> list[str]:
 
 
 def threads(limits: ToolLimits = ToolLimits()) -> int:  # noqa: B008 (frozen)
-    """Of a decoder, an encoder or a filter graph: the cores there are, up to the limit."""
+    """Return the threads of a decoder, encoder or filter graph: the cores, up to the limit."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(limits.threads, cores or 1))
 
@@ -117,10 +125,9 @@ class FFmpegRun:
 
     def __init__(self, cancel: CancelToken) -> None:
         self._cancel = cancel
-        self._lifeline: Lifeline | None = None
         self._written: tuple[Path, int] | None = None
         self._next_size = 0.0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self._sides: dict[Source, tuple[int, ...]] = {}
         """Their ends that are open here: ours and, until the start, FFmpeg's."""
         self._stderr = bytearray()
@@ -136,26 +143,22 @@ class FFmpegRun:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        process = self._process
-        if process is not None:
-            if process.returncode is None:
-                # The whole group: some systems wrap ffmpeg in a script or a sandbox, and what it
-                # started may outlive it. Until it is waited for, its number is nobody else's.
-                end_group(process.pid)
-            process.wait()
-            for pipe in (process.stdout, process.stderr):
-                if pipe is not None:
-                    pipe.close()
-        if self._lifeline is not None:
-            self._lifeline.close()
+        if self._child is not None:
+            # With its group: some systems wrap FFmpeg in a script or a sandbox.
+            self._child.end()
         # Each once: a number that is closed already may be another thread's file by now.
         for ends in self._sides.values():
             for descriptor in ends:
                 os.close(descriptor)
         self._sides.clear()
 
+    @property
+    def pid(self) -> int | None:
+        """Number of the process, and of its group; None before `start`."""
+        return None if self._child is None else self._child.process.pid
+
     def open_side_pipe(self, source: Source = "side") -> int:
-        """Another pipe out of FFmpeg, which `read` calls `source`; before `start`.
+        """Open another pipe out of FFmpeg, which `read` calls `source`; before `start`.
 
         Returns:
             The number that ``pipe:N`` needs.
@@ -191,23 +194,18 @@ class FFmpegRun:
         command += ["-filter_complex_threads", str(threads(limits))]
         # A film with damage in it is still a film: only our callers decide what is too little.
         command += ["-max_error_rate", "1"]
-        self._lifeline = Lifeline()
         try:
-            self._process = subprocess.Popen(
+            self._child = Child(
                 [*command, *arguments],
+                # Where FFmpeg is a wrapper, that may look at home for its own.
+                variables={name: os.environ[name] for name in {"HOME"} & {*os.environ}},
+                memory=limits.memory,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pass_fds=[written for _, written in self._sides.values()],
-                # It decodes what strangers send, and has no use for the app's secrets. Where it is
-                # a wrapper, that may look at home for its own.
-                env=environment({name: os.environ[name] for name in {"HOME"} & {*os.environ}}),
-                start_new_session=True,
             )
         except OSError as error:
             raise ToolError(f"FFmpeg could not be started: {error.strerror}.") from error
-        self._lifeline.tie(self._process.pid)
-        bound(self._process.pid, limits.memory)
         for source, (ours, theirs) in self._sides.items():
             # Ours must go, or the pipe would never report its end.
             os.close(theirs)
@@ -221,8 +219,9 @@ class FFmpegRun:
             TooLong: the stage's time is over.
             ToolError: the file that is written has become too large.
         """
-        process = self._process
-        assert process is not None and process.stdout is not None and process.stderr is not None
+        assert self._child is not None, "started"
+        process = self._child.process
+        assert process.stdout is not None and process.stderr is not None
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout.fileno(), selectors.EVENT_READ, "out")
             selector.register(process.stderr.fileno(), selectors.EVENT_READ, "err")
@@ -241,18 +240,21 @@ class FFmpegRun:
                         yield key.data, chunk
 
     def finish(self) -> int:
-        """Wait for the end after `read` is exhausted; the exit status, negative for a signal.
+        """Wait for the end after `read` is exhausted.
+
+        Returns:
+            The exit status, negative for a signal.
 
         Raises:
             ToolError: it had to give up because it got no more memory.
             Cancelled, TooLong, ToolError: as `read`.
         """
-        assert self._process is not None
-        while True:
+        assert self._child is not None, "started"
+        self._look()
+        while not self._child.wait(_LOOK_SECONDS):
             self._look()
-            with suppress(subprocess.TimeoutExpired):
-                status = self._process.wait(_LOOK_SECONDS)
-                break
+        self._child.end()
+        status = self._child.process.returncode
         if status != 0 and any(words in self._stderr for words in _NO_MEMORY):
             raise ToolError(
                 f"FFmpeg needs more memory for this film than the {tool_limits().memory / 1e9:g} "
@@ -277,7 +279,7 @@ class FFmpegRun:
 
     @property
     def complaint(self) -> str:
-        """Return the line of FFmpeg's standard error that says most, for messages; may be empty.
+        """The line of FFmpeg's standard error that says most, for messages; may be empty.
 
         That is the last one, but for what newer versions add to sum up.
         """
@@ -291,7 +293,7 @@ class FFmpegRun:
 
     @property
     def words(self) -> str:
-        """The same as a sentence to add to one of ours; empty if it said nothing."""
+        """`complaint` as a sentence to add to one of ours; empty if it said nothing."""
         return f" FFmpeg says: {self.complaint.rstrip('.')}." if self.complaint else ""
 
     @property
@@ -300,16 +302,8 @@ class FFmpegRun:
         return b"No space left on device" in self._stderr
 
 
-_SUMMARIES = (
-    "Error opening input files",
-    "Error opening output files",
-    "Nothing was written into output file",
-    "Conversion failed",
-)
-"""What FFmpeg says in the end of what went wrong before."""
-
-
 def _candidates() -> Iterator[str]:
+    """Yield the paths at which there may be an FFmpeg, the system's first."""
     system = shutil.which("ffmpeg")
     if system is not None:
         yield system
@@ -322,7 +316,7 @@ def _candidates() -> Iterator[str]:
 
 
 def _describe(path: str) -> tuple[tuple[int, int] | None, frozenset[str]] | None:
-    """As `_described`; None if it does not run at all, which is asked anew the next time."""
+    """Return what `_described` does; None if it does not run, which is asked anew next time."""
     with suppress(OSError, subprocess.SubprocessError):
         return _described(path)
     return None
@@ -330,7 +324,7 @@ def _describe(path: str) -> tuple[tuple[int, int] | None, frozenset[str]] | None
 
 @functools.cache
 def _described(path: str) -> tuple[tuple[int, int] | None, frozenset[str]]:
-    """Version (None for builds between releases) and encoders.
+    """Return the version (None for builds between releases) and the encoders of an FFmpeg.
 
     Raises:
         OSError, subprocess.SubprocessError: it does not run.

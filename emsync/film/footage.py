@@ -1,4 +1,4 @@
-"""What the experts look at and listen to: stills and sound, out of one decoding of the film."""
+"""What the experts get to see and hear: stills and sound, out of one decoding of the film."""
 
 import io
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 
-from emsync.film.examine import Film
+from emsync.film.film import Film
 from emsync.film.frames import Frame, StillRequest, stream_frames
 from emsync.progress import CancelToken
 from emsync.settings import ExpertSettings
@@ -35,7 +35,7 @@ class Still:
     jpeg: bytes
 
     def pixels(self) -> np.ndarray:
-        """(height, width, 3) uint8, RGB."""
+        """Return the picture as (height, width, 3) uint8, RGB."""
         from PIL import Image
 
         return np.asarray(Image.open(io.BytesIO(self.jpeg)).convert("RGB"))
@@ -60,7 +60,7 @@ class Footage:
     sound: np.ndarray
 
     def equidistant(self, count: int, stretch: Stretch | None = None) -> tuple[Still, ...]:
-        """The stills nearest to `count` moments evenly spaced over a stretch, ends included.
+        """Return the stills nearest to `count` moments evenly spaced over a stretch, with its ends.
 
         Args:
             count: at least 1; fewer come back where the stretch has fewer stills.
@@ -73,7 +73,7 @@ class Footage:
         return tuple(inside[index] for index in nearest_equidistant(times, count))
 
     def sampled(self, count: int, per_scene: int, most: int) -> tuple[Still, ...]:
-        """`count` stills over the film and `per_scene` in each scene, without repeats, in order.
+        """Return `count` stills of the film and `per_scene` of each scene, in order, each once.
 
         Args:
             count: over the whole film (the classifier's 16).
@@ -87,17 +87,17 @@ class Footage:
             for still in self.equidistant(per_scene, scene)
             if still.time not in chosen
         }
-        room = max(0, most - len(chosen))
+        left = max(0, most - len(chosen))
         times = sorted(extra)
-        if len(times) > room:
-            picked = np.linspace(0, len(times) - 1, room).round().astype(int)
+        if len(times) > left:
+            picked = np.linspace(0, len(times) - 1, left).round().astype(int)
             times = [times[index] for index in picked]
         chosen |= {time: extra[time] for time in times}
         return tuple(chosen[time] for time in sorted(chosen))
 
 
 def nearest_equidistant(times: Sequence[float], count: int) -> list[int]:
-    """Indices into ascending `times` nearest to `count` moments from its first to its last.
+    """Return the indices into ascending `times` nearest to `count` moments evenly spaced over it.
 
     Ascending, without repeats: at most `count`, and all of them if there are no more than that.
     """
@@ -117,7 +117,7 @@ MOST_PICTURES = 60
 
 
 def pictures_of(stills: Sequence[Still], scenes: Sequence[Stretch]) -> tuple[Still, ...]:
-    """A small picture of each scene, to show: the still nearest to its middle.
+    """Return a small picture of each scene, to show: the still nearest to its middle.
 
     Args:
         stills: of the film, in order.
@@ -141,7 +141,7 @@ def pictures_of(stills: Sequence[Still], scenes: Sequence[Stretch]) -> tuple[Sti
 
 
 def poster(film: Film, cancel: CancelToken) -> bytes:
-    """JPEG of a frame near the beginning, to know a film by where it cannot be played.
+    """Return a JPEG of a frame near the beginning, to know a film by where it cannot be played.
 
     Args:
         cancel: stops the decoding.
@@ -172,8 +172,8 @@ class StillCollector:
         """For `emsync.film.frames.stream_frames`."""
         self._stills: list[Still] = []
 
-    def see(self, frame: Frame) -> None:
-        """Look at the next frame of the film."""
+    def add_frame(self, frame: Frame) -> None:
+        """Keep the still of the next frame, if it has one."""
         if frame.still is None:
             return
         from PIL import Image
@@ -184,5 +184,5 @@ class StillCollector:
 
     @property
     def stills(self) -> tuple[Still, ...]:
-        """All so far."""
+        """All stills so far, in order."""
         return tuple(self._stills)

@@ -10,8 +10,8 @@ from fractions import Fraction
 import numpy as np
 
 from emsync.errors import FilmError, ToolError
-from emsync.film.examine import Film
 from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments
+from emsync.film.film import Film
 from emsync.progress import CancelToken
 from emsync.text import quoted
 

@@ -11,7 +11,7 @@ _LARGEST_BOX = 1 << 20
 
 
 def edit_end(path: Path, track: int) -> Fraction | None:
-    """Seconds on the film's clock at which a track stops being shown (ISO/IEC 14496-12, 8.6.6).
+    """Return when a track stops being shown, in seconds (ISO/IEC 14496-12, 8.6.6).
 
     Args:
         path: an MP4 or MOV.
@@ -43,14 +43,14 @@ def edit_end(path: Path, track: int) -> Fraction | None:
 
 
 def _edit_ticks(content: bytes) -> int:
-    """Total length of the edits in an edit list box, in ticks of the movie."""
+    """Return the total length of the edits in an edit list box, in ticks of the movie."""
     (count,) = struct.unpack_from(">I", content, 4)
     length, layout = (20, ">Q") if content[0] else (12, ">I")
     return sum(struct.unpack_from(layout, content, 8 + length * n)[0] for n in range(count))
 
 
 def _boxes(file: BinaryIO, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, begin, end) of the content of each box between two places of the file."""
+    """Yield (kind, begin, end) of the content of each box between two places of the file."""
     while begin + 8 <= end:
         file.seek(begin)
         size, kind = struct.unpack(">I4s", file.read(8))
@@ -67,7 +67,7 @@ def _boxes(file: BinaryIO, begin: int, end: int) -> Iterator[tuple[bytes, int, i
 
 
 def _find(file: BinaryIO, begin: int, end: int, kind: bytes) -> tuple[int, int] | None:
-    """Where the content of the first box of a kind lies; None if there is none."""
+    """Return where the content of the first box of a kind lies; None if there is none."""
     for found, first, last in _boxes(file, begin, end):
         if found == kind:
             return first, last
@@ -75,6 +75,11 @@ def _find(file: BinaryIO, begin: int, end: int, kind: bytes) -> tuple[int, int] 
 
 
 def _content(file: BinaryIO, place: tuple[int, int] | None) -> bytes:
+    """Return the content of a box that lies at `place`.
+
+    Raises:
+        ValueError: there is none, or it is larger than any that is read here.
+    """
     if place is None or place[1] - place[0] > _LARGEST_BOX:
         raise ValueError("a box is missing or damaged")
     file.seek(place[0])

@@ -1,11 +1,18 @@
-"""Cuts: where the picture changes at once (thesis 5.1)."""
+"""Cuts: where one shot of the film gives way to the next (thesis 5.1).
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+A detector that is added to `DETECTORS` can be asked for by its name in `CutSettings.detector`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Literal, Protocol
 
 from emsync.film.frames import Frame
 from emsync.settings import CutSettings
+
+CutKind = Literal["hard", "gradual"]
+""""hard": from one frame to the next; "gradual": by a fade, a dissolve or a wipe."""
 
 
 @dataclass(frozen=True)
@@ -13,59 +20,73 @@ class Cut:
     """One detected cut.
 
     Attributes:
-        time: seconds from the film's start to the first frame after the cut.
-        score: FFmpeg's scene score of that frame, in [0, 1].
+        time: seconds from the film's start to the first frame of the new shot.
+        score: how sure the detector is, in [0, 1]; of "threshold", FFmpeg's scene score.
         kept: whether the music shall meet it; the others are too close to a kept one.
+        kind: how one shot gives way to the other.
     """
 
     time: Fraction
     score: float
     kept: bool
+    kind: CutKind = "hard"
 
 
-def keep_cuts(
-    candidates: Iterable[tuple[Fraction, float]], settings: CutSettings
-) -> tuple[Cut, ...]:
-    """Choose the cuts that the music shall meet: greedy from the first, a minimum gap apart.
+class CutDetector(Protocol):
+    """Finds the cuts of a film while its frames are decoded, once and for all who look at them."""
+
+    def add_frame(self, frame: Frame) -> None:
+        """Take in the next frame of the film."""
+
+    @property
+    def cuts(self) -> tuple[Cut, ...]:
+        """All cuts so far, in order of time, as `keep_apart` marks them."""
+
+
+class ThresholdDetector:
+    """Takes a frame for a cut if FFmpeg's scene score is above a threshold (thesis 5.1)."""
+
+    def __init__(self, settings: CutSettings) -> None:
+        self._settings = settings
+        self._found: list[Cut] = []
+
+    def add_frame(self, frame: Frame) -> None:
+        """Take in the next frame of the film."""
+        if frame.scene_score > self._settings.threshold:
+            self._found.append(Cut(frame.time, frame.scene_score, kept=False))
+
+    @property
+    def cuts(self) -> tuple[Cut, ...]:
+        """All cuts so far, the kept ones marked; they are all hard."""
+        return keep_apart(self._found, self._settings.minimum_gap)
+
+
+DETECTORS: Mapping[str, Callable[[CutSettings], CutDetector]] = {
+    "threshold": ThresholdDetector,
+}
+"""By their names in `CutSettings.detector`."""
+
+
+def open_detector(settings: CutSettings) -> CutDetector:
+    """Return a new detector of the kind that the settings name."""
+    return DETECTORS[settings.detector](settings)
+
+
+def keep_apart(cuts: Iterable[Cut], minimum_gap: Fraction) -> tuple[Cut, ...]:
+    """Mark the cuts that the music shall meet: greedy from the first, a minimum gap apart.
 
     Args:
-        candidates: (time in seconds, scene score) of frames, in any order. Those at or below the
-            threshold are no cuts and are left out.
-        settings: threshold and minimum gap (thesis 5.1: 0.27 and 4 s).
+        cuts: in any order, kept or not.
+        minimum_gap: seconds between two kept cuts (thesis 5.1: 4).
 
     Returns:
         All cuts in order of time; those with `kept` are at least the minimum gap apart.
     """
-    cuts: list[Cut] = []
+    marked: list[Cut] = []
     last_kept: Fraction | None = None
-    for time, score in sorted(candidates):
-        if score <= settings.threshold:
-            continue
-        kept = last_kept is None or time - last_kept >= settings.minimum_gap
+    for cut in sorted(cuts, key=lambda cut: (cut.time, cut.score)):
+        kept = last_kept is None or cut.time - last_kept >= minimum_gap
         if kept:
-            last_kept = time
-        cuts.append(Cut(time, score, kept))
-    return tuple(cuts)
-
-
-class CutDetector:
-    """Watches the frames go by and remembers where the film was cut."""
-
-    def __init__(self, settings: CutSettings) -> None:
-        self._settings = settings
-        self._candidates: list[tuple[Fraction, float]] = []
-
-    def see(self, frame: Frame) -> None:
-        """Look at the next frame of the film."""
-        if frame.scene_score > self._settings.threshold:
-            self._candidates.append((frame.time, frame.scene_score))
-
-    @property
-    def candidates(self) -> tuple[tuple[Fraction, float], ...]:
-        """(time in seconds, scene score) of every frame above the threshold so far."""
-        return tuple(self._candidates)
-
-    @property
-    def cuts(self) -> tuple[Cut, ...]:
-        """All cuts so far, the kept ones marked."""
-        return keep_cuts(self._candidates, self._settings)
+            last_kept = cut.time
+        marked.append(replace(cut, kept=kept))
+    return tuple(marked)

@@ -1,4 +1,4 @@
-"""Where somebody speaks: the Silero voice detector, whose model comes with its package."""
+"""Find speech in a film: the Silero voice detector, whose model comes with its package."""
 
 import warnings
 from collections.abc import Callable
@@ -40,7 +40,7 @@ class VoiceDetector:
         longest: float = float("inf"),
         tell: Callable[[float], None] = silent_share,
     ) -> list[tuple[float, float]]:
-        """Where somebody speaks.
+        """Return where somebody speaks.
 
         Args:
             sound: (samples,) float32 mono at `SOUND_RATE`.

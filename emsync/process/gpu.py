@@ -1,4 +1,4 @@
-"""What happens when a GPU has no memory left: the CPU does the work, and it is said."""
+"""What happens when a GPU has no memory left: the CPU does the work, and the user is told."""
 
 import gc
 import sys
@@ -6,8 +6,7 @@ import sys
 GPU_FULL = "the memory of the GPU was full"
 """The end of a sentence that says so."""
 
-
-_WORDS = (
+_MESSAGES = (
     "CUDA out of memory",
     "CUDA error: out of memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
@@ -16,13 +15,14 @@ _WORDS = (
 
 
 def gpu_is_full(error: BaseException | None) -> bool:
-    """Whether this is PyTorch's word for it, or that of CUDA's libraries, or came of such a one."""
+    """Return whether an exception, or one that led to it, says that a GPU has no memory left."""
     torch = sys.modules.get("torch")
     if torch is None:  # who has not imported it has no memory on a GPU
         return False
     while error is not None:
+        # CUDA's own libraries say it in a RuntimeError.
         if isinstance(error, torch.cuda.OutOfMemoryError) or (
-            isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
+            isinstance(error, RuntimeError) and any(message in str(error) for message in _MESSAGES)
         ):
             return True
         error = error.__cause__ or error.__context__
@@ -30,7 +30,7 @@ def gpu_is_full(error: BaseException | None) -> bool:
 
 
 def free_gpu() -> None:
-    """Give back what nobody uses any more, so that others find room."""
+    """Give back the memory of a GPU that nobody uses any more."""
     torch = sys.modules.get("torch")
     gc.collect()
     if torch is not None and torch.cuda.is_available():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emsync.film.examine import Film
+from emsync.film.film import Film
 from emsync.film.footage import Stretch
 from emsync.film.frames import iter_audio
 from emsync.process.files import written_whole

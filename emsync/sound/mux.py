@@ -7,7 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from emsync.errors import FilmError, ToolError
-from emsync.film.examine import Film, probe
+from emsync.film.film import Film
+from emsync.film.probe import probe
 from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments, threads
 from emsync.limits import tool_limits
 from emsync.process.files import written_whole
