@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from emsync.errors import Cancelled, EmsyncError, WeightsError, WeightsNotInstalled
-from emsync.film.examine import probe
 from emsync.film.frames import stream_frames
+from emsync.film.probe import probe
 from emsync.music.notes import Note
 from emsync.music.video2music import installed
 from emsync.music.video2music import vocabulary as v
@@ -28,9 +28,19 @@ from emsync.music.video2music.arpeggio import (
     velocity_of,
 )
 from emsync.music.video2music.checkpoint import load, save
-from emsync.music.video2music.features import FilmWatcher, padded, scene_offsets, smoothed
+from emsync.music.video2music.features import (
+    FilmWatcher,
+    at_seconds,
+    padded,
+    scene_offsets,
+    smoothed,
+)
 from emsync.music.video2music.generate import DrawingRules, allowed, generate, pick
-from emsync.music.video2music.model import ChordTransformer, ChordTransformerSettings
+from emsync.music.video2music.model import (
+    CausalAttention,
+    ChordTransformer,
+    ChordTransformerSettings,
+)
 from emsync.music.video2music.published import (
     CHORDS_FILE,
     DYNAMICS_FILE,
@@ -191,8 +201,9 @@ def test_published_outputs_are_reproduced(name: str) -> None:
             torch.testing.assert_close(logits, arrays[f"logits_key{key}"], atol=1e-4, rtol=0)
         first = model(roots[:, :5], qualities[:, :5], torch.zeros(3), features)
         torch.testing.assert_close(first, arrays["logits_key0_first5"], atol=1e-4, rtol=0)
-        for layer in model.decoder:
-            layer.attention.causal = False
+        for module in model.modules():
+            if isinstance(module, CausalAttention):
+                module.causal = False
         open_logits = model(roots, qualities, torch.zeros(3), features)
     torch.testing.assert_close(open_logits, arrays["logits_key0_nomask"], atol=1e-4, rtol=0)
 
@@ -439,7 +450,14 @@ def test_motion_is_as_published() -> None:
     for frame in stream_frames(film, CancelToken(), film.width, watcher.request):
         watcher.see(frame)
     assert [f"{at} {one:.4f}" for at, one in enumerate(watcher.motion)] == found["lab"]
-    assert [still.time for still in watcher.pictures] == [0, 1, 2, 3, 4]
+    assert [still.time for still in watcher.pictures] == watcher.motion_times == [0, 1, 2, 3, 4]
+
+
+def test_features_keep_time_with_a_film_of_uneven_frames() -> None:
+    values, times = np.arange(5), [0.0, 1.04, 2.49, 3.7, 5.2]
+    assert at_seconds(values, times, 7).tolist() == [0, 1, 2, 2, 3, 4, 4]
+    even = [number * 24 * 1001 / 24_000 for number in range(300)]
+    assert at_seconds(np.arange(300), even, 300).tolist() == list(range(300))
 
 
 def test_scene_offsets_are_as_published() -> None:

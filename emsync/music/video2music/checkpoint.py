@@ -56,13 +56,9 @@ def save(
     """
     if chords.settings.semantic != dynamics.settings.semantic:
         raise ValueError("both networks must be given the same features")
-    networks = {"chords": chords, "dynamics": dynamics}
-    state = {
-        f"{network}.{name}": value
-        for network, model in networks.items()
-        for name, value in model.state_dict().items()
-    }
-    architecture = {network: model.settings.to_dict() for network, model in networks.items()}
+    state = {f"chords.{name}": value for name, value in chords.state_dict().items()}
+    state |= {f"dynamics.{name}": value for name, value in dynamics.state_dict().items()}
+    architecture = {"chords": chords.settings.to_dict(), "dynamics": dynamics.settings.to_dict()}
     weights_folder.save(state, folder, {**card, "architecture": architecture}, precision)
 
 
@@ -101,4 +97,5 @@ def load(folder: Path) -> Checkpoint:
                     if name.startswith(network)
                 }
             )
-    return Checkpoint(folder.name, chords.eval(), dynamics.eval(), stored.card, stored.sha256)
+    name = str(stored.card.get("name", folder.name))
+    return Checkpoint(name, chords.eval(), dynamics.eval(), stored.card, stored.sha256)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from emsync.errors import EmsyncError
-from emsync.film.examine import Film
+from emsync.film.film import Film
 from emsync.music.composer import Commission, ComposerWeights, Draft, Sketch
 from emsync.music.composition import SEED_STEP, Composition, by_rank
 from emsync.music.judging.emotion_regressor import load_regressor
@@ -19,7 +19,7 @@ from emsync.music.video2music.arpeggio import BEATS_PER_MINUTE
 from emsync.music.video2music.checkpoint import Checkpoint
 from emsync.music.video2music.features import FilmFeatures
 from emsync.music.video2music.generate import DrawingRules
-from emsync.music.video2music.installed import find
+from emsync.music.video2music.installed import find, folder_of
 from emsync.music.video2music.looking import look, seconds_between, with_mood
 from emsync.music.video2music.mood import is_of_film, key_of
 from emsync.music.video2music.piece import Judged, bar_times, changes_of, judge, notes_of
@@ -259,6 +259,11 @@ def open_composer(
     if checkpoint.semantic:
         store.installed(clip.WEIGHTS)  # said now, not after the film was decoded
     return Video2MusicComposer(checkpoint, settings, "cuda" if torch.cuda.is_available() else "cpu")
+
+
+def weights_folder(name: str) -> Path | None:
+    """Return the folder of the weights that a report calls `name`; None if they are not here."""
+    return folder_of(name)
 
 
 def _key(commission: Commission, settings: Video2MusicSettings) -> str:

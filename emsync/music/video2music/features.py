@@ -115,27 +115,31 @@ class FilmWatcher:
         """For `emsync.film.frames.stream_frames`: the first frame, and each `every` seconds after
         the last one or later."""
         self._motion: list[float] = []
+        self._measured: list[Fraction] = []
+        """Times of the frames at which motion was measured."""
         self._pictures: list[Still] = []
         self._before: np.ndarray | None = None
-        self._measured = Fraction(0)
-        """Time of the frame at which motion was measured last."""
 
     def see(self, frame: Frame) -> None:
         """Look at the next frame of the film."""
-        if self._before is None:
-            self._motion.append(0.0)
-        elif frame.time - self._measured >= _STEP:
-            difference = np.abs(frame.pixels.astype(np.int16) - self._before)
+        if self._before is None or frame.time - self._measured[-1] >= _STEP:
+            before = frame.pixels if self._before is None else self._before
+            difference = np.abs(frame.pixels.astype(np.int16) - before)
             self._motion.append(round(float(difference.mean()), DECIMALS))
-            self._measured = frame.time
+            self._measured.append(frame.time)
         self._before = frame.pixels
         if frame.still is not None:
             self._pictures.append(_jpeg(frame.still, float(frame.time)))
 
     @property
     def motion(self) -> np.ndarray:
-        """Return the motion of every second so far, (seconds,) float32."""
+        """Return the motion at each of `motion_times`, (values,) float32; the first is 0."""
         return np.array(self._motion, np.float32)
+
+    @property
+    def motion_times(self) -> list[float]:
+        """Return when motion was measured: at the first frame, and each a second after the last."""
+        return [float(time) for time in self._measured]
 
     @property
     def pictures(self) -> tuple[Still, ...]:
@@ -151,6 +155,16 @@ def _jpeg(pixels: np.ndarray, time: float) -> Still:
     return Still(time, written.getvalue())
 
 
-def fitted(rows: np.ndarray, seconds: int) -> np.ndarray:
-    """Return `rows` with exactly `seconds` of them: cut, or the last one held."""
-    return rows[np.minimum(np.arange(seconds), len(rows) - 1)]
+def at_seconds(values: np.ndarray, times: Sequence[float], seconds: int) -> np.ndarray:
+    """Return what held at each of the seconds 0, 1, 2 ...: the last value up to half a second on.
+
+    The published code takes values by their number: on a film of even frame rate that is the same,
+    on others its features run ahead of the film.
+
+    Args:
+        values: (values, ...), in the order of their times.
+        times: of the values, seconds, the first 0.
+        seconds: how many rows.
+    """
+    index = np.searchsorted(times, np.arange(seconds) + 0.5, side="right") - 1
+    return np.asarray(values[np.maximum(index, 0)])

@@ -1,7 +1,6 @@
 """Which weights of Video2Music are on this machine."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +13,7 @@ log = logging.getLogger(__name__)
 
 WEIGHTS: Final = "video2music"
 """In the registry: the published weights."""
-SHIPPED: Final = Path(__file__).resolve().parents[3] / "weights" / "video2music"
+SHIPPED: Final = Path(__file__).resolve().parents[3] / "weights" / "video2music-small"
 """Our own small ones, where the repository has them."""
 _CONVERTED: Final = "converted"
 
@@ -36,6 +35,13 @@ def find(weights: Path | None) -> Checkpoint:
         raise
 
 
+def folder_of(name: str) -> Path | None:
+    """Return the folder of the weights that a report calls `name`; None if they are not here."""
+    here = {WEIGHTS: store.folder() / WEIGHTS / _CONVERTED, SHIPPED.name: SHIPPED}
+    folder = here.get(name)
+    return folder if folder is not None and is_there(folder) else None
+
+
 def _published() -> Checkpoint:
     """Load the published weights, from what they were converted to when they were used first.
 
@@ -49,10 +55,10 @@ def _published() -> Checkpoint:
         try:
             checkpoint = load(folder)
             if checkpoint.card.get("files") == files:
-                return replace(checkpoint, name=WEIGHTS)
+                return checkpoint
         except WeightsError as problem:
             log.warning("what the weights were converted to is made anew: %s", problem)
-    return replace(_convert(store.find(WEIGHTS), folder, files), name=WEIGHTS)
+    return _convert(store.find(WEIGHTS), folder, files)
 
 
 def _convert(source: Path, folder: Path, files: dict[str, str]) -> Checkpoint:
@@ -65,7 +71,7 @@ def _convert(source: Path, folder: Path, files: dict[str, str]) -> Checkpoint:
     )
 
     chords, dynamics = read_chords(source / CHORDS_FILE), read_dynamics(source / DYNAMICS_FILE)
-    card = {"source": "published Video2Music", "files": files}
+    card = {"name": WEIGHTS, "source": "published Video2Music", "files": files}
     try:
         save(chords, dynamics, folder, card)
     except OSError as problem:

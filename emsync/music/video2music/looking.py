@@ -10,7 +10,7 @@ from emsync.emotion.analysis import Analysis
 from emsync.emotion.curve import MoodCurve
 from emsync.film.frames import stream_frames
 from emsync.music.video2music.clip import Eye
-from emsync.music.video2music.features import FilmFeatures, FilmWatcher, fitted, scene_offsets
+from emsync.music.video2music.features import FilmFeatures, FilmWatcher, at_seconds, scene_offsets
 from emsync.music.video2music.mood import emotion_rows
 from emsync.music.video2music.settings import Video2MusicSettings
 from emsync.progress import CancelToken, silent_share
@@ -76,11 +76,11 @@ def look(
     semantic, emotion = np.zeros((seconds, 0), np.float32), np.zeros((seconds, 6), np.float32)
     if eye is not None:
         seen = eye.see(watcher.pictures, cancel, lambda done: advance(share + (1 - share) * done))
-        semantic = fitted(np.repeat(seen.semantic, every, axis=0), seconds)
-        emotion = fitted(np.repeat(seen.emotion, every, axis=0), seconds)
-    return FilmFeatures(
-        semantic, scene_offsets(ends, seconds), fitted(watcher.motion, seconds), emotion
-    )
+        times = [picture.time for picture in watcher.pictures]
+        semantic = at_seconds(seen.semantic, times, seconds)
+        emotion = at_seconds(seen.emotion, times, seconds)
+    motion = at_seconds(watcher.motion, watcher.motion_times, seconds)
+    return FilmFeatures(semantic, scene_offsets(ends, seconds), motion, emotion)
 
 
 def with_mood(features: FilmFeatures, curve: MoodCurve) -> FilmFeatures:

@@ -114,12 +114,9 @@ def measure_chords(model: ChordTransformer, songs: Sequence[Song]) -> ChordQuali
             ]
         )
     table = np.array(rows)  # (songs, 7)
-    known = table[:, -1][~np.isnan(table[:, -1])]
-    return ChordQuality(
-        len(songs),
-        *table[:, :-1].mean(0).tolist(),
-        correspondence=float(known.mean()) if len(known) else math.nan,
-    )
+    fits = table[:, -1][~np.isnan(table[:, -1])]
+    means = [*table[:, :-1].mean(0).tolist(), float(fits.mean()) if len(fits) else math.nan]
+    return ChordQuality(len(songs), *means)
 
 
 def measure_dynamics(model: DynamicsNetwork, songs: Sequence[Song]) -> DynamicsQuality:

@@ -106,7 +106,7 @@ class _Attention(nn.Module):
         return out
 
 
-class _CausalAttention(_Attention):
+class CausalAttention(_Attention):
     """Attention to the chords so far, with a learned score for how long ago each was."""
 
     causal = True
@@ -175,7 +175,7 @@ class _DecoderLayer(nn.Module):
 
     def __init__(self, settings: ChordTransformerSettings) -> None:
         super().__init__()
-        self.attention = _CausalAttention(settings)
+        self.attention = CausalAttention(settings)
         self.film = _Attention(settings)
         self.inner = _FeedForward(settings)
         self.norm1 = nn.LayerNorm(settings.width)
