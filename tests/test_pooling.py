@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync.emotion.classifiers.pooling import RELIABILITY, pool, smoothed, voices
+from emsync.emotion.classifiers.pooling import pool, voices
+from emsync.emotion.classifiers.read import smoothed
+from emsync.emotion.features.expert import MODALITIES
 from emsync.emotion.features.report import FeatureReport, Opinion, Stretch
 from emsync.emotion.reading import EMOTIONS, Voice
 
@@ -70,7 +72,7 @@ def test_opinions_count_by_their_seconds_within_the_stretch() -> None:
 def test_certainty_and_coverage_lower_the_reliability() -> None:
     def reliability(*opinions: Opinion, moments: Sequence[float] = ()) -> float:
         (voice,) = voices((report("face", *opinions),), (0, 10), moments)
-        return voice.reliability / RELIABILITY["face"]
+        return voice.reliability / MODALITIES["face"].reliability
 
     assert reliability(Opinion((0, 10), JOY)) == pytest.approx(1)
     assert reliability(Opinion((0, 10), JOY, 0.5)) == pytest.approx(0.5)

@@ -9,8 +9,8 @@ import pytest
 import torch
 from conftest import Films
 
+from emsync.emotion.classifiers.checkpoint import save
 from emsync.emotion.classifiers.fusion import Feature, Fusion, FusionSettings
-from emsync.emotion.classifiers.vemoclap import save
 from emsync.emotion.features.expert import ShareCallback
 from emsync.emotion.features.panel import Panel
 from emsync.emotion.features.report import FeatureReport, Opinion, Status
@@ -141,7 +141,7 @@ def test_without_the_fusion_the_pool_says_so(films: Films) -> None:
 
 @pytest.mark.usefixtures("fusion")
 def test_a_damaged_fusion_is_told_and_the_film_read_all_the_same(films: Films) -> None:
-    (weights.folder() / "vemoclap" / "model.safetensors").write_bytes(b"nothing")
+    (weights.folder() / "vemoclap" / "model-01-of-01.safetensors").write_bytes(b"nothing")
     reading = read(films, *map(Sees, DIMS))
     assert "pooled without training" in reading.source
     assert reading.probabilities[EMOTIONS.index("joy")] > 1 / 6

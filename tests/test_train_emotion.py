@@ -12,8 +12,8 @@ import pytest
 import torch
 from conftest import Films as RenderedFilms
 
+from emsync.emotion.classifiers.checkpoint import load
 from emsync.emotion.classifiers.fusion import MODALITY
-from emsync.emotion.classifiers.vemoclap import load
 from emsync.emotion.features.expert import ShareCallback
 from emsync.emotion.features.report import FeatureReport, Status
 from emsync.emotion.reading import EMOTIONS

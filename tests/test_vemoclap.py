@@ -5,7 +5,9 @@ import json
 import os
 import pickle
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emsync.emotion.classifiers.checkpoint import load, main, save
+from emsync.emotion.classifiers.classifier import FilmFeatures
 from emsync.emotion.classifiers.fusion import Feature, Fusion, FusionSettings, Range, evenly
-from emsync.emotion.classifiers.vemoclap import NothingToRead, Vemoclap, gathered, load, save
-from emsync.emotion.classifiers.vemoclap_published import from_published, main, read, settings_of
+from emsync.emotion.classifiers.vemoclap import (
+    NothingToRead,
+    Vemoclap,
+    gathered,
+    open_classifier,
+)
+from emsync.emotion.classifiers.vemoclap_published import from_published, read, settings_of
 from emsync.emotion.features.report import FeatureReport, Status, Stretch
-from emsync.emotion.reading import EMOTIONS
+from emsync.emotion.reading import EMOTIONS, EmotionReading, SceneReading
 from emsync.errors import WeightsError, WeightsNotInstalled
 from emsync.weights import store as weights
 
@@ -183,7 +192,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert len(loaded.sha256) == 64
     assert {path.name for path in (tmp_path / "fusion").iterdir()} == {
         "config.json",
-        "model.safetensors",
+        "model-01-of-01.safetensors",
     }
 
 
@@ -191,7 +200,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
 def test_damaged_weights_are_refused(tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "fusion"
     save(small(), folder, {})
-    tensors, config = folder / "model.safetensors", folder / "config.json"
+    tensors, config = folder / "model-01-of-01.safetensors", folder / "config.json"
     if damage == "weights":
         content = bytearray(tensors.read_bytes())
         content[-1] ^= 1
@@ -213,14 +222,14 @@ def test_damaged_weights_are_refused(tmp_path: Path, damage: str) -> None:
 def test_installed_weights_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMSYNC_WEIGHTS", str(tmp_path / "installed"))
     with pytest.raises(WeightsNotInstalled, match="vemoclap"):
-        load()
+        open_classifier()
     save(small(), tmp_path / "trained", {})
     weights.add("vemoclap", tmp_path / "trained", other=True)
-    assert load().model.settings == SMALL
+    assert open_classifier().model.settings == SMALL
     # Others of the same size, whole in themselves.
     save(small(1), tmp_path / "installed" / "vemoclap", {})
     with pytest.raises(WeightsError, match=r"is not the file .* weights remove vemoclap"):
-        load()
+        open_classifier()
 
 
 def publish(folder: Path, normalised: bool = True) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
@@ -273,7 +282,7 @@ def test_the_published_files_are_read_where_they_were_installed(
     inputs, logits = publish(tmp_path / "published")
     monkeypatch.setenv("EMSYNC_WEIGHTS", str(tmp_path / "installed"))
     weights.add("vemoclap", tmp_path / "published")
-    assert (logits_of(load().model, inputs) - logits).abs().max() < 1e-4
+    assert (logits_of(open_classifier().model, inputs) - logits).abs().max() < 1e-4
 
 
 def test_statistics_that_numpy_1_wrote_are_read(tmp_path: Path) -> None:
@@ -363,14 +372,21 @@ NO_FACE = report("face", [], "no such content")
 REPORTS = (CLIP, BEATS, ASR, NO_FACE)
 
 
+def features(reports: Sequence[FeatureReport]) -> FilmFeatures:
+    """A film of `FILM` and `SCENES` of which experts report."""
+    even = (1 / 6,) * 6
+    scenes = tuple(SceneReading(Fraction(a), Fraction(b), even) for a, b in SCENES)
+    return FilmFeatures(EmotionReading(even, "cues", scenes, ()), tuple(reports), FILM[1])
+
+
 def vemoclap() -> Vemoclap:
-    return Vemoclap(small(), {}, "")
+    return Vemoclap(small(), "")
 
 
 def test_a_film_is_read_when_everybody_looked() -> None:
     fusion = vemoclap()
-    assert fusion.why_not(REPORTS) is None
-    reading = fusion.read(REPORTS, FILM)
+    assert fusion.why_not(features(REPORTS)) is None
+    reading = fusion.read_stretch(REPORTS, FILM)
     assert reading.missing == ("face",)
     by_hand = {
         "clip": CLIP.vectors[[0, 2, 4, 5]],  # type: ignore[index]
@@ -386,7 +402,7 @@ def test_a_film_is_read_when_everybody_looked() -> None:
 
 def test_a_scene_is_read_from_what_lies_in_it() -> None:
     fusion = vemoclap()
-    first, second, third = (fusion.read(REPORTS, scene) for scene in SCENES)
+    first, second, third = (fusion.read_stretch(REPORTS, scene) for scene in SCENES)
     assert first.missing == ("asr", "face")
     assert second.missing == ("asr", "face")
     assert third.missing == ("face",)
@@ -399,7 +415,7 @@ def test_a_scene_is_read_from_what_lies_in_it() -> None:
     # Items that were put together out of order are read in order.
     assert CLIP.vectors is not None
     backwards = replace(CLIP, vectors=CLIP.vectors[::-1], stretches=CLIP.stretches[::-1])
-    assert fusion.read((backwards, BEATS, ASR, NO_FACE), SCENES[0]) == first
+    assert fusion.read_stretch((backwards, BEATS, ASR, NO_FACE), SCENES[0]) == first
 
 
 @pytest.mark.parametrize(
@@ -413,37 +429,37 @@ def test_a_scene_is_read_from_what_lies_in_it() -> None:
 )
 def test_it_says_why_not(changed: FeatureReport, clause: str) -> None:
     reports = [changed if one.modality == changed.modality else one for one in REPORTS]
-    said = vemoclap().why_not(reports)
+    said = vemoclap().why_not(features(reports))
     assert said is not None and re.search(clause, said)
 
 
 def test_it_does_not_read_without_experts_or_content() -> None:
     fusion = vemoclap()
-    said = fusion.why_not((CLIP, BEATS))
+    said = fusion.why_not(features((CLIP, BEATS)))
     assert said is not None and "speech (not consulted) and faces (not consulted)" in said
     nothing = [report(modality, [], "no such content") for modality in MODALITIES.values()]
-    said = fusion.why_not(nothing)
+    said = fusion.why_not(features(nothing))
     assert said is not None and said.startswith("there is nothing")
     for reports in (nothing, ()):
         with pytest.raises(NothingToRead, match="without it"):
-            fusion.read(reports, FILM)
+            fusion.read_stretch(reports, FILM)
     with pytest.raises(NothingToRead):
-        fusion.read((BEATS, ASR, NO_FACE), (3.1, 3.2))
+        fusion.read_stretch((BEATS, ASR, NO_FACE), (3.1, 3.2))
 
 
 def test_what_it_was_not_trained_on_is_ignored() -> None:
     fusion = vemoclap()
     more = (*REPORTS, report("ocr", [FILM]), report("cues", [FILM], "failed"))
-    assert fusion.why_not(more) is None
-    assert fusion.read(more, FILM) == fusion.read(REPORTS, FILM)
+    assert fusion.why_not(features(more)) is None
+    assert fusion.read_stretch(more, FILM) == fusion.read_stretch(REPORTS, FILM)
 
 
 def test_every_modality_has_a_say() -> None:
     """Another vector anywhere gives another answer."""
     fusion = vemoclap()
-    before = fusion.read(REPORTS, FILM).probabilities
+    before = fusion.read_stretch(REPORTS, FILM).probabilities
     for number, one in enumerate((CLIP, BEATS, ASR)):
         assert one.vectors is not None
         changed = list(REPORTS)
         changed[number] = replace(one, vectors=one.vectors + 0.5)
-        assert fusion.read(changed, FILM).probabilities != pytest.approx(before, abs=1e-4)
+        assert fusion.read_stretch(changed, FILM).probabilities != pytest.approx(before, abs=1e-4)

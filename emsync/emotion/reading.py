@@ -12,7 +12,7 @@ EMOTIONS = ("anger", "disgust", "fear", "joy", "sadness", "surprise")
 
 
 def checked_probabilities(values: Sequence[float]) -> tuple[float, ...]:
-    """Six finite, non-negative numbers that sum to 1 (to 1e-3), rescaled to sum to 1 exactly.
+    """Return six finite, non-negative numbers that sum to 1 (to 1e-3), rescaled to do so exactly.
 
     Raises:
         ValueError: if they are not a distribution over `EMOTIONS`.
@@ -64,8 +64,37 @@ class Voice:
 
 
 @dataclass(frozen=True)
+class LabelledReading:
+    """What a classifier with labels of its own makes of a film, e.g. its genre.
+
+    Attributes:
+        classifier: its name in `emsync.emotion.classifiers.classifier.CLASSIFIERS`.
+        source: who read it, as shown on the page and in the report.
+        labels: each once, in the classifier's order.
+        probabilities: of the whole film, one for each label, in [0, 1]; they sum to 1 where only
+            one label can be right.
+    """
+
+    classifier: str
+    source: str
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.labels or len(set(self.labels)) < len(self.labels):
+            raise ValueError(f"labels must be there, each once: {self.labels}")
+        if len(self.probabilities) != len(self.labels):
+            raise ValueError(
+                f"expected {len(self.labels)} probabilities, got {len(self.probabilities)}"
+            )
+        # NaN is in no range.
+        if not all(0 <= number <= 1 for number in self.probabilities):
+            raise ValueError(f"probabilities must lie in [0, 1]: {self.probabilities}")
+
+
+@dataclass(frozen=True)
 class EmotionReading:
-    """The emotion of a film.
+    """The emotion of a film, and what else classifiers make of it.
 
     Attributes:
         probabilities: six for the whole film, order of `EMOTIONS`, sum 1.
@@ -73,6 +102,7 @@ class EmotionReading:
         scenes: the same for every stretch between kept cuts; they tile the film.
         reports: what each modality saw.
         voices: what each modality said of the whole film; empty where a trained fusion read it.
+        others: what classifiers of other labels make of the film; the mood does not go by them.
     """
 
     probabilities: tuple[float, ...]
@@ -80,6 +110,7 @@ class EmotionReading:
     scenes: tuple[SceneReading, ...]
     reports: tuple[FeatureReport, ...]
     voices: tuple[Voice, ...] = ()
+    others: tuple[LabelledReading, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "probabilities", checked_probabilities(self.probabilities))

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Sequence
 
-from emsync.emotion.classifiers.vemoclap import NAME as FUSION
+from emsync.emotion.classifiers.classifier import CLASSIFIERS
 from emsync.emotion.features.panel import Panel, missing
 from emsync.errors import Cancelled, EmsyncError
 from emsync.interface.guard import is_loopback
@@ -54,8 +54,16 @@ def table(panel: Panel, device: str) -> str:
                 f"{max(1, round(panel.cost(expert, FILM_SECONDS, device)))} s",
             )
         )
-    absent = () if weights.status_of(FUSION).installed else (FUSION,)
-    rows.append(("VEMOCLAP, the fusion", _here((FUSION,), absent), _size((FUSION,)), "under 1 s"))
+    for classifier in CLASSIFIERS.values():
+        if classifier.weights:
+            rows.append(
+                (
+                    classifier.title,
+                    _here(classifier.weights, missing(classifier)),
+                    _size(classifier.weights),
+                    f"under {classifier.seconds} s",
+                )
+            )
     heads = ("Expert", "Weights", "Size", f"Time for {FILM_SECONDS:.0f} s of film here")
     return (
         "<table><thead><tr>"

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from emsync.emotion.classifiers.read import NAMES
+from emsync.emotion.classifiers.classifier import CLASSIFIERS
+from emsync.emotion.features.expert import noun_of
 from emsync.emotion.features.panel import missing
 from emsync.emotion.mapping import nearest_category, scaled_categories
 from emsync.emotion.reading import EMOTIONS
@@ -311,13 +312,14 @@ def _emotion(result: "Result") -> str:
             plots.describe_emotions(reading.probabilities),
         )
         + _voices(result)
+        + _others(result)
         + f"<details><summary>What was seen, heard and read</summary>{seen}</details>"
         + missing,
     )
 
 
 def _name(modality: str) -> str:
-    words = NAMES.get(modality, modality)
+    words = noun_of(modality)
     return words[0].upper() + words[1:]
 
 
@@ -353,6 +355,17 @@ def _voices(result: "Result") -> str:
         )
         rows.append((_name(voice.modality), said))
     return _table(rows) if len(rows) > 1 else ""
+
+
+def _others(result: "Result") -> str:
+    """Return HTML of the likeliest labels by each classifier that does not read the emotion."""
+    rows = []
+    for one in result.analysis.reading.others:
+        row = CLASSIFIERS.get(one.classifier)
+        best = sorted(zip(one.probabilities, one.labels, strict=True), reverse=True)[:3]
+        said = ", ".join(f"{label} ({share:.0%})" for share, label in best)
+        rows.append((one.classifier if row is None else row.title, said))
+    return _table(rows) if rows else ""
 
 
 def _mood(result: "Result") -> str:

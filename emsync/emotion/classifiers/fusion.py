@@ -79,7 +79,9 @@ class FusionSettings:
             raise ValueError("a text has one sentiment: its length must be 1")
         if self.width % self.heads:
             raise ValueError("the width must be a multiple of the number of heads")
-        if self.labels != EMOTIONS:
+        if len(self.labels) < 2 or len(set(self.labels)) < len(self.labels):
+            raise ValueError(f"labels must be two at least, each once: {self.labels}")
+        if set(self.labels) == set(EMOTIONS) and self.labels != EMOTIONS:
             raise ValueError(f"labels must be {', '.join(EMOTIONS)}, in this order")
 
     @property

@@ -8,65 +8,72 @@ right as it stands, else it knows nothing,
 
     q(e) = r p(e) + (1 - r) / 6        p(e | film) ∝ ∏ q(e) over the modalities
 
-so that no single expert can rule an emotion out.
+so that no single expert can rule an emotion out. Reliabilities stand in
+`emsync.emotion.features.expert.MODALITIES`.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from emsync.emotion.classifiers.classifier import Classification, FilmFeatures
+from emsync.emotion.features.expert import CUES, MODALITIES, noun_of
 from emsync.emotion.features.report import FeatureReport, Opinion, Stretch
 from emsync.emotion.reading import EMOTIONS, Voice
-
-RELIABILITY: Mapping[str, float] = {
-    "cues": 0.4,
-    "clip": 0.5,
-    "face": 0.4,
-    "asr": 0.35,
-    "ocr": 0.35,
-    "beats": 0.3,
-}
-"""How often a modality is taken to be right about a film. Ours, and assumptions: no labelled films
-come with this project. Where the orders of size come from:
-
-- clip: zero-shot CLIP names the emotion of photographs of six to eight emotions about half the
-  time; it sees all of the picture.
-- face: the expression classifier's card gives 71 % on FER-2013, but the film does not always feel
-  what its faces show.
-- asr, ocr: three kinds of sentiment cannot tell four unpleasant emotions apart, and much that is
-  said is not meant.
-- beats: AudioSet's mood classes are among its least reliable.
-- cues: they see colour and movement, not what is shown. Their own probabilities are shrunk
-  already; where they are alone, those stand as they are (`emsync.emotion.classifiers.read`).
-
-`python -m emsync.training.train_emotion` replaces all of this where labelled films are to be had.
-"""
+from emsync.text import listed
 
 ENOUGH = 0.3
 """Share of a stretch that has to have opinions for them to count in full; with less, certainty
 falls in proportion. One face in sixteen frames is not the mood of a film. Ours."""
 
-SMOOTHING_SECONDS = 4.0
-"""How far scenes lean on their neighbours: one that touches weighs 1/e of a scene's own reading,
-and every such distance lets that fall by 1/e again. Ours: the shortest distance between kept cuts
-(thesis 5.1)."""
+
+class Pooling:
+    """The pool as a classifier. The cues always have a say; alone, they need no pool."""
+
+    labels = EMOTIONS
+
+    def why_not(self, features: FilmFeatures) -> str | None:
+        """Return why there is nothing to pool; None if some expert has an opinion on the film."""
+        if any(voice.modality != CUES for voice in _speaking(_film(features))):
+            return None
+        return "no expert has anything to say of it"
+
+    def read(self, features: FilmFeatures) -> Classification:
+        """Pool opinions over the film, and over each scene by itself."""
+        film = _film(features)
+        names = listed([noun_of(voice.modality) for voice in _speaking(film)])
+        return Classification(
+            probabilities=pool(film),
+            source=f"experts pooled without training ({names})",
+            scenes=tuple(
+                pool(_heard(features, stretch, scene.probabilities))
+                for scene, stretch in zip(features.cues.scenes, features.scenes, strict=True)
+            ),
+            voices=film,
+        )
+
+
+def open_classifier() -> Pooling:
+    """Return the pool, which needs no weights."""
+    return Pooling()
 
 
 def voices(
     reports: Sequence[FeatureReport], stretch: Stretch, moments: Sequence[float]
 ) -> tuple[Voice, ...]:
-    """What every modality with opinions says of a stretch; the others are left out.
+    """Return what every modality with opinions says of a stretch; the others are left out.
 
     Args:
-        reports: of the modalities; those that `RELIABILITY` does not name are ignored.
+        reports: of the modalities; those that `MODALITIES` does not name are ignored.
         stretch: seconds; it must last.
         moments: times in seconds of the stills that experts were shown.
     """
     heard = []
     for report in reports:
-        trust = RELIABILITY.get(report.modality)
-        if trust is None or not report.opinions:
+        modality = MODALITIES.get(report.modality)
+        if modality is None or not report.opinions:
             continue
         weighed = [
             (weight, opinion)
@@ -75,19 +82,21 @@ def voices(
         ]
         if not weighed:
             continue
-        weights = np.array([weight for weight, _ in weighed])
-        certainty = np.array([opinion.certainty for _, opinion in weighed])
+        weights = np.array([weight for weight, _ in weighed])  # (opinions,) seconds
+        certainty = np.array([opinion.certainty for _, opinion in weighed])  # (opinions,)
         mean = np.average(
             [o.probabilities for _, o in weighed], axis=0, weights=_some(weights * certainty)
-        )
+        )  # (6,)
         coverage = _coverage([opinion for _, opinion in weighed], weights, stretch, moments)
-        reliability = trust * coverage * float(np.average(certainty, weights=weights))
+        reliability = (
+            modality.reliability * coverage * float(np.average(certainty, weights=weights))
+        )
         heard.append(Voice(report.modality, tuple((mean / mean.sum()).tolist()), reliability))
     return tuple(heard)
 
 
 def pool(heard: Sequence[Voice]) -> tuple[float, ...]:
-    """Six probabilities that sum to 1, out of what the modalities say; even if nobody speaks."""
+    """Return six probabilities out of what the modalities say, even ones if nobody speaks."""
     logarithms = np.zeros(len(EMOTIONS))
     for voice in heard:
         r = voice.reliability
@@ -97,32 +106,24 @@ def pool(heard: Sequence[Voice]) -> tuple[float, ...]:
     return tuple((likelihoods / likelihoods.sum()).tolist())
 
 
-def smoothed(
-    probabilities: Sequence[Sequence[float]], scenes: Sequence[Stretch]
-) -> tuple[tuple[float, ...], ...]:
-    """Readings of scenes, each leaning on those around it.
+def _film(features: FilmFeatures) -> tuple[Voice, ...]:
+    """Return what every modality says of the whole film."""
+    return _heard(features, features.film, features.cues.probabilities)
 
-    A scene of a few seconds rests on few frames; the longer and the nearer another scene, the more
-    it says. Every result is a weighted mean of the readings, its own weight the largest for scenes
-    of equal length.
 
-    Args:
-        probabilities: six for each scene.
-        scenes: as many, in order, tiling the film.
-    """
-    readings = np.asarray(probabilities, dtype=float)
-    starts = np.array([start for start, _ in scenes])
-    ends = np.array([end for _, end in scenes])
-    gap = np.maximum(starts[None, :] - ends[:, None], starts[:, None] - ends[None, :])
-    near = np.exp(-(np.maximum(gap, 0) / SMOOTHING_SECONDS + 1))
-    np.fill_diagonal(near, 1.0)
-    weights = near * np.minimum(ends - starts, SMOOTHING_SECONDS)[None, :]
-    mixed = weights @ readings / weights.sum(axis=1, keepdims=True)
-    return tuple(tuple((row / row.sum()).tolist()) for row in mixed)
+def _heard(features: FilmFeatures, stretch: Stretch, cues: tuple[float, ...]) -> tuple[Voice, ...]:
+    """Return what every modality says of a stretch, of which the cues say `cues`."""
+    of_cues = replace(features.cues.reports[0], opinions=(Opinion(stretch, cues),))
+    return voices((of_cues, *features.reports), stretch, features.moments)
+
+
+def _speaking(heard: Sequence[Voice]) -> list[Voice]:
+    """Return the voices that are believed at all."""
+    return [voice for voice in heard if voice.reliability > 0]
 
 
 def _overlap(opinion: Stretch, stretch: Stretch) -> float:
-    """Seconds shared; 1 for a moment within the stretch."""
+    """Return the seconds shared; 1 for a moment within the stretch."""
     start, end = opinion
     if start == end:
         return float(stretch[0] <= start < stretch[1])
@@ -132,7 +133,7 @@ def _overlap(opinion: Stretch, stretch: Stretch) -> float:
 def _coverage(
     opinions: Sequence[Opinion], weights: np.ndarray, stretch: Stretch, moments: Sequence[float]
 ) -> float:
-    """How much of a stretch opinions speak of, in (0, 1]; see `ENOUGH`."""
+    """Return how much of a stretch opinions speak of, in (0, 1]; see `ENOUGH`."""
     if opinions[0].stretch[0] == opinions[0].stretch[1]:
         shown = sum(stretch[0] <= moment < stretch[1] for moment in moments)
         share = len(opinions) / max(shown, len(opinions))
@@ -142,5 +143,5 @@ def _coverage(
 
 
 def _some(weights: np.ndarray) -> np.ndarray:
-    """Weights, or even ones where all are zero."""
+    """Return the weights, or even ones where all are zero."""
     return weights if weights.sum() > 0 else np.ones_like(weights)

@@ -7,17 +7,16 @@ It was trained on whole films. A scene is given to it as if it were a film: with
 rest of each sequence padded.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emsync.emotion.classifiers.classifier import Classification, FilmFeatures
+from emsync.emotion.features.expert import noun_of
 from emsync.emotion.features.report import FeatureReport, Stretch
-from emsync.emotion.reading import checked_probabilities
+from emsync.emotion.reading import EMOTIONS, checked_probabilities
 from emsync.errors import EmsyncError, WeightsError
 from emsync.text import listed
 from emsync.weights import store as weights
@@ -27,15 +26,7 @@ if TYPE_CHECKING:
 
 NAME = "vemoclap"
 """In `emsync.weights.store`."""
-WEIGHTS_FILE = "model.safetensors"
 
-_NOUNS = {
-    "asr": "speech",
-    "beats": "sound",
-    "clip": "pictures",
-    "face": "faces",
-    "ocr": "text on the screen",
-}
 _SAME = 1e-3  # seconds within which two stretches are one
 
 
@@ -61,34 +52,53 @@ class Vemoclap:
     """The trained fusion, loaded. Safe to share between threads: nothing in it changes."""
 
     model: "Fusion"
-    card: dict[str, object]
-    """`config.json` as written: architecture, data, compute, quality."""
     sha256: str
     """Of the weights."""
 
-    def why_not(self, reports: Sequence[FeatureReport]) -> str | None:
-        """Why the fusion should not read this film; None if it should.
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the six emotions."""
+        return self.model.settings.labels
+
+    def why_not(self, features: FilmFeatures) -> str | None:
+        """Return why the fusion should not read this film; None if it should.
 
         Every modality it was trained on must have run, or have honestly found nothing.
-        The answer is a clause, to stand after “because”.
         """
         from emsync.emotion.classifiers.fusion import MODALITY
 
-        known = {report.modality: report for report in reports}
+        known = {report.modality: report for report in features.reports}
         absent, found = [], False
         for feature in self.model.settings.features:
             modality = MODALITY[feature.name]
             report = known.get(modality)
             trouble = _trouble(report, feature)
             if trouble:
-                absent.append(f"{_NOUNS[modality]} ({trouble})")
+                absent.append(f"{noun_of(modality).removeprefix('the ')} ({trouble})")
             found = found or (report is not None and report.vectors is not None)
         if absent:
             return f"VEMOCLAP's trained fusion also goes by {listed(absent)}"
         return None if found else "there is nothing in it that VEMOCLAP's trained fusion goes by"
 
-    def read(self, reports: Sequence[FeatureReport], stretch: Stretch) -> FusedReading:
-        """The emotion of a stretch; ask `why_not` before.
+    def read(self, features: FilmFeatures) -> Classification:
+        """Read a film; a scene in which the fusion finds nothing is read as the whole film is."""
+        film = self.read_stretch(features.reports, features.film).probabilities
+        scenes, blank = [], 0
+        for stretch in features.scenes:
+            try:
+                scenes.append(self.read_stretch(features.reports, stretch).probabilities)
+            except NothingToRead:
+                scenes.append(film)
+                blank += 1
+        source = f"VEMOCLAP's trained fusion ({self.sha256[:12]})"
+        if blank:
+            source += (
+                f"; {blank} of {len(scenes)} scenes, in which it finds nothing, as the whole film"
+            )
+        return Classification(film, source, tuple(scenes))
+
+    def read_stretch(self, reports: Sequence[FeatureReport], stretch: Stretch) -> FusedReading:
+        """Return the emotion of a stretch; ask `why_not` before.
 
         Args:
             reports: of the experts; others are ignored.
@@ -116,17 +126,39 @@ class Vemoclap:
                 "trained fusion goes by. Read this stretch without it."
             )
         with torch.inference_mode():
-            batch = {name: value[None] for name, value in inputs.items()}
-            shares = self.model(batch)[0].double().softmax(dim=0).tolist()
+            batch = {name: value[None] for name, value in inputs.items()}  # (1, length, dim)
+            shares = self.model(batch)[0].double().softmax(dim=0).tolist()  # (6,)
         return FusedReading(checked_probabilities(shares), tuple(missing))
+
+
+def open_classifier() -> Vemoclap:
+    """Return the fusion that is installed, on the CPU.
+
+    Raises:
+        WeightsNotInstalled: none is installed.
+        WeightsError: its folder holds no whole fusion.
+    """
+    from emsync.emotion.classifiers.checkpoint import load
+
+    folder = weights.find(NAME)
+    trained = load(folder)
+    if trained.model.settings.labels != EMOTIONS:
+        raise WeightsError(
+            f"The fusion in {folder} does not tell {listed(EMOTIONS)} apart. Install or train it "
+            "again."
+        )
+    return Vemoclap(trained.model, trained.sha256)
 
 
 def gathered(
     report: FeatureReport | None, singular: bool, stretch: Stretch
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A modality's vectors for one stretch, (items, dim), and their times; both may be empty.
+    """Return a modality's vectors for one stretch, (items, dim), and their times.
 
-    Of a sequence those whose middle lies in the stretch, in order; of a text the one made for it.
+    Both are empty where it has nothing.
+
+    Of a sequence it is those whose middle lies in the stretch, in order; of a text the one made
+    for it.
     """
     if report is None or report.vectors is None:
         return np.zeros((0, 0), np.float32), np.zeros(0)
@@ -143,7 +175,7 @@ def gathered(
 
 
 def _trouble(report: FeatureReport | None, feature: "Feature") -> str | None:
-    """Why a modality cannot be believed to have looked; None if it did."""
+    """Return why a modality cannot be believed to have looked; None if it did."""
     if report is None:
         return "not consulted"
     if report.status == "no such content":
@@ -155,74 +187,3 @@ def _trouble(report: FeatureReport | None, feature: "Feature") -> str | None:
     if report.vectors.ndim != 2 or report.vectors.shape[1] != feature.dim:
         return f"{report.vectors.shape[-1]} numbers an item, not {feature.dim}"
     return None
-
-
-def save(model: "Fusion", folder: Path, card: dict[str, object]) -> None:
-    """Write weights with their statistics, and `config.json`.
-
-    The weights are written under another name first, and `config.json`, which holds their SHA-256,
-    comes last: what an interrupted save leaves behind is refused by `load`.
-
-    Args:
-        model: on any device.
-        folder: made if needed.
-        card: what is worth knowing of the weights; the architecture is added.
-    """
-    from safetensors.torch import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{WEIGHTS_FILE}.partial"
-    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    save_file(state, partial)
-    digest = hashlib.sha256(partial.read_bytes()).hexdigest()
-    partial.replace(folder / WEIGHTS_FILE)
-    config = {**card, "fusion": model.settings.to_dict(), "sha256": digest}
-    partial = folder / "config.json.partial"
-    partial.write_text(json.dumps(config, indent=1) + "\n")
-    partial.replace(folder / "config.json")
-
-
-def load(folder: Path | None = None) -> Vemoclap:
-    """Load a fusion, on the CPU; the published files are taken as they are, too.
-
-    Args:
-        folder: what `save` or `emsync.emotion.classifiers.vemoclap_published` wrote, or the
-        published files
-            under their own names; None finds the installed weights.
-
-    Raises:
-        WeightsNotInstalled: none are installed.
-        WeightsError: the folder holds no whole fusion.
-    """
-    folder = weights.find(NAME) if folder is None else folder
-    if not (folder / "config.json").exists():
-        from emsync.emotion.classifiers import vemoclap_published as published
-
-        if (folder / published.CHECKPOINT).exists():
-            model, digest = published.read(
-                folder / published.CHECKPOINT, folder / published.STATISTICS
-            )
-            return Vemoclap(model, published.card(folder / published.CHECKPOINT), digest)
-        raise WeightsError(
-            f"There is no fusion in {folder}: neither config.json nor {published.CHECKPOINT}. "
-            f"Install it (python -m emsync weights pull {NAME}) or name another folder."
-        )
-    from safetensors import SafetensorError
-    from safetensors.torch import load as load_bytes
-
-    from emsync.emotion.classifiers.fusion import Fusion, FusionSettings
-
-    try:
-        card = json.loads((folder / "config.json").read_text())
-        content = (folder / WEIGHTS_FILE).read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
-        if digest != card["sha256"]:
-            raise ValueError(f"{WEIGHTS_FILE} is not the file that was saved")
-        model = Fusion(FusionSettings.from_dict(card["fusion"]))
-        model.load_state_dict(load_bytes(content))
-    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError, OSError) as problem:
-        raise WeightsError(
-            f"The fusion in {folder} is damaged or of another version: {problem}. Install or "
-            "train it again."
-        ) from problem
-    return Vemoclap(model, card, digest)

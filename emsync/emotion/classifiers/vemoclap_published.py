@@ -1,9 +1,4 @@
-"""The published VEMOCLAP checkpoint in this project's format.
-
-`python -m emsync.emotion.classifiers.vemoclap_published video_model.pt stats.pt -o OUT` reads what
-the paper's authors released and writes a folder that `emsync.emotion.classifiers.vemoclap.load`
-takes. It takes the two files as they are, too, where `python -m emsync weights pull vemoclap` has
-put them.
+"""The VEMOCLAP checkpoint as its authors published it.
 
 - `video_model.pt`, a PyTorch state dict: EMSYNC's demo (github.com/em-sync/emsync-colab) fetches it
   from Google Drive, file 11aaWCbhcccW_lTaUqKqux2h-nNAfIYCi;
@@ -12,9 +7,7 @@ put them.
   are taken to be 16 items long and features to be normalised, as in that demo.
 """
 
-import argparse
 import hashlib
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,8 +17,7 @@ import torch
 from torch import Tensor
 
 from emsync.emotion.classifiers.fusion import SINGULAR, Feature, Fusion, FusionSettings
-from emsync.emotion.classifiers.vemoclap import save
-from emsync.errors import EmsyncError, WeightsError
+from emsync.errors import WeightsError
 from emsync.text import unfit
 
 CHECKPOINT = "video_model.pt"
@@ -44,7 +36,7 @@ _HEADS = 4  # not in the state dict; the published code's
 
 
 def from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """State dict of the published fusion under this project's names.
+    """Return the state dict of the published fusion under this project's names.
 
     Raises:
         KeyError: an entry that the published fusion does not have.
@@ -64,7 +56,7 @@ def from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def settings_of(
     state: Mapping[str, Tensor], lengths: Mapping[str, int] | None = None, heads: int = _HEADS
 ) -> FusionSettings:
-    """Architecture of a published state dict, read off its shapes.
+    """Return the architecture of a published state dict, read off its shapes.
 
     Args:
         state: its encoders tell the features.
@@ -84,7 +76,10 @@ def settings_of(
 
 
 def _parts(features: tuple[Feature, ...]) -> int:
-    """What the classifier sees side by side: the singular features, and each pair of sequences."""
+    """Return how many parts the classifier sees side by side.
+
+    They are the singular features, and each pair of sequences.
+    """
     singular = sum(feature.singular for feature in features)
     sequences = len(features) - singular
     return max(1, singular + sequences * (sequences - 1))
@@ -93,7 +88,7 @@ def _parts(features: tuple[Feature, ...]) -> int:
 def read(
     checkpoint: Path, statistics: Path, config: Path | None = None, heads: int = _HEADS
 ) -> tuple[Fusion, str]:
-    """The fusion in the published files, and the SHA-256 of its checkpoint.
+    """Return the fusion in the published files, and the SHA-256 of its checkpoint.
 
     Only tensors and numbers are unpickled.
 
@@ -117,7 +112,7 @@ def read(
 
 
 def card(checkpoint: Path) -> dict[str, object]:
-    """What is known of the published weights."""
+    """Return what is known of the published weights."""
     return {
         "source": f"published VEMOCLAP fusion, {checkpoint.name}",
         "data": "Ekman-6, features of its authors' experts (arXiv 2410.21303)",
@@ -126,7 +121,7 @@ def card(checkpoint: Path) -> dict[str, object]:
 
 
 def _loaded(path: Path) -> Any:
-    """What a PyTorch file holds of tensors, and of plain and NumPy numbers."""
+    """Return what a PyTorch file holds of tensors, and of plain and NumPy numbers."""
     from numpy._core.multiarray import _reconstruct, scalar
 
     allowed: list[Any] = [np.ndarray, np.dtype, *(type(np.dtype(k)) for k in ("f4", "f8", "i8"))]
@@ -147,34 +142,7 @@ def _loaded(path: Path) -> Any:
 
 
 def _unlike(path: Path, problem: Exception) -> WeightsError:
+    """Return the error that says which file is not the published one."""
     return WeightsError(
         f"{path.name} is not what the authors of VEMOCLAP published: {unfit(problem)}"
     )
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m emsync.emotion.classifiers.vemoclap_published",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("checkpoint", type=Path, help=f"{CHECKPOINT}, as published")
-    parser.add_argument("statistics", type=Path, help=f"{STATISTICS}, as published")
-    parser.add_argument("--config", type=Path, help="video_model_config.pt, as published")
-    parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the weights")
-    options = parser.parse_args(arguments)
-    if options.out.exists() and any(options.out.iterdir()):
-        print(f"emsync: {options.out} is not empty. Choose another folder.", file=sys.stderr)
-        return 1
-    try:
-        model, digest = read(options.checkpoint, options.statistics, options.config)
-        origin = {**card(options.checkpoint), "converted_from_sha256": digest}
-        save(model, options.out, origin)
-    except EmsyncError as problem:
-        print(f"emsync: {problem}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emsync.emotion.features.expert import ShareCallback
+from emsync.emotion.features.expert import MODALITIES, ShareCallback
 from emsync.emotion.features.report import FeatureReport, Opinion, Stretch
 from emsync.emotion.features.sentiment import Sentiment, SentimentReader, emotions_of
 from emsync.errors import WeightsError, WeightsNotInstalled
@@ -111,7 +111,7 @@ class AsrExpert:
     """Hears what is said. Fulfils `emsync.emotion.features.expert.Expert`."""
 
     modality = "asr"
-    title = "Speech"
+    title = MODALITIES["asr"].title
 
     def __init__(self) -> None:
         self._models: dict[str, _Whisper] = {}
@@ -265,6 +265,11 @@ class AsrExpert:
             found += self._sentiment.read(texts[first : first + _BATCH])
             tell(0.8 + 0.2 * len(found) / len(texts))
         return found
+
+
+def open_expert() -> AsrExpert:
+    """Return the expert, of which nothing is loaded yet."""
+    return AsrExpert()
 
 
 @dataclass(frozen=True)

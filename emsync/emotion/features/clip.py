@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emsync.emotion.features.expert import ShareCallback
+from emsync.emotion.features.expert import MODALITIES, ShareCallback
 from emsync.emotion.features.report import FeatureReport, Opinion, Stretch
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import WeightsError
@@ -353,7 +353,7 @@ class ClipExpert:
     """What the pictures show and how they feel, by CLIP; see the module."""
 
     modality = "clip"
-    title = "Pictures"
+    title = MODALITIES["clip"].title
     weights: tuple[str, ...] = (WEIGHTS,)
 
     def __init__(self) -> None:
@@ -432,6 +432,11 @@ class ClipExpert:
             import torch
 
             torch.cuda.empty_cache()
+
+
+def open_expert() -> ClipExpert:
+    """Return the expert, of which nothing is loaded yet."""
+    return ClipExpert()
 
 
 # The model -------------------------------------------------------------------------------------

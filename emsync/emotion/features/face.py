@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emsync.emotion.features.expert import ShareCallback
+from emsync.emotion.features.expert import MODALITIES, ShareCallback
 from emsync.emotion.features.loading import no_progress_bars
 from emsync.emotion.features.report import FeatureReport, Opinion, Picture
 from emsync.emotion.reading import EMOTIONS
@@ -127,7 +127,7 @@ class FaceExpert:
     """
 
     modality = "face"
-    title = "Faces"
+    title = MODALITIES["face"].title
     weights: tuple[str, ...] = (DETECTOR, EXPRESSION)
 
     def __init__(self) -> None:
@@ -212,6 +212,11 @@ class FaceExpert:
             opinions=tuple(_opinion(at, faces) for at, faces in told),
             pictures=(_picture(*max(with_faces, key=lambda one: one[1][0].area)),),
         )
+
+
+def open_expert() -> FaceExpert:
+    """Return the expert, of which nothing is loaded yet."""
+    return FaceExpert()
 
 
 # Finding faces ---------------------------------------------------------------------------------

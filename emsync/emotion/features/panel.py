@@ -9,19 +9,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from emsync.emotion.features.expert import Expert, ShareCallback
+from emsync.emotion.classifiers.classifier import ClassifierRow, Classifiers
+from emsync.emotion.features.expert import MODALITIES, Expert, ShareCallback, open_expert
 from emsync.emotion.features.report import FeatureReport, Status
-from emsync.errors import EmsyncError, WeightsError, WeightsNotInstalled
+from emsync.errors import EmsyncError, WeightsNotInstalled
 from emsync.film.footage import Footage
 from emsync.process.gpu import GPU_FULL, free_gpu, gpu_is_full
 from emsync.progress import CancelToken
 from emsync.settings import Device, ExpertSettings
 from emsync.weights import store as weights
-
-if TYPE_CHECKING:
-    from emsync.emotion.classifiers.vemoclap import Vemoclap
 
 AT_ONCE = 2
 """Experts that look at the same time."""
@@ -48,7 +45,8 @@ class Panel:
         """
         self.experts = tuple(experts)
         self._keep = keep
-        self._fusion: Vemoclap | None = None
+        self.classifiers = Classifiers()
+        """Over what the experts see; loaded when a film is read."""
         self._pace: dict[str, float] = {}
         # Libraries that are imported by two threads at once trip over each other.
         self._preparing = threading.Lock()
@@ -117,23 +115,6 @@ class Panel:
                 return tuple(reports[number].result() for number in range(len(asked)))
             finally:
                 pool.shutdown(cancel_futures=True)
-
-    def fusion(self) -> "Vemoclap | str":
-        """VEMOCLAP's trained fusion, or in a clause why it cannot be asked.
-
-        It computes on the CPU: so small that a GPU, whose memory may be full, would save nothing.
-        """
-        from emsync.emotion.classifiers.vemoclap import load
-
-        if self._fusion is None:
-            try:
-                self._fusion = load()
-            except WeightsNotInstalled:
-                return "VEMOCLAP's trained fusion is not installed"
-            except WeightsError as error:
-                log.warning("%s", error)
-                return f"VEMOCLAP's trained fusion cannot be loaded: {error}"
-        return self._fusion
 
     def release(self) -> None:
         """Let go of all models that no request is using."""
@@ -299,9 +280,9 @@ def share_cores() -> None:
     torch.set_num_threads(max(1, (cores or 1) // AT_ONCE))
 
 
-def missing(expert: Expert) -> tuple[str, ...]:
-    """Names of the weights that an expert lacks on this machine."""
-    return tuple(name for name in expert.weights if not weights.status_of(name).installed)
+def missing(one: Expert | ClassifierRow) -> tuple[str, ...]:
+    """Return the names of the weights that an expert or a classifier lacks on this machine."""
+    return tuple(name for name in one.weights if not weights.status_of(name).installed)
 
 
 def device_of(wanted: Device) -> str:
@@ -325,11 +306,5 @@ def device_of(wanted: Device) -> str:
 
 
 def standard_experts() -> tuple[Expert, ...]:
-    """All experts of this project; nothing is loaded yet."""
-    from emsync.emotion.features.asr import AsrExpert
-    from emsync.emotion.features.beats.expert import BeatsExpert
-    from emsync.emotion.features.clip import ClipExpert
-    from emsync.emotion.features.face import FaceExpert
-    from emsync.emotion.features.ocr.expert import OcrExpert
-
-    return (ClipExpert(), BeatsExpert(), FaceExpert(), AsrExpert(), OcrExpert())
+    """Return all experts of this project; nothing is loaded yet."""
+    return tuple(open_expert(name) for name, row in MODALITIES.items() if row.module is not None)

@@ -18,16 +18,13 @@ from contextvars import copy_context
 from dataclasses import replace
 from typing import Any
 
-from emsync.emotion.features.expert import Expert
+from emsync.emotion.features.expert import MODALITIES, Expert
 from emsync.emotion.features.panel import Panel, TellExpert, standard_experts
 from emsync.emotion.features.report import FeatureReport
 from emsync.film.footage import Footage
 from emsync.progress import CancelToken
 from emsync.settings import ExpertSettings
 from emsync.weights import store as weights
-
-MODALITIES = ("clip", "beats", "face", "asr")
-"""Experts that a GPU helps. Text on the screen is read on the CPU anywhere."""
 
 START_SECONDS = 5.0
 """Asked for beside what the experts expect: to move to the GPU. Ours; a guess."""
@@ -105,7 +102,7 @@ class ZeroGpuPanel(Panel):
         on_gpu = tuple(
             expert.modality
             for expert in self._asked(settings)
-            if expert.modality in MODALITIES
+            if MODALITIES[expert.modality].helped_by_gpu
             and all(weights.status_of(name).installed for name in expert.weights)
         )
         rest = tuple(name for name in settings.names if name not in on_gpu)

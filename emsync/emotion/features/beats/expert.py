@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emsync.emotion.features.expert import ShareCallback
+from emsync.emotion.features.expert import MODALITIES, ShareCallback
 from emsync.emotion.features.report import FeatureReport, Opinion, Stretch
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import WeightsError
@@ -130,7 +130,7 @@ class BeatsExpert:
     """What there is to hear and what mood it carries, by BEATs; see the module."""
 
     modality = "beats"
-    title = "Sounds"
+    title = MODALITIES["beats"].title
     weights: tuple[str, ...] = (WEIGHTS,)
 
     def __init__(self) -> None:
@@ -215,6 +215,11 @@ class BeatsExpert:
             import torch
 
             torch.cuda.empty_cache()
+
+
+def open_expert() -> BeatsExpert:
+    """Return the expert, of which nothing is loaded yet."""
+    return BeatsExpert()
 
 
 def chunk_starts(samples: int, length: int, most: int) -> list[int]:

@@ -31,7 +31,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from emsync.emotion.features.expert import ShareCallback
+from emsync.emotion.features.expert import MODALITIES, ShareCallback
 from emsync.emotion.features.ocr.cards import (
     Box,
     Card,
@@ -332,7 +332,7 @@ class OcrExpert:
     """Reads the text on the screen; see the module."""
 
     modality: str = "ocr"
-    title: str = "Text on the screen"
+    title: str = MODALITIES["ocr"].title
     weights: tuple[str, ...] = _MODELS
 
     def __init__(self) -> None:
@@ -543,6 +543,11 @@ class OcrExpert:
     def _certainty(self, text: str) -> float:
         words = len(text.split())
         return min(1.0, self._words().known(text) * words / CERTAIN_WORDS)
+
+
+def open_expert() -> OcrExpert:
+    """Return the expert, of which nothing is loaded yet."""
+    return OcrExpert()
 
 
 def _is_text(line: Line) -> bool:
