@@ -21,7 +21,6 @@ from emsync.errors import Cancelled, EmsyncError
 from emsync.evaluation.speed import markdown, speed
 from emsync.music.midi import write_midi
 from emsync.music.notes import TICK_SECONDS, Note
-from emsync.music.primer import read_primer
 from emsync.music.transformer import kernel, stepping
 from emsync.music.transformer import vocabulary as v
 from emsync.music.transformer.checkpoint import load, save
@@ -40,6 +39,7 @@ from emsync.music.transformer.model import (
     Positions,
     TransformerSettings,
 )
+from emsync.music.transformer.primer import read_primer_tokens
 from emsync.music.transformer.rows import LONGEST_NOTES, Brief, MoodChange, Row
 from emsync.music.transformer.stepping import (
     CompiledStepper,
@@ -644,15 +644,15 @@ def test_a_midi_file_becomes_a_primer(tmp_path: Path) -> None:
     notes = [Note("piano", 60 + n % 5, n / 2, n / 2 + 0.4, 80) for n in range(80)]
     notes += [Note("drums", 38, n / 2, n / 2 + 0.1, 80) for n in range(80)]
     write_midi(notes, tmp_path / "song.mid", Fraction(40), 120.0)
-    primer = read_primer(tmp_path / "song.mid", 500, 10.0)
+    primer = read_primer_tokens(tmp_path / "song.mid", 500, 10.0)
     seconds = sum(map(v.shift_ticks, primer)) * TICK_SECONDS
     assert primer[0] == v.BAR and primer.count(v.BAR) == 5
     assert seconds == pytest.approx(10.0, abs=0.02)
-    assert len(read_primer(tmp_path / "song.mid", 20, 10.0)) == 20
+    assert len(read_primer_tokens(tmp_path / "song.mid", 20, 10.0)) == 20
     for name, content in (("words.mid", b"no music"), ("empty.mid", b"")):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(EmsyncError, match=name):
-            read_primer(tmp_path / name, 500, 10.0)
+            read_primer_tokens(tmp_path / name, 500, 10.0)
     write_midi([], tmp_path / "silent.mid", Fraction(4))
     with pytest.raises(EmsyncError, match="no notes"):
-        read_primer(tmp_path / "silent.mid", 500, 10.0)
+        read_primer_tokens(tmp_path / "silent.mid", 500, 10.0)

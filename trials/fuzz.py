@@ -294,7 +294,7 @@ def _targets(folder: Path, readers: dict[str, Reader]) -> Iterator[Target]:
                  ("emsync.presets", "emsync.text"))  # fmt: skip
     yield Target("report", 0.1, [json.dumps(hostile_text.example_report()).encode()], _text,
                  judge(hostile_text.report), bytes,
-                 ("emsync.report.write", "emsync.presets"))  # fmt: skip
+                 ("emsync.report.read", "emsync.presets"))  # fmt: skip
     other = {"music.top_p": "0.7", "music.groups": "piano,bass", "cuts.minimum_gap": "7/3",
              "sound.programs": "piano:4", "music.compare_untold": "true", "seed": "3",
              "music.late_tolerance": "none", "sound.loudness": "lufs",

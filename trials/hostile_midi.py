@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from emsync.errors import EmsyncError
-from emsync.music.primer import read_primer
+from emsync.music.transformer.primer import read_primer_tokens
 from emsync.music.transformer.tokens import decode
 from trials import seeds
 from trials.lures import (
@@ -31,7 +31,7 @@ def primer(path: Path, folder: Path) -> str:
     """
     with no_fault_of_ours(), little_memory():
         try:
-            tokens = read_primer(path, 512, 15.0)
+            tokens = read_primer_tokens(path, 512, 15.0)
         except EmsyncError as error:
             return sentence(error, folder)
     if len(tokens) > 512:

@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -25,8 +26,6 @@ from emsync.music.notes import (
     table_of,
 )
 from emsync.music.planning.grid import STEPS_PER_QUARTER
-from emsync.music.transformer import vocabulary as v
-from emsync.music.transformer.tokens import encode
 from emsync.process import child
 from emsync.progress import CancelToken
 from emsync.text import one_line, quoted
@@ -38,37 +37,52 @@ LARGEST_PRIMER = 1_000_000
 PRIMER_SECONDS = 40.0
 """That it may take to read it; one of that size with nothing odd about it takes five."""
 _MEMORY = 1 << 30
+MOST_PRIMER_NOTES = 20_000
+"""Notes of a primer that are taken, its last ones. Ours: hundreds a second."""
 MOST_THEME_NOTES = 4000
 """Notes of a MIDI file in which a theme is looked for, from its beginning. Ours."""
 
 
-def read_primer(
-    path: Path, most: int, seconds: float, cancel: CancelToken | None = None
-) -> tuple[int, ...]:
-    """Return the last tokens of a MIDI file, for a piece to go on from; it ends on a bar line.
+@dataclass(frozen=True)
+class Primer:
+    """The end of somebody's music, for a piece to go on from. Times in ticks from its beginning."""
+
+    notes: NoteTable
+    """All have ended when it ends."""
+    bars: tuple[int, ...]
+    """Where bars begin."""
+    length: int
+    """It ends on a bar line where there is one."""
+
+
+def read_primer(path: Path, seconds: float, cancel: CancelToken | None = None) -> Primer:
+    """Read the end of a MIDI file.
 
     Args:
         path: a standard MIDI file.
-        most: tokens at most.
         seconds: of music at most.
         cancel: stops it within a tenth of a second.
 
     Returns:
-        At most `most` tokens. All notes have ended.
+        The last `MOST_PRIMER_NOTES` notes at most.
 
     Raises:
         EmsyncError: with a sentence, if it is no MIDI file, too large, takes too long or too much
-            memory to read, or has no notes in it that the generator knows.
+            memory to read, or has no notes in it of the five groups.
         Cancelled: the owner of the request asked to stop.
     """
-    answer = _asked(path, "primer", [most, seconds], cancel)
+    answer = _asked(path, "primer", [seconds], cancel)
+    if not (isinstance(answer, list) and len(answer) == 3):
+        raise _unreadable(path)
+    rows, bars, length = answer
     if not (
-        isinstance(answer, list)
-        and len(answer) <= most
-        and all(type(token) is int and 0 <= token < v.SIZE for token in answer)
+        _are_rows(rows, MOST_PRIMER_NOTES)
+        and isinstance(bars, list)
+        and all(type(at) is int and at >= 0 for at in bars)
+        and type(length) is int
     ):
         raise _unreadable(path)
-    return tuple(answer)
+    return Primer(_table(rows), tuple(bars), length)
 
 
 def read_theme_notes(path: Path, cancel: CancelToken | None = None) -> NoteTable:
@@ -85,13 +99,17 @@ def read_theme_notes(path: Path, cancel: CancelToken | None = None) -> NoteTable
         EmsyncError, Cancelled: as `read_primer`.
     """
     answer = _asked(path, "theme", [], cancel)
-    if not (
-        isinstance(answer, list)
-        and 0 < len(answer) <= MOST_THEME_NOTES
-        and all(_is_row(row) for row in answer)
-    ):
+    if not (isinstance(answer, list) and _are_rows(answer, MOST_THEME_NOTES)):
         raise _unreadable(path)
-    return NoteTable(*np.array(answer, dtype=np.int64).T)
+    return _table(answer)
+
+
+def _table(rows: list[list[int]]) -> NoteTable:
+    return NoteTable(*np.array(rows, dtype=np.int64).T)
+
+
+def _are_rows(rows: object, most: int) -> bool:
+    return isinstance(rows, list) and 0 < len(rows) <= most and all(map(_is_row, rows))
 
 
 def _is_row(row: object) -> bool:
@@ -139,11 +157,11 @@ def _unreadable(path: Path) -> EmsyncError:
     return EmsyncError(f"{quoted(path.name)} is not a MIDI file that can be read. Choose another.")
 
 
-def _primer(path: Path, most: int, seconds: float) -> tuple[int, ...]:
-    """Read a primer as `read_primer` does, in this process.
+def primer_of(path: Path, seconds: float) -> Primer:
+    """Read the end of a MIDI file as `read_primer` does, in this process.
 
     Raises:
-        EmsyncError: it cannot be parsed, or has no notes in it that the generator knows.
+        EmsyncError: it cannot be parsed, or has no notes in it of the five groups.
     """
     import pretty_midi
 
@@ -181,13 +199,12 @@ def _primer(path: Path, most: int, seconds: float) -> tuple[int, ...]:
             f"No note begins in the last {end - begin:g} s of {quoted(path.name)}. Choose "
             "another to continue from."
         )
-    ticks = [round((bar - begin) / TICK_SECONDS) for bar in bars if begin <= bar < end]
-    tokens = [int(token) for token in encode(table_of(kept), ticks, drum_offs=False)]
-    rest = round((end - begin) / TICK_SECONDS) - sum(map(v.shift_ticks, tokens))
-    tokens += [v.shift_token(v.MAXIMUM_SHIFT)] * (max(0, rest) // v.MAXIMUM_SHIFT)
-    if rest % v.MAXIMUM_SHIFT > 0 and rest > 0:
-        tokens.append(v.shift_token(rest % v.MAXIMUM_SHIFT))
-    return tuple(tokens[-most:])
+    table = table_of(kept)
+    return Primer(
+        table.take(np.argsort(table.start, kind="stable")[-MOST_PRIMER_NOTES:]),
+        tuple(round((bar - begin) / TICK_SECONDS) for bar in bars if begin <= bar < end),
+        round((end - begin) / TICK_SECONDS),
+    )
 
 
 def _theme_notes(path: Path) -> list[list[int]]:
@@ -230,7 +247,13 @@ def main() -> None:
     name, what, how = json.load(sys.stdin)
     path = Path(name)
     try:
-        answer: object = _theme_notes(path) if what == "theme" else _primer(path, *how)
+        answer: object
+        if what == "theme":
+            answer = _theme_notes(path)
+        else:
+            primer = primer_of(path, *how)
+            columns = (primer.notes.group, primer.notes.pitch, primer.notes.start, primer.notes.end)
+            answer = [np.stack(columns, axis=1).tolist(), list(primer.bars), primer.length]
     except EmsyncError as error:
         answer = str(error)
     except MemoryError:

@@ -453,7 +453,8 @@ def _beginning(
     return architecture, began_from
 
 
-def main(arguments: list[str] | None = None) -> None:
+def _parser() -> argparse.ArgumentParser:
+    """Return the options: of the command, of the training, and of the architecture."""
     parser = argparse.ArgumentParser(
         prog="python -m emsync.training.train_music",
         description=__doc__,
@@ -512,7 +513,12 @@ def main(arguments: list[str] | None = None) -> None:
             choices=get_args(kind) or None,
             help=f"of a new model; default: {getattr(TransformerSettings, name)}",
         )
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line."""
+    options = _parser().parse_args(arguments)
     began = time.monotonic()
     if torch.cuda.is_available():
         torch.set_float32_matmul_precision("high")  # TF32 for what autocast leaves in float32

@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 
 from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
-from emsync.music.composition import Composition, by_rank
+from emsync.music.composition import BoundaryScore, Composition, by_rank
 from emsync.music.judging.emotion_regressor import load_regressor
 from emsync.music.planning.chart import chart_of
 from emsync.music.transformer.candidates import (
     Drawn,
     Job,
+    Rounds,
     StagedSketch,
     check_keep,
     ending_of,
@@ -87,8 +88,7 @@ def compose_all(
     cuts = tuple(float(at) for at in boundaries)
     ending = ending_of(cuts, seconds) if settings.end_on_chord else None
     curve = mood if isinstance(mood, MoodCurve) else MoodCurve.constant(mood)
-    regressor = load_regressor()
-    job = Job(checkpoint, curve, cuts, ending, seconds, settings, seed, regressor, cancel)
+    job = Job(checkpoint, curve, cuts, ending, seconds, settings, seed, load_regressor(), cancel)
     method = draw_planned if settings.method == "planned" else draw_free
     rounds, untold = method(job, advance, sketch)
     candidates = tuple(one.candidate for one in rounds.drawn)
@@ -97,43 +97,66 @@ def compose_all(
     first = best if settings.keep is None else settings.keep - 1
     without = None if untold is None else untold(candidates[first].seed)
     elapsed = time.monotonic() - began
-
-    def composition(number: int) -> Composition:
-        one = rounds.drawn[number]
-        return Composition(
-            written=one.tokens,
-            notes=one.notes,
-            lead=one.lead,
-            plan=one.plan,
-            grid=one.grid,
-            bars=one.bars,
-            symbols=_symbols(one),
-            sections=_sections(one),
-            chart="" if one.plan is None else chart_of(one.plan),
-            chords=one.chords,
-            boundaries=one.boundaries,
-            score=one.score,
-            score_without=without if number == first else None,
-            ended_on_chord=one.ended_on_chord,
-            quality=one.quality,
-            faults=one.candidate.faults,
-            candidates=candidates,
-            curve=curve,
-            seed=seed,
-            kept=number,
-            seconds=seconds,
-            beats_per_minute=one.beats_per_minute,
-            weights=checkpoint.name,
-            weights_sha256=checkpoint.sha256,
-            weights_tiers=tiers_of(checkpoint),
-            regressor_sha256=regressor.sha256,
-            compose_seconds=elapsed,
-            tokens_per_second=rounds.tokens / elapsed,
-            remarks=(*rounds.remarks, *_remarks(rounds.drawn, number, best, settings.end_on_chord)),
-        )
-
     order = [first, *(number for number in ranking if number != first)]
-    return tuple(composition(number) for number in order[: settings.candidates])
+    return tuple(
+        _composition(job, rounds, number, best, without if number == first else None, elapsed)
+        for number in order[: settings.candidates]
+    )
+
+
+def _composition(
+    job: Job,
+    rounds: Rounds,
+    number: int,
+    best: int,
+    without: BoundaryScore | None,
+    elapsed: float,
+) -> Composition:
+    """Return the candidate `number` as a finished piece.
+
+    Args:
+        job: what was asked for.
+        rounds: all that was drawn.
+        number: counted from 0.
+        best: the number that was judged the best.
+        without: see `Composition.score_without`.
+        elapsed: seconds of all the composing.
+    """
+    one, checkpoint = rounds.drawn[number], job.checkpoint
+    return Composition(
+        written=one.tokens,
+        notes=one.notes,
+        lead=one.lead,
+        plan=one.plan,
+        grid=one.grid,
+        bars=one.bars,
+        symbols=_symbols(one),
+        sections=_sections(one),
+        chart="" if one.plan is None else chart_of(one.plan),
+        chords=one.chords,
+        boundaries=one.boundaries,
+        score=one.score,
+        score_without=without,
+        ended_on_chord=one.ended_on_chord,
+        quality=one.quality,
+        faults=one.candidate.faults,
+        candidates=tuple(each.candidate for each in rounds.drawn),
+        curve=job.curve,
+        seed=job.seed,
+        kept=number,
+        seconds=job.seconds,
+        beats_per_minute=one.beats_per_minute,
+        weights=checkpoint.name,
+        weights_sha256=checkpoint.sha256,
+        weights_tiers=tiers_of(checkpoint),
+        regressor_sha256=job.regressor.sha256,
+        compose_seconds=elapsed,
+        tokens_per_second=rounds.tokens / elapsed,
+        remarks=(
+            *rounds.remarks,
+            *_remarks(rounds.drawn, number, best, job.settings.end_on_chord),
+        ),
+    )
 
 
 def _symbols(one: Drawn) -> tuple[tuple[float, str], ...]:

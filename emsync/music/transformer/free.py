@@ -17,7 +17,6 @@ from emsync.music.composition import SEED_STEP, BoundaryHit, BoundaryScore, Cand
 from emsync.music.judging.emotion_regressor import EmotionRegressor
 from emsync.music.judging.quality import faults, quality_of
 from emsync.music.notes import GROUPS, TICK_SECONDS, NoteTable
-from emsync.music.primer import read_primer
 from emsync.music.transformer.candidates import (
     ENDING_SENSITIVITY,
     LONGEST_ENDING,
@@ -35,6 +34,7 @@ from emsync.music.transformer.candidates import (
     mood_distance,
 )
 from emsync.music.transformer.decoding import DecodedPiece, Drawing, Sketch, generate
+from emsync.music.transformer.primer import read_primer_tokens
 from emsync.music.transformer.rows import Brief, MoodChange
 from emsync.music.transformer.scoring import beat_ticks, notes_of, score_of
 from emsync.music.transformer.tokens import DecodedTokens, decode
@@ -55,7 +55,7 @@ def draw_free(
     brief = brief_of(job.curve, job.asked, job.seconds, job.seed)
     if settings.primer is not None:
         context = job.checkpoint.model.settings.context // 2
-        primer = read_primer(settings.primer, context, settings.primer_seconds, job.cancel)
+        primer = read_primer_tokens(settings.primer, context, settings.primer_seconds, job.cancel)
         brief = replace(brief, primer=primer)
     twin = settings.compare_untold and bool(job.cuts)
     opening = settings.openings * _opening_seconds(brief) if job.chooses else 0.0

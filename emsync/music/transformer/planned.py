@@ -46,7 +46,7 @@ from emsync.music.planning.grid import (
 from emsync.music.planning.plan import PITCH_NAMES, Plan
 from emsync.music.planning.reels import LONGEST_REEL, part_of, reels_of
 from emsync.music.planning.write import write_plan
-from emsync.music.primer import read_primer, read_theme_notes
+from emsync.music.primer import read_theme_notes
 from emsync.music.transformer import vocabulary as v
 from emsync.music.transformer.candidates import (
     LONGEST_ENDING,
@@ -64,6 +64,7 @@ from emsync.music.transformer.candidates import (
 )
 from emsync.music.transformer.decoding import Drawing, Mark, Sketch, generate
 from emsync.music.transformer.on_grid import GridRow
+from emsync.music.transformer.primer import read_primer_tokens
 from emsync.music.transformer.rows import Brief, MoodChange
 from emsync.music.transformer.tokens import DecodedTokens, decode, encode
 from emsync.settings import MusicSettings
@@ -289,7 +290,7 @@ def with_files(job: Job) -> tuple[Job, Given]:
         given = replace(given, theme=theme)
     if settings.primer is not None:
         most = job.checkpoint.model.settings.context // 2
-        primer = read_primer(settings.primer, most, settings.primer_seconds, job.cancel)
+        primer = read_primer_tokens(settings.primer, most, settings.primer_seconds, job.cancel)
         decoded = decode(primer)
         given = replace(given, primer=primer, sixteenth=_sixteenth_of(decoded.bars))
         pitched = pitched_of(decoded.notes)
