@@ -18,7 +18,7 @@ from emsync.film.probe import probe
 from emsync.film.scenes import ThresholdDetector
 from emsync.process.files import digest
 from emsync.progress import CancelToken
-from emsync.report.write import read_report
+from emsync.report.read import read_report
 from emsync.settings import CutSettings
 from examples.__main__ import EXAMPLES, EXAMPLES_FOLDER, Example, main
 

@@ -16,7 +16,7 @@ from emsync.interface.mood_editor import MOST_SCENES, fresh, request_of
 from emsync.music.composer import ComposerWeights
 from emsync.music.transformer.tokens import decode, encode, tick_of_tokens
 from emsync.presets import from_query, read_preset, write_preset
-from emsync.report.write import read_report
+from emsync.report.read import read_report
 from emsync.settings import FilmLimits, MoodSettings, Settings
 from trials import seeds
 from trials.hostile_midi import END, primer
@@ -91,7 +91,7 @@ def report(path: Path, folder: Path) -> str:
     str(recorded).encode()
     if recorded.settings.music.primer or recorded.settings.sound.soundfont:
         raise Wrong("a report named a file of this machine")
-    MoodCurve(*zip(*recorded.curve, strict=True))
+    MoodCurve(*zip(*recorded.request.changes, strict=True))
     return "read"
 
 
