@@ -24,7 +24,7 @@ from emsync.commands.options import parser, read_options, settings_of
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import EmsyncError
 from emsync.presets import as_in_the_paper, changed, read_preset, to_plain, write_preset
-from emsync.report.write import read_report
+from emsync.report.read import read_report
 from emsync.settings import Settings
 from emsync.stages import STAGES
 

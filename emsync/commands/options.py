@@ -20,7 +20,8 @@ from emsync.presets import (
 from emsync.settings import Settings
 
 if TYPE_CHECKING:
-    from emsync.report.write import Recorded
+    from emsync.emotion.curve import MoodRequest
+    from emsync.report.read import Recorded
 
 KNOBS = {
     "range": "mood.valence_arousal_range",
@@ -64,7 +65,7 @@ KNOBS = {
 
 
 def parser(standard: Settings | None = None) -> argparse.ArgumentParser:
-    """The options for one film.
+    """Return the options for one film.
 
     Args:
         standard: what holds where no option is given; the paper's defaults if None.
@@ -104,7 +105,7 @@ def parser(standard: Settings | None = None) -> argparse.ArgumentParser:
 
 
 def batch_parser(standard: Settings | None = None) -> argparse.ArgumentParser:
-    """The options for a folder of films; `standard` as for `parser`."""
+    """Return the options for a folder of films; `standard` is as for `parser`."""
     made = argparse.ArgumentParser(
         prog="python -m emsync batch",
         description="Score every film in a folder, one after the other. Each gets a folder of its "
@@ -127,6 +128,7 @@ def batch_parser(standard: Settings | None = None) -> argparse.ArgumentParser:
 
 
 def _add_preset(made: argparse._ActionsContainer) -> None:
+    """Add the option that reads settings from a file."""
     made.add_argument(
         "--preset",
         type=Path,
@@ -136,9 +138,10 @@ def _add_preset(made: argparse._ActionsContainer) -> None:
 
 
 def _add_knobs(made: argparse.ArgumentParser, standard: Settings) -> None:
-    """Options that are settings, and those that a film and a folder share."""
+    """Add the options that are settings, and those that a film and a folder share."""
 
     def knob(group: argparse._ArgumentGroup, option: str, help: str, **more: Any) -> None:
+        """Add an option that is a setting, with its default, choices and checks."""
         dest = option.removeprefix("--").replace("-", "_")
         name = KNOBS[dest]
         more.setdefault("default", _value(standard, name))
@@ -166,7 +169,7 @@ def _add_knobs(made: argparse.ArgumentParser, standard: Settings) -> None:
 
 
 def _add_mood(made: argparse.ArgumentParser, knob: Callable[..., None]) -> None:
-    """Options on the mood, and on who reads it in the film; `knob` adds one that is a setting."""
+    """Add options on the mood and on who reads it; `knob` adds one that is a setting."""
     mood = made.add_argument_group("mood")
     knob(
         mood,
@@ -212,7 +215,7 @@ def _add_mood(made: argparse.ArgumentParser, knob: Callable[..., None]) -> None:
 
 
 def _add_drawing(music: argparse._ArgumentGroup, knob: Callable[..., None]) -> None:
-    """Options on how the notes are drawn; `knob` adds one that is a setting."""
+    """Add options on how the notes are drawn; `knob` adds one that is a setting."""
     knob(
         music,
         "--sensitivity",
@@ -291,7 +294,7 @@ def _add_drawing(music: argparse._ArgumentGroup, knob: Callable[..., None]) -> N
 def _add_sound(
     sound: argparse._ArgumentGroup, knob: Callable[..., None], standard: Settings
 ) -> None:
-    """Options on how it sounds; `knob` adds one that is a setting."""
+    """Add options on how it sounds; `knob` adds one that is a setting."""
     knob(
         sound,
         "--original-sound",
@@ -328,7 +331,7 @@ def _add_sound(
 
 
 def _add_plan(music: argparse._ArgumentGroup, knob: Callable[..., None]) -> None:
-    """Options on what kind of music it is to be; `knob` adds one that is a setting."""
+    """Add options on what kind of music it is to be; `knob` adds one that is a setting."""
     music.add_argument(
         "--as-in-paper",
         action="store_true",
@@ -371,7 +374,7 @@ def _value(settings: Settings, name: str) -> Any:
 
 
 def _setting(name: str) -> Callable[[str], Any]:
-    """An argparse type: the value of a setting, checked as in a preset."""
+    """Return an argparse type: the value of a setting, checked as in a preset."""
 
     def convert(text: str) -> Any:
         try:
@@ -383,7 +386,7 @@ def _setting(name: str) -> Callable[[str], Any]:
 
 
 def _program(text: str) -> Any:
-    """An argparse type: "piano=4" as the programs that a setting holds."""
+    """Convert "piano=4" into the programs that a setting holds; an argparse type."""
     group, equals, program = text.partition("=")
     if not equals or "," in text:
         raise argparse.ArgumentTypeError(
@@ -393,7 +396,7 @@ def _program(text: str) -> Any:
 
 
 def _unit(text: str) -> float:
-    """An argparse type: valence or arousal."""
+    """Convert a valence or an arousal; an argparse type."""
     value = float(text)
     if not -1 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not in [-1, 1]")
@@ -404,16 +407,26 @@ _unit.__name__ = "number"
 
 
 def settings_of(options: argparse.Namespace, standard: Settings | None = None) -> Settings:
-    """The request's settings; what is no option is as in `standard`."""
+    """Return the settings that the options ask for; what is no option is as in `standard`."""
     values = {name: getattr(options, dest) for dest, name in KNOBS.items()}
     values["sound.programs"] = tuple(dict(values["sound.programs"]).items())
     return changed(standard or Settings(), values)
 
 
+def mood_request(options: argparse.Namespace) -> "MoodRequest":
+    """Return what --mood and --mood-at ask for."""
+    from emsync.emotion.curve import MoodRequest
+    from emsync.emotion.mapping import Mood
+
+    mood = None if options.mood is None else Mood(*options.mood)
+    changes = tuple((at, Mood(*point)) for at, *point in sorted(options.mood_at))
+    return MoodRequest(mood, changes=changes)
+
+
 def _check_moods(
     made: argparse.ArgumentParser, options: argparse.Namespace, standard: Settings
 ) -> None:
-    """Wrong usage if the moods asked for make no sense by themselves or together."""
+    """End with wrong usage if the moods make no sense by themselves or together."""
     for seconds, valence, arousal in options.mood_at:
         if not (seconds >= 0 and -1 <= valence <= 1 and -1 <= arousal <= 1):
             made.error(
@@ -433,10 +446,20 @@ def _check_moods(
 def read_options(
     make: Callable[[Settings], argparse.ArgumentParser], arguments: list[str]
 ) -> "tuple[argparse.Namespace, Settings, Recorded | None]":
-    """The options; the settings that hold where none is given; the report to follow, if any.
+    """Read the command line, ending with wrong usage where it makes no sense.
 
     A preset, a report or the paper gives the defaults of a second reading, so that options beside
     it win.
+
+    Args:
+        make: `parser` or `batch_parser`.
+        arguments: the words of the command line.
+
+    Returns:
+        The options; the settings that hold where none is given; the report to follow, if any.
+
+    Raises:
+        EmsyncError: the preset or the report cannot be used.
     """
     standard, recorded = Settings(), None
     made = make(standard)
@@ -445,7 +468,7 @@ def read_options(
     if options.preset is not None:
         standard = read_preset(options.preset, allow_paths=True)
     elif report is not None:
-        from emsync.report.write import read_report
+        from emsync.report.read import read_report
 
         recorded = read_report(report)
         standard = recorded.settings

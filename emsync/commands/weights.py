@@ -2,9 +2,9 @@
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
+from emsync.commands.progress import StatusLine
 from emsync.errors import EmsyncError
 from emsync.limits import is_offline
 from emsync.progress import CancelToken
@@ -14,10 +14,12 @@ from emsync.weights.download import answers
 
 PATIENCE = 4.0
 """Seconds that `--if-reachable` waits for an answer."""
+_PAUSE = 0.1
+"""Seconds for which a line of progress stands at least; a byte at a time would flood a terminal."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Return the options."""
     made = argparse.ArgumentParser(
         prog="python -m emsync weights",
         description="Pretrained weights of the experts: list and install them. They lie in "
@@ -83,13 +85,14 @@ def run(arguments: list[str]) -> None:
 
 
 def size_of(bytes: int) -> str:
-    """A number of bytes as people say it."""
+    """Return a number of bytes as people say it."""
     if bytes >= 1e9:
         return f"{bytes / 1e9:.2f} GB"
     return f"{bytes / 1e6:.0f} MB" if bytes >= 1e6 else f"{bytes / 1e3:.0f} kB"
 
 
 def _list(options: argparse.Namespace) -> None:
+    """Print what there is, and whether it is here."""
     for name in weights.names_of(*(options.names or ["all"])):
         one, status = weights.REGISTRY[name], weights.status_of(name)
         size = size_of(one.bytes) if one.bytes else "size unknown"
@@ -116,6 +119,11 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _pull(options: argparse.Namespace) -> None:
+    """Install weights, one after the other; one that fails does not stop the others.
+
+    Raises:
+        EmsyncError: some could not be installed; the reasons are on standard error.
+    """
     names = weights.names_of(*options.names)
     missing = [name for name in names if not weights.status_of(name).installed]
     offline = options.offline or is_offline()
@@ -128,16 +136,21 @@ def _pull(options: argparse.Namespace) -> None:
                 f"Later: python -m emsync weights pull {' '.join(options.names)}", file=sys.stderr
             )
             return
-    teller = _Teller(options.quiet)
+    line = StatusLine(options.quiet, _PAUSE)
     failed = []
+
+    def show(pulling: weights.Pulling) -> None:
+        share = f", {size_of(pulling.received)} of {size_of(pulling.total)}"
+        line.show(f"{pulling.name}: {pulling.step}", share)
+
     for name in names:
         problem = None
         try:
-            weights.pull(name, teller, CancelToken(), offline)
+            weights.pull(name, show, CancelToken(), offline)
         except EmsyncError as caught:
             problem = caught
         finally:
-            teller.finish()
+            line.clear()
         if problem:
             failed.append(name)
             print(f"emsync: {problem}", file=sys.stderr)
@@ -161,31 +174,3 @@ def _tell_pins(name: str) -> None:
             f"  No SHA-256 was known of {listed(unsure)}: what came is pinned from now on.",
             file=sys.stderr,
         )
-
-
-class _Teller:
-    """Progress on standard error: one line on a terminal, one line a file elsewhere."""
-
-    def __init__(self, quiet: bool) -> None:
-        self.quiet = quiet
-        self.told = ""
-        self.next = 0.0
-
-    def __call__(self, pulling: weights.Pulling) -> None:
-        if self.quiet:
-            return
-        line = f"{pulling.name}: {pulling.step}"
-        if not sys.stderr.isatty():
-            if line != self.told:
-                print(line, file=sys.stderr, flush=True)
-        elif time.monotonic() >= self.next:
-            self.next = time.monotonic() + 0.1
-            share = f"{size_of(pulling.received)} of {size_of(pulling.total)}"
-            print(f"\r\033[K{line}, {share}", end="", file=sys.stderr, flush=True)
-        self.told = line
-
-    def finish(self) -> None:
-        """Leave nothing on the line."""
-        if sys.stderr.isatty() and self.told:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-        self.told = ""

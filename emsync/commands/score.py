@@ -1,0 +1,242 @@
+"""The command `python -m emsync film.mp4 -o scored.mp4`: score one film."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emsync.commands.checks import check_files, check_free
+from emsync.commands.options import mood_request, settings_of
+from emsync.commands.progress import StatusLine
+from emsync.errors import EmsyncError
+from emsync.presets import write_preset
+from emsync.process.files import (
+    process_folder,
+    remove_stale_files,
+    remove_stale_folders,
+    written_whole,
+)
+from emsync.progress import CancelToken
+from emsync.settings import Settings
+
+if TYPE_CHECKING:
+    from emsync.emotion.analysis import Analysis
+    from emsync.music.composer import Composer
+    from emsync.report.read import Recorded
+    from emsync.results import Result
+
+
+def run(
+    options: argparse.Namespace, standard: Settings, recorded: "Recorded | None" = None
+) -> None:
+    """Score one film as the options say.
+
+    Args:
+        options: of `emsync.commands.options.parser`.
+        standard: the settings of what is no option.
+        recorded: compose as this report says, instead of analysing the film.
+
+    Raises:
+        EmsyncError: with the sentence to show.
+        Cancelled: interrupted.
+    """
+    targets = _targets(options)
+    settings = settings_of(options, standard)
+    check_files(settings)
+    if "preset" in targets:
+        write_preset(settings, targets.pop("preset"), allow_paths=True)
+    line = StatusLine(options.quiet)
+    try:
+        remove_stale_folders()
+        with process_folder() as folder:
+            if recorded is None:
+                result = _score(options, settings, folder, line)
+            else:
+                result = _score_again(options, settings, folder, line, recorded)
+            made = {what: getattr(result, what) for what in ("video", "midi", "wav", "report")}
+            if options.stems is not None:
+                options.stems.mkdir(exist_ok=True)
+                made |= _stems(result, folder)
+            for what, path in targets.items():
+                if what in made:
+                    _move(made[what], path)
+                elif options.overwrite:  # a group that played in the piece that is replaced
+                    path.unlink(missing_ok=True)
+    finally:
+        line.clear()
+    if not options.quiet:
+        print(_summary(result, options.output), file=sys.stderr)
+
+
+def _score(
+    options: argparse.Namespace, settings: Settings, folder: Path, line: StatusLine
+) -> "Result":
+    """Analyse the film and score it into `folder`; arguments and errors as for `run`."""
+    from emsync.emotion.features.panel import Panel, standard_experts
+    from emsync.music.composer import open_composer
+    from emsync.pipeline import analyse, score
+    from emsync.sound.synth import load_library
+
+    load_library()
+    composer = open_composer(settings.music.composer, options.weights)
+    # One film, one look: an expert's models go as soon as it has looked.
+    panel = Panel(standard_experts(), keep=False) if options.experts else None
+    tell, cancel = line.show_progress, CancelToken()
+    analysis = analyse(options.film, settings, tell, cancel, panel)
+    return score(analysis, folder, settings, tell, cancel, composer, mood_request(options))
+
+
+def _score_again(
+    options: argparse.Namespace,
+    settings: Settings,
+    folder: Path,
+    line: StatusLine,
+    recorded: "Recorded",
+) -> "Result":
+    """Score the film as a report says, into `folder`; arguments and errors as for `run`."""
+    from emsync.emotion.curve import MoodRequest
+    from emsync.music.composer import open_composer
+    from emsync.pipeline import score
+    from emsync.report.write import write_report
+    from emsync.sound.synth import load_library
+
+    load_library()
+    weights = options.weights or _recorded_weights(recorded)
+    composer = open_composer(settings.music.composer, weights)
+    analysis = _recorded_analysis(options.film, settings, recorded, composer)
+    request = mood_request(options)
+    same = request == MoodRequest() and settings.mood == recorded.settings.mood
+    result = score(
+        analysis,
+        folder,
+        settings,
+        line.show_progress,
+        CancelToken(),
+        composer,
+        recorded.request if same else request,
+    )
+    if same:
+        # The moods of the report are asked for as if a user had: it tells who asked for them.
+        piece = replace(result.piece, mood=recorded.mood, mood_given=recorded.mood_given)
+        result = replace(result, piece=piece)
+        write_report(result)
+    return result
+
+
+def _targets(options: argparse.Namespace) -> dict[str, Path]:
+    """Return where each file of the result goes, by what it holds.
+
+    Raises:
+        EmsyncError: one of them cannot be written.
+    """
+    names = {
+        "video": options.output,
+        "midi": options.midi,
+        "wav": options.wav,
+        "report": options.report,
+        "preset": options.save_preset,
+    }
+    if options.stems is not None:
+        groups = Settings().music.groups  # a stem is written for those of them that play
+        names |= {f"stem {group}": options.stems / f"{group}.wav" for group in groups}
+    targets = {name: path for name, path in names.items() if path is not None}
+    for name, path in targets.items():
+        if path.resolve() == options.film.resolve():
+            raise EmsyncError(f"{path} is the film itself. Choose another name for the result.")
+        if path.is_dir():
+            raise EmsyncError(f"{path} is a folder. Give the name of a file in it.")
+        check_free(path, options.overwrite)
+        folder = path.resolve().parent
+        if name.startswith("stem ") and not folder.exists():
+            path = options.stems
+            folder = path.resolve().parent
+        if not folder.is_dir():
+            raise EmsyncError(f"There is no folder {folder} to write {path.name} into.")
+        try:
+            remove_stale_files(folder)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as problem:
+            raise EmsyncError(f"{path} cannot be written: {problem.strerror}.") from problem
+    if len({path.resolve() for path in targets.values()}) < len(targets):
+        raise EmsyncError("Two results have the same name. Give each file its own.")
+    return targets
+
+
+def _recorded_weights(recorded: "Recorded") -> Path:
+    """Return the folder of the generator that a report names.
+
+    Raises:
+        EmsyncError: it does not come with EMSYNC.
+    """
+    from emsync.music.composer import weights_folder
+
+    if folder := weights_folder(recorded.settings.music.composer, recorded.weights):
+        return folder
+    raise EmsyncError(
+        f"The piece was composed with the weights “{recorded.weights}”, which do not come with "
+        "EMSYNC. Name their folder with --weights."
+    )
+
+
+def _recorded_analysis(
+    film: Path, settings: Settings, recorded: "Recorded", composer: "Composer"
+) -> "Analysis":
+    """Return the film as it was read for the report, and say what is not as it was then.
+
+    Raises:
+        EmsyncError: a file that the piece needs is not named; the film cannot be read or is
+            shorter than that of the report.
+    """
+    from emsync.film.probe import probe
+
+    if recorded.primer is not None and settings.music.primer is None:
+        raise EmsyncError(
+            f"The piece went on from “{recorded.primer}”, and the report does not say where that "
+            "file is. Name it with --primer."
+        )
+    if recorded.theme is not None and settings.music.theme is None:
+        raise EmsyncError(
+            f"The theme of the piece is in “{recorded.theme}”, and the report does not say where "
+            "that file is. Name it with --theme."
+        )
+    analysis = recorded.analysis(probe(film, settings.limits))
+    for sentence in recorded.differences(analysis.film, settings, composer.weights):
+        print(f"emsync: not as in the report: {sentence}", file=sys.stderr)
+    return analysis
+
+
+def _stems(result: "Result", folder: Path) -> dict[str, Path]:
+    """Write the sound of each group that plays into `folder`; return the files by their names."""
+    from emsync.sound.stems import write_stems
+
+    sound = result.settings.sound
+    sounds = write_stems(
+        result.midi,
+        result.analysis.film.duration,
+        sound,
+        sound.soundfont,
+        folder,
+        CancelToken(),
+    )
+    return {f"stem {group}": path for group, path in sounds.items()}
+
+
+def _move(made: Path, target: Path) -> None:
+    """Move a file, maybe to another file system; `target` appears whole."""
+    with written_whole(target, str(target)) as partial:
+        shutil.copyfile(made, partial)
+
+
+def _summary(result: "Result", output: Path) -> str:
+    """Return the lines that say what came of it."""
+    hit = result.composition.score
+    return (
+        f"Emotion read by: {result.analysis.reading.source}.\n"
+        f"{output}: {float(result.analysis.film.duration):.2f} s, valence "
+        f"{result.mood.valence:+.2f}, arousal {result.mood.arousal:+.2f}, "
+        f"{hit.strong_chords} of {hit.boundaries} cuts met by a strong chord."
+    )
