@@ -11,6 +11,7 @@ from conftest import Films
 from emsync import pipeline
 from emsync.__main__ import main
 from emsync.batch import films as batch
+from emsync.batch.table import Row, table, write_table
 from emsync.errors import EmsyncError
 from emsync.music.transformer import checkpoint
 
@@ -139,15 +140,15 @@ def test_a_half_written_film_does_not_count(
 ) -> None:
     (folder / "broken.mov").unlink()
     out = tmp_path / "out"
-    write = batch._row
+    write = batch.row_of
 
-    def row(result: Any, seconds: float) -> batch.Row:
+    def row(result: Any, seconds: float) -> Row:
         if result.analysis.film.path.suffix == ".MKV":
             raise end
         return write(result, seconds)
 
     with monkeypatch.context() as patch:
-        patch.setattr(batch, "_row", row)
+        patch.setattr(batch, "row_of", row)
         assert run(folder, out, "-q") == (130 if isinstance(end, KeyboardInterrupt) else 1)
     told = capsys.readouterr()
     if isinstance(end, KeyboardInterrupt):
@@ -213,16 +214,16 @@ def test_a_batch_that_cannot_begin_says_why(
 
 
 def test_the_table_shows_names_as_they_can_be_shown() -> None:
-    row = batch.Row("a\nb\033[2J\udcff.mp4", 1.0, 0.5, -0.5, 3, 2, None, 9.25)
-    heading, line = batch.table([row]).splitlines()
+    row = Row("a\nb\033[2J\udcff.mp4", 1.0, 0.5, -0.5, 3, 2, None, 9.25)
+    heading, line = table([row]).splitlines()
     assert line.split() == ["a?b?[2J?.mp4", "1.00", "+0.50", "-0.50", "3", "2", "-", "9.2"]
     assert len(heading) == len(line)
 
 
 def test_a_table_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(EmsyncError, match="cannot be written"):
-        batch.write_table([], tmp_path / "no" / "table.csv")
+        write_table([], tmp_path / "no" / "table.csv")
     path = tmp_path / "table.csv"
-    batch.write_table([batch.Row("b\udcff.mp4", problem="x, “y”")], path)
+    write_table([Row("b\udcff.mp4", problem="x, “y”")], path)
     assert path.read_bytes().splitlines()[1].startswith(b"b\xff.mp4,")
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]

@@ -1,10 +1,9 @@
-"""A folder of films, scored one after the other, and a table of what came of them.
+"""A folder of films, scored one after the other.
 
 Each film gets a folder of its own, which is put together under another name and appears whole: what
 is there is complete, and is not made again.
 """
 
-import csv
 import json
 import logging
 import os
@@ -13,23 +12,23 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from emsync.batch.table import Row, row_of
 from emsync.emotion.curve import MoodRequest
 from emsync.errors import EmsyncError
-from emsync.presets import one_line, to_plain
-from emsync.process.files import is_running, written_whole
+from emsync.presets import to_plain
+from emsync.process.files import digest, is_running
 from emsync.progress import CancelToken, ProgressCallback
 from emsync.settings import Settings
+from emsync.text import one_line
 
 if TYPE_CHECKING:
     from emsync.emotion.features.panel import Panel
     from emsync.music.composer import Composer
-    from emsync.results import Result
 
 FILM_SUFFIXES = {
     ".3gp", ".asf", ".avi", ".dv", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
@@ -59,29 +58,8 @@ class BatchRequest:
     """Replace what was scored otherwise."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """A line of the table; a film that failed has only a name and a problem."""
-
-    film: str
-    seconds: float | None = None
-    """Length of the film."""
-    valence: float | None = None
-    arousal: float | None = None
-    boundaries: int | None = None
-    """Kept cuts."""
-    hits: int | None = None
-    """Of these, met by a strong chord of the notes."""
-    median_offset: float | None = None
-    """Seconds from a cut to the CHORD token that ticked it off, without sign; None without any."""
-    seconds_taken: float | None = None
-    """To score it, analysis included."""
-    problem: str = ""
-    """The sentence of its failure."""
-
-
 def films_in(folder: Path, out: Path) -> tuple[Path, ...]:
-    """The films of a folder by name; files are taken for films by their names' endings.
+    """Return the films of a folder by name; files are taken for films by their names' endings.
 
     Args:
         folder: with the films. Folders in it are not looked into, hidden files passed over.
@@ -120,20 +98,22 @@ def films_in(folder: Path, out: Path) -> tuple[Path, ...]:
 
 
 def _own_prefix() -> str:
-    """Of a folder for the time of a batch: this machine, and this process."""
+    """Return how the names of this batch's temporary folders begin: with machine and process."""
     return f"{_PREFIX}{_host()}-{os.getpid()}-"
 
 
 def _host() -> str:
+    """Return the machine's name as it can stand in a file's name."""
     return re.sub(r"\W", "_", platform.node()) or "_"
 
 
 def _is_abandoned(folder: Path) -> bool:
-    """Whether its batch was killed. Of other machines that share the disk only time can tell."""
+    """Return whether the batch of a temporary folder was killed."""
     here = f"{_PREFIX}{_host()}-"
     if folder.name.startswith(here):
         owner = folder.name.removeprefix(here).split("-")[0]
         return owner.isdecimal() and not is_running(int(owner))
+    # It is of another machine that shares the disk: only time can tell.
     return time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS
 
 
@@ -162,7 +142,7 @@ def score_films(
         cancel: stops within a second or so; what is complete stays.
 
     Returns:
-        A row for each film, in their request.
+        A row for each film, in their order.
 
     Raises:
         Cancelled: the owner asked to stop.
@@ -184,6 +164,7 @@ def score_films(
 
 
 def _words(error: Exception) -> str:
+    """Return an unforeseen error as the end of a sentence."""
     text = str(error).rstrip(".")
     return one_line(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
@@ -197,7 +178,13 @@ def _scored(
     tell: ProgressCallback,
     cancel: CancelToken,
 ) -> Row:
-    """Score one film into the folder `place`, unless that is done."""
+    """Score one film into the folder `place`, unless that is done; arguments as for `score_films`.
+
+    Raises:
+        EmsyncError: the film cannot be scored, or something else is in the way.
+        OSError: the results cannot be written.
+        Cancelled: the owner asked to stop.
+    """
     from emsync.pipeline import analyse, score
     from emsync.sound.stems import write_stems
 
@@ -234,7 +221,7 @@ def _scored(
                 folder / "stems",
                 cancel,
             )
-        row = _row(result, time.monotonic() - began)
+        row = row_of(result, time.monotonic() - began)
         record = {"asked": asked, "row": asdict(row)}
         (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         _put(folder, place, Path(temporary) / "old")
@@ -256,8 +243,11 @@ def _put(folder: Path, place: Path, old: Path) -> None:
 def _asked(
     film: Path, request: BatchRequest, composer: "Composer", cancel: CancelToken
 ) -> dict[str, Any]:
-    """All on which the result rests, as JSON gives it back; files by their content."""
-    from emsync.process.files import digest
+    """Return all on which the result rests, as JSON gives it back; files by their content.
+
+    Raises:
+        EmsyncError: a file cannot be read.
+    """
 
     files = {
         "film": film,
@@ -270,7 +260,7 @@ def _asked(
     except OSError as problem:
         raise EmsyncError(f"“{problem.filename}” cannot be read: {problem.strerror}.") from problem
     asked: dict[str, Any] = {
-        "settings": to_plain(request.settings, "name"),
+        "settings": to_plain(request.mood.in_settings(request.settings), "name"),
         "mood": None if request.mood.mood is None else asdict(request.mood.mood),
         "changes": [{"start": start, **asdict(mood)} for start, mood in request.mood.changes],
         "stems": request.stems,
@@ -282,7 +272,7 @@ def _asked(
 
 
 def _record(place: Path) -> dict[str, Any] | None:
-    """What an earlier batch wrote of the film of this folder; None if there is no such folder.
+    """Return what an earlier batch wrote of the film of this folder; None if there is none.
 
     Raises:
         EmsyncError: something else stands there.
@@ -297,68 +287,3 @@ def _record(place: Path) -> dict[str, Any] | None:
             f"“{place}” is in the way, and no batch made it. Move it, or choose another folder "
             "for the results."
         ) from None
-
-
-def _row(result: "Result", seconds_taken: float) -> Row:
-    score = result.composition.score
-    offsets = [
-        abs(hit.offset)
-        for hit in result.composition.boundaries
-        if hit.kind == "cut" and hit.offset is not None
-    ]
-    return Row(
-        film=result.analysis.film.path.name,
-        seconds=float(result.analysis.film.duration),
-        valence=result.mood.valence,
-        arousal=result.mood.arousal,
-        boundaries=score.boundaries,
-        hits=score.strong_chords,
-        median_offset=median(offsets) if offsets else None,
-        seconds_taken=seconds_taken,
-    )
-
-
-# The table --------------------------------------------------------------------------------------
-
-_FORMATS: Mapping[str, str] = {
-    "seconds": ".2f",
-    "valence": "+.2f",
-    "arousal": "+.2f",
-    "boundaries": "d",
-    "hits": "d",
-    "median_offset": ".3f",
-    "seconds_taken": ".1f",
-}
-
-
-def table(rows: Sequence[Row]) -> str:
-    """Rows as aligned text under a line of headings; a problem stands in place of numbers."""
-    lines = [["film", *(name.replace("_", " ") for name in _FORMATS)]]
-    for row in rows:
-        cells = [one_line(row.film)]
-        if not row.problem:
-            values = [(getattr(row, name), form) for name, form in _FORMATS.items()]
-            cells += ["-" if value is None else format(value, form) for value, form in values]
-        lines.append(cells)
-    widths = [max(len(line[i]) for line in lines if i < len(line)) for i in range(len(lines[0]))]
-    texts = []
-    for line, problem in zip(lines, ["", *(row.problem for row in rows)], strict=True):
-        first = line[0].ljust(widths[0])
-        rest = [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=False)]
-        texts.append("  ".join([first, problem] if problem else [first, *rest]))
-    return "\n".join(texts)
-
-
-def write_table(rows: Sequence[Row], path: Path) -> None:
-    """Write rows as CSV with a line of headings, numbers in full; appears whole or not at all.
-
-    Raises:
-        EmsyncError: it cannot be written.
-    """
-    with (
-        written_whole(path, str(path)) as partial,
-        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
-    ):
-        writer = csv.DictWriter(file, [one.name for one in fields(Row)])
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
