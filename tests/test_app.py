@@ -113,7 +113,7 @@ def is_heard(page: Any) -> bool:
     )
 
 
-@pytest.mark.parametrize("width", [1180, 390])
+@pytest.mark.parametrize("width", [1180, pytest.param(390, marks=pytest.mark.slow)])
 def test_a_film_goes_in_and_comes_out_scored(
     app: App, browser: Any, films: Films, tmp_path: Path, width: int
 ) -> None:
@@ -350,6 +350,7 @@ def test_the_kind_of_music_is_asked_for(visit: Page, films: Films, tmp_path: Pat
     assert visit.complaints == []
 
 
+@pytest.mark.slow
 def test_the_music_of_the_paper_is_a_switch(visit: Page, films: Films, tmp_path: Path) -> None:
     page = visit.page
     drop(page, two_scenes(films))
@@ -412,6 +413,7 @@ def test_the_keyboard_alone_is_enough(visit: Page, films: Films, tmp_path: Path)
     assert visit.complaints == []
 
 
+@pytest.mark.slow
 def test_a_take_is_found_again_by_its_link(app: App, browser: Any, films: Films) -> None:
     with open_page(browser, app.url) as visit:
         page = visit.page
@@ -567,6 +569,7 @@ def test_cancel_really_cancels(app: App, visit: Page, films: Films) -> None:
     assert visit.complaints == []
 
 
+@pytest.mark.slow
 def test_the_app_leaves_nothing_behind(films: Films, tmp_path: Path) -> None:
     """SIGTERM, as a host sends it: the folder of uploads and results must go."""
     with socket.socket() as probe:

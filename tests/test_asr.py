@@ -179,6 +179,7 @@ BOTH = " ".join(text for text, _ in READINGS.values())
 # Real films ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_speech_under_a_film_is_written_down_where_it_is_said(
     expert: AsrExpert, films: Films
 ) -> None:

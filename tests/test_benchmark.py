@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from conftest import Films
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -29,6 +30,7 @@ def seconds_of(line: str, printed: str) -> float:
     return float(found[1])
 
 
+@pytest.mark.slow
 def test_every_stage_is_timed_and_what_follows_on_the_page(films: Films) -> None:
     began = time.monotonic()
     done = run(films.plain(), "--again")

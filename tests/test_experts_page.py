@@ -56,6 +56,7 @@ def test_a_host_that_does_not_answer_is_told(
     monkeypatch.setenv("EMSYNC_WEIGHTS", str(tmp_path))
     monkeypatch.delenv("EMSYNC_OFFLINE", raising=False)
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setattr("emsync.weights.download.PAUSE", 0.1)  # before another attempt
     monkeypatch.setattr(experts, "PROFILE", "ocr-detection")
     installation = Installation()
     installation.start()

@@ -209,6 +209,7 @@ def real(yolo11m: Path, install: Callable[..., None], tmp_path: Path) -> FaceExp
     return FaceExpert()
 
 
+@pytest.mark.slow
 def test_a_face_is_found_in_a_film_with_one(real: FaceExpert, shared_videos: Path) -> None:
     footage = footage_of(shared_videos / "joy.mp4")
     real.prepare("cpu")
@@ -232,6 +233,7 @@ def test_no_face_is_found_in_landscapes(real: FaceExpert) -> None:
     assert report.vectors is None and not report.opinions and not report.pictures
 
 
+@pytest.mark.slow
 def test_a_girl_is_found_among_dogs(real: FaceExpert, demo_film: Path) -> None:
     """She is there from 43 s on and lies down at 57 s; the dogs are there from the beginning."""
     footage = footage_of(demo_film)

@@ -514,6 +514,7 @@ def run_notebook(program: str, folder: Path, **variables: str) -> subprocess.Com
     )
 
 
+@pytest.mark.slow
 def test_the_notebook_scores_the_example_from_top_to_bottom(tmp_path: Path) -> None:
     from emsync.film.probe import probe
 
