@@ -4,6 +4,7 @@ The sites are servers of this test on this machine, which only `private=True` ma
 public host is needed, 127.0.0.2 passes for one, in the process that fetches.
 """
 
+import io
 import json
 import os
 import re
@@ -11,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,14 +23,30 @@ from conftest import Films
 
 from emsync.errors import Cancelled, EmsyncError, FilmError
 from emsync.film.link import fetch as link
-from emsync.film.link.fetch import choose_formats, fetch, file_stem, is_public, why_not
+from emsync.film.link.fetch import (
+    checked_address,
+    fetch,
+    file_stem,
+    free_path,
+    why_not,
+    worker_variables,
+)
+from emsync.film.link.guard import allow_connection, is_public
+from emsync.film.link.messages import Refused, sentence_of
+from emsync.film.link.worker import choose_formats
 from emsync.film.probe import probe
+from emsync.process.child import environment
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
 
 pytest.importorskip("yt_dlp")
 
 Page = Callable[["Asked"], None]
+
+UNSUPPORTED = "No film that EMSYNC can fetch"
+RESTRICTED = "does not send the film to everybody"
+BLOCKED = "to the country in which this server is"
+GONE = "is not there, or not any more"
 
 
 class Asked(BaseHTTPRequestHandler):
@@ -167,20 +183,24 @@ def refused(address: str, folder: Path, private: bool = True, **limits: Any) -> 
     return sentence
 
 
-def passing(monkeypatch: pytest.MonkeyPatch, names: Mapping[str, list[str]]) -> None:
-    """Names get numbers, one after the other at each look-up, and 127.0.0.2 passes for public."""
-    program = f"""
-import socket
-from emsync.film.link import fetch as link
-names, real, public = {dict(names)!r}, socket.getaddrinfo, link.is_public
-def look_up(host, *rest, **more):
-    numbers = names.get(host, [host])
-    return real(numbers.pop(0) if len(numbers) > 1 else numbers[0], *rest, **more)
-socket.getaddrinfo = look_up
-link.is_public = lambda number: number == "127.0.0.2" or public(number)
-link.main()
-"""
-    monkeypatch.setattr(link, "_command", lambda: [sys.executable, "-P", "-B", "-c", program])
+def passing(folder: Path, monkeypatch: pytest.MonkeyPatch, names: Mapping[str, list[str]]) -> None:
+    """Names get numbers, one after the other at each look-up, and 127.0.0.2 passes for public.
+
+    So it is in the process that fetches, which runs this before anything else.
+    """
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(f"""
+import socket, sys
+if sys.flags.safe_path:
+    from emsync.film.link import guard
+    names, real, public = {dict(names)!r}, socket.getaddrinfo, guard.is_public
+    def look_up(host, *rest, **more):
+        numbers = names.get(host, [host])
+        return real(numbers.pop(0) if len(numbers) > 1 else numbers[0], *rest, **more)
+    socket.getaddrinfo = look_up
+    guard.is_public = lambda number: number == "127.0.0.2" or public(number)
+""")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
 
 
 # What is fetched --------------------------------------------------------------------------------
@@ -265,9 +285,9 @@ def test_a_broken_connection_is_taken_up_again(site: Site, tmp_path: Path, film:
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (403, "refuses to send the film (it answers 403)"),
-        (404, "There is nothing at this address"),
-        (500, "has trouble of its own"),
+        (403, "does not send the film to everybody"),
+        (404, "says that the film is not there"),
+        (500, "it answers 500. Check the link, or try again later."),
     ],
 )
 def test_a_site_that_answers_with_a_number(
@@ -278,18 +298,28 @@ def test_a_site_that_answers_with_a_number(
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "a name and a password"), (402, "paid"), (429, "too often"), (451, "the law")],
+    [
+        (401, "films.example does not send the film to everybody"),
+        (402, "have signed in or paid"),
+        (410, "not any more"),
+        (429, "from films.example: this server has asked it too often (429)"),
+        (451, "the country"),
+        (503, "from films.example: it answers 503"),
+    ],
 )
 def test_other_numbers_have_their_words(status: int, words: str) -> None:
-    problem = types.SimpleNamespace(status=status, redirect_loop=False)
-    sentence = link._http_sentence("films.example", problem)
-    assert sentence.startswith("films.example refuses") and words in sentence
+    from yt_dlp.networking import Response  # type: ignore[import-untyped]
+    from yt_dlp.networking.exceptions import HTTPError  # type: ignore[import-untyped]
+
+    problem = HTTPError(Response(io.BytesIO(), "https://films.example/1", {}, status))
+    sentence = sentence_of(problem, "https://films.example/1", 1, 20)
+    assert sentence and words in sentence
 
 
 def test_a_page_without_a_film(site: Site, tmp_path: Path) -> None:
     address = site.put("/", "<html><title>Words</title><body>Only words.</body></html>")
     sentence = refused(address, tmp_path / "new")
-    assert "No film was found on this page of 127.0.0.1" in sentence
+    assert "No film that EMSYNC can fetch was found on this page of 127.0.0.1" in sentence
     assert "download the film yourself" in sentence
 
 
@@ -313,8 +343,8 @@ def test_redirects_in_a_circle(site: Site, tmp_path: Path) -> None:
 def test_nobody_there(site: Site, tmp_path: Path) -> None:
     address = site.root + "/film.mp4"
     site.close()
-    assert "Nobody answers at 127.0.0.1" in refused(address, tmp_path)
-    assert "cannot be found" in refused("https://nowhere.invalid/film.mp4", tmp_path)
+    assert "from 127.0.0.1: nobody answers there" in refused(address, tmp_path)
+    assert "there is no such site" in refused("https://nowhere.invalid/film.mp4", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -326,29 +356,34 @@ def test_nobody_there(site: Site, tmp_path: Path) -> None:
 def test_what_is_no_link_is_refused_before_anything_is_begun(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "_command", lambda: pytest.fail("a process was started"))
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
     refused(address, tmp_path)
 
 
 def test_an_address_gives_no_orders() -> None:
     smuggled = "https://example.org/film#__youtubedl_smuggle=%7B%22to_generic%22%3A1%7D"
-    assert link._checked(smuggled) == "https://example.org/film"
-    assert link._checked(" example.org/film?a=1#t=2 ") == "https://example.org/film?a=1#t=2"
+    assert checked_address(smuggled) == "https://example.org/film"
+    assert checked_address(" example.org/film?a=1#t=2 ") == "https://example.org/film?a=1#t=2"
 
 
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ("Sign in to confirm you\u2019re not a bot. Use --cookies-from-browser", "for a robot"),
-        ("This video is DRM protected", "(DRM)"),
-        ("Private video. Sign in if you've been granted access", "is private"),
-        ("The uploader has not made this video available in your country", "the country"),
-        ("Join this channel to get access to members-only content", "have paid"),
-        ("Sign in to confirm your age", "signed in"),
-        ("This content requires login. Use --cookies, --username and --password", "signed in"),
-        ("Video unavailable. This video has been removed by the uploader", "not there any more"),
+        ("Sign in to confirm you\u2019re not a bot. Use --cookies-from-browser", RESTRICTED),
+        ("Got HTTP Error 403 caused by Cloudflare anti-bot challenge; try again", RESTRICTED),
+        ("This video is DRM protected", UNSUPPORTED),
+        ("Private video. Sign in if you've been granted access", RESTRICTED),
+        ("The uploader has not made this video available in your country", BLOCKED),
+        ("This video is not available from your location due to geo restriction", BLOCKED),
+        ("Join this channel to get access to members-only content", RESTRICTED),
+        ("Sign in to confirm your age", RESTRICTED),
+        ("This content requires login. Use --cookies, --username and --password", RESTRICTED),
+        ("This video is only available for registered users", RESTRICTED),
+        ("Video unavailable. This video has been removed by the uploader", GONE),
         ("This live event will begin in 3 days.", "not begun"),
-        ("No video formats found!", "nothing at this address"),
+        ("No video formats found!", UNSUPPORTED),
+        ("Requested format is not available", UNSUPPORTED),
+        ("Unable to download the page https://films.example/private/deleted/drm", "cannot be"),
         ("\x1b[0;31mThe frobnicator is full\x1b[0m; please report this issue on  https://x.y",
          "\u201cThe frobnicator is full\u201d"),
     ],
@@ -358,9 +393,9 @@ def test_what_sites_say_becomes_a_plain_sentence(said: str, words: str) -> None:
 
     problem = ExtractorError(said, expected=True, video_id="1")
     outer = DownloadError(f"\x1b[0;31mERROR:\x1b[0m {said}", (type(problem), problem, None))
-    sentence = link._sentence([*link._causes(outer)], "https://films.example/1", {"bytes": 1})
-    assert sentence and words in sentence and "films.example" in sentence
-    assert sentence.endswith("Download the film yourself where you are allowed to, and drop it in.")
+    sentence = sentence_of(outer, "https://films.example/1", 1, 20)
+    assert sentence and words in sentence
+    assert "live" in said or ("films.example" in sentence and "ownload the film your" in sentence)
     assert not re.search(r"\x1b|--|ERROR|https|report", sentence)
 
 
@@ -391,7 +426,9 @@ def test_a_film_shorter_than_it_says_is_not_taken_for_whole(site: Site, tmp_path
         asked.wfile.write(bytes(2000))
 
     site.pages["/film.mp4"] = page
-    assert "broke before the film was here" in refused(site.root + "/film.mp4", tmp_path)
+    assert "the connection broke before the film was here" in refused(
+        site.root + "/film.mp4", tmp_path
+    )
 
 
 def test_a_page_without_end_is_given_up(site: Site, tmp_path: Path) -> None:
@@ -430,7 +467,7 @@ def test_cancelling_takes_no_two_seconds(site: Site, tmp_path: Path, begun: bool
 def test_silence_is_given_up(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "STALL_SECONDS", 4.0)
     address = site.pour("/film.mp4", b"0", 60.0, bytes(50_000))
-    assert "Nothing came from 127.0.0.1 for 4 seconds" in refused(address, tmp_path)
+    assert "from 127.0.0.1: nothing came from it for 4 seconds" in refused(address, tmp_path)
 
 
 def test_a_film_that_trickles_is_given_up_in_the_end(
@@ -506,7 +543,7 @@ def test_a_public_host_is_gone_to_and_leads_nowhere_private(
     sites: Callable[[str], Site], tmp_path: Path, film: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     public, inner = sites("127.0.0.2"), sites("127.0.0.1")
-    passing(monkeypatch, {"films.example": ["127.0.0.2"]})
+    passing(tmp_path / "own", monkeypatch, {"films.example": ["127.0.0.2"]})
     secret = inner.put("/secret.mp4", film, "video/mp4")
     public.put("/film.mp4", film, "video/mp4")
     host = f"http://films.example:{public.port}"
@@ -542,8 +579,9 @@ def test_a_name_with_another_number_the_second_time_gains_nothing(
         pytest.skip("the port is taken")
     threading.Thread(target=inner._server.serve_forever, args=(0.02,), daemon=True).start()
     public.put("/film.mp4", film, "video/mp4")
-    passing(monkeypatch, {"films.example": ["127.0.0.2", "127.0.0.1"]})
-    sentence = refused(f"http://films.example:{public.port}/film.mp4", tmp_path, private=False)
+    passing(tmp_path / "own", monkeypatch, {"films.example": ["127.0.0.2", "127.0.0.1"]})
+    address = f"http://films.example:{public.port}/film.mp4"
+    sentence = refused(address, tmp_path / "film", private=False)
     inner.close()
     assert "in a private network" in sentence
     assert public.seen and not inner.seen
@@ -562,7 +600,7 @@ def test_only_the_web_is_gone_to(site: Site, tmp_path: Path, path: str) -> None:
     site.put("/map.m3u8", playlist(f'#EXT-X-MAP:URI="file://{secret}"', "#EXTINF:5,\n1.ts"), HLS)
     site.put("/1.ts", b"G" * 376, "video/mp2t")
     sentence = refused(site.root + path, tmp_path / "film")
-    assert re.search(r"leads to|not of the web", sentence)
+    assert re.search(r"leads to|No film that EMSYNC can fetch", sentence)
 
 
 def test_an_encrypted_stream_is_refused_and_no_program_started_for_it(
@@ -571,18 +609,18 @@ def test_an_encrypted_stream_is_refused_and_no_program_started_for_it(
     key = f'#EXT-X-KEY:METHOD=SAMPLE-AES,URI="{site.root}/key"'
     address = site.put("/list.m3u8", playlist(key, "#EXTINF:5,\n1.ts"), HLS)
     site.put("/1.ts", b"G" * 376, "video/mp2t")
-    assert "does not follow, perhaps encrypted" in refused(address, tmp_path)
+    assert "No film that EMSYNC can fetch" in refused(address, tmp_path)
     assert "/1.ts" not in site.seen
 
 
 def test_a_port_of_something_else_is_not_gone_to() -> None:
-    with pytest.raises(link._Stop, match="port 25"):
-        link._allow_connection(("8.8.8.8", 25), False)
+    with pytest.raises(Refused, match="port 25"):
+        allow_connection(("8.8.8.8", 25), False)
     for port in (80, 443, 8080):
-        link._allow_connection(("8.8.8.8", port), False)
+        allow_connection(("8.8.8.8", port), False)
     for address in ("/run/docker.sock", b"\0socket", None):
-        with pytest.raises(link._Stop):
-            link._allow_connection(address, True)
+        with pytest.raises(Refused):
+            allow_connection(address, True)
 
 
 def test_the_process_can_do_nothing_else(tmp_path: Path) -> None:
@@ -590,8 +628,9 @@ def test_the_process_can_do_nothing_else(tmp_path: Path) -> None:
     program = """
 import json, os, socket, subprocess, sys
 from pathlib import Path
-from emsync.film.link import fetch as link
-sys.addaudithook(link._guard(True))
+from emsync.film.link.guard import audit_hook
+from emsync.film.link.messages import Refused
+sys.addaudithook(audit_hook(True))
 outside = Path(sys.argv[1])
 acts = {
     "inside": lambda: Path("film.part").write_bytes(b"1"),
@@ -614,7 +653,7 @@ for name, act in acts.items():
     try:
         act()
         done.append(name)
-    except (PermissionError, link._Stop):
+    except (PermissionError, Refused):
         pass
 print(json.dumps(done))
 """
@@ -625,7 +664,7 @@ print(json.dumps(done))
     run = subprocess.run(
         [sys.executable, "-P", "-B", "-c", program, str(outside)],
         cwd=inside,
-        env=link._environment(inside),
+        env=environment(worker_variables(inside)),
         capture_output=True,
         check=True,
         timeout=60,
@@ -639,7 +678,7 @@ def test_the_process_is_told_nothing_that_the_app_knows(
 ) -> None:
     for name in ("HF_TOKEN", "HTTPS_PROXY", "http_proxy", "NETRC", "PYTHONSTARTUP"):
         monkeypatch.setenv(name, "secret")
-    told = link._environment(tmp_path)
+    told = environment(worker_variables(tmp_path))
     assert "secret" not in told.values()
     assert told["HOME"] == str(tmp_path) and told["YTDLP_NO_PLUGINS"]
     if os.environ.get("HOME"):
@@ -670,10 +709,10 @@ def test_a_title_becomes_a_safe_name(title: str, name: str) -> None:
 
 @pytest.mark.parametrize("title", ["x" * 255, "映" * 255, "🎬" * 99, "a/" * 200, "é" * 255])
 def test_a_long_title_is_cut_between_letters(title: str, tmp_path: Path) -> None:
-    path = link._free(tmp_path, title, ".mp4")
+    path = free_path(tmp_path, title, ".mp4")
     assert path.parent == tmp_path and len(path.name.encode()) <= 100
     path.touch()
-    assert link._free(tmp_path, title, ".mp4") != path
+    assert free_path(tmp_path, title, ".mp4") != path
 
 
 def test_odd_names_of_files_stay_in_the_folder(site: Site, tmp_path: Path, film: bytes) -> None:
@@ -711,7 +750,7 @@ def test_the_best_that_is_wanted_and_fits(formats: list[dict[str, object]], chos
 
 
 def test_formats_of_which_none_fits() -> None:
-    with pytest.raises(link._Stop, match="larger"):
+    with pytest.raises(Refused, match="larger"):
         choose_formats([offered("w1", 480, 101)], 100)
 
 
@@ -741,6 +780,28 @@ def test_links_can_be_switched_off(
     assert reason and words in reason
     with pytest.raises(EmsyncError, match=words):
         fetch("https://example.org", tmp_path, FilmLimits(), Told(), CancelToken())
+
+
+@pytest.mark.parametrize(
+    "program",
+    ["", "print('[' * 99999)", "print('{}')", "print('{\"title\": 1}')", "print('x' * (3 << 20))",
+     "print('{\"title\": \"t\", \"files\": [\"../../secret\", \"/etc/passwd\"]}')"],
+)  # fmt: skip
+def test_a_process_that_says_anything_is_not_believed(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages that were made for it might take it over."""
+    start = subprocess.Popen
+
+    def other(command: list[str], **options: object) -> object:
+        words = [*command[:-2], "-c", program] if "-m" in command else command
+        return start(words, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(subprocess, "Popen", other)
+    monkeypatch.setattr(link, "STALL_SECONDS", 3.0)
+    (tmp_path / "secret").touch()
+    sentence = refused("https://films.example/1", tmp_path / "new")
+    assert "The film cannot be fetched from films.example" in sentence
 
 
 def test_without_yt_dlp_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
