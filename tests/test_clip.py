@@ -24,9 +24,7 @@ from emsync.emotion.features import clip
 from emsync.emotion.features.clip import (
     ARCHITECTURE,
     ARCHIVE,
-    CLASSES,
     SAFETENSORS,
-    SCENES,
     WEIGHTS,
     ClipExpert,
     _clip,
@@ -36,6 +34,7 @@ from emsync.emotion.features.clip import (
     _picture,
     _unit,
 )
+from emsync.emotion.features.clip_prompts import CLASSES, SCENES
 from emsync.emotion.features.expert import Expert
 from emsync.emotion.features.report import FeatureReport
 from emsync.emotion.reading import EMOTIONS

@@ -26,8 +26,9 @@ from emsync.emotion.features.ocr.cards import (
     follow,
     without_marks,
 )
-from emsync.emotion.features.ocr.expert import OcrExpert, TextReader, choose, most_looks
+from emsync.emotion.features.ocr.expert import OcrExpert, TextReader
 from emsync.emotion.features.ocr.spelling import Spelling
+from emsync.emotion.features.ocr.stills import choose, most_looks
 from emsync.emotion.features.report import FeatureReport
 from emsync.emotion.features.sentiment import Sentiment
 from emsync.emotion.features.translation import LANGUAGES, LanguageFinder, Translator
