@@ -1,0 +1,1 @@
+"""From a composition to a performance, and to the MIDI file that it is written down in."""

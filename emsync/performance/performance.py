@@ -1,0 +1,68 @@
+"""What a performer makes of a composition: played notes, controllers, and what the conductor says.
+
+All times are seconds from the film's start.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from emsync.music.notes import Note
+from emsync.performance.tempo_map import TempoMap
+
+EXPRESSION: Final = 11
+SUSTAIN: Final = 64
+"""Controllers of General MIDI: loudness within a note, and the right pedal of a piano."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """A controller is moved."""
+
+    group: str
+    """One of `emsync.music.notes.GROUPS`."""
+    seconds: float
+    number: int
+    """Of the controller, 0 to 119."""
+    value: int
+    """0 to 127."""
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A moment of the film that has a name."""
+
+    seconds: float
+    text: str
+
+
+@dataclass(frozen=True)
+class KeySignature:
+    """A key, from a moment on."""
+
+    seconds: float
+    name: str
+    """As MIDI files name keys: "C", "F#m", "Bb"."""
+
+
+@dataclass(frozen=True)
+class Conductor:
+    """What all players share: when bars and beats are, the keys, and the names of moments."""
+
+    tempo_map: TempoMap
+    keys: tuple[KeySignature, ...]
+    """Ascending from 0 s; none where there are no pitched notes."""
+    markers: tuple[Marker, ...]
+    """Ascending."""
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A composition as it is played."""
+
+    notes: tuple[Note, ...]
+    """Ascending by start; with the velocities and at the moments at which they are played."""
+    controls: tuple[Control, ...]
+    """Ascending."""
+    conductor: Conductor
+    seconds: float
+    """Length of the film; nothing sounds after it."""
