@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import emsync
 from emsync.emotion.analysis import Analysis
 from emsync.emotion.mapping import nearest_category
-from emsync.emotion.reading import EMOTIONS
+from emsync.emotion.reading import EMOTIONS, EmotionReading
 from emsync.film.film import Film
 from emsync.music.planning.plan import PITCH_NAMES
 from emsync.presets import to_plain
@@ -125,15 +125,21 @@ def _emotion(analysis: Analysis) -> dict[str, Any]:
             }
             for voice in reading.voices
         ],
-        "others": [
-            {
-                "classifier": other.classifier,
-                "source": other.source,
-                "probabilities": dict(zip(other.labels, other.probabilities, strict=True)),
-            }
-            for other in reading.others
-        ],
+        **_others(reading),
     }
+
+
+def _others(reading: EmotionReading) -> dict[str, list[dict[str, Any]]]:
+    """Return what classifiers of other labels make of the film; nothing if there are none."""
+    others = [
+        {
+            "classifier": other.classifier,
+            "source": other.source,
+            "probabilities": dict(zip(other.labels, other.probabilities, strict=True)),
+        }
+        for other in reading.others
+    ]
+    return {"others": others} if others else {}
 
 
 def _six(probabilities: Sequence[float]) -> dict[str, float]:
