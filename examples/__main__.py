@@ -107,14 +107,14 @@ def score(example: Example) -> None:
     """Score the film by its colours, movement, cuts and loudness, and store what comes of it."""
     from emsync import pipeline
     from emsync.interface.plots import piano_roll
-    from emsync.interface.timeline import sheet_of
+    from emsync.interface.timeline import timeline_of
 
     with tempfile.TemporaryDirectory() as folder:
         analysis = _analysis(example)
         result = pipeline.score(analysis, Path(folder), example.settings, silent, CancelToken())
         for path in (result.video, result.midi, result.report):
             shutil.copy(path, example.folder / path.name)
-        sheet = json.dumps(sheet_of(result), separators=(",", ":"), ensure_ascii=False)
+        sheet = json.dumps(timeline_of(result), separators=(",", ":"), ensure_ascii=False)
         (example.folder / "sheet.json").write_text(sheet + "\n", encoding="utf-8")
         if example.name == "landscapes":
             piece, seconds = result.composition, float(analysis.film.duration)

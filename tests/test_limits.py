@@ -22,18 +22,17 @@ from emsync.errors import Cancelled, EmsyncError, ToolError, TooLong
 from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments, threads
 from emsync.film.probe import probe
 from emsync.interface import disk_quota as rooms
-from emsync.interface import studio as handlers
 from emsync.interface.disk_quota import (
     FULL,
     REQUEST_FULL,
-    Room,
+    DiskQuota,
     bundle_bytes,
     in_words,
     version_bytes,
 )
-from emsync.interface.layout import build
+from emsync.interface.page import build
+from emsync.interface.records import Job, Version
 from emsync.interface.states import States
-from emsync.interface.store import Job, Version
 from emsync.interface.studio import Studio
 from emsync.limits import HostLimits, ToolLimits, film_limits, host_limits
 from emsync.pipeline import analyse
@@ -196,8 +195,8 @@ def test_halves_of_killed_runs_go(tmp_path: Path) -> None:
 # Disk -------------------------------------------------------------------------------------------
 
 
-def room(root: Path, **limits: Any) -> Room:
-    return Room(root, replace(HostLimits(disk_free=0), **limits), lambda: None)
+def room(root: Path, **limits: Any) -> DiskQuota:
+    return DiskQuota(root, replace(HostLimits(disk_free=0), **limits), lambda: None)
 
 
 def test_a_file_of_two_names_counts_once(tmp_path: Path) -> None:
@@ -255,7 +254,7 @@ def test_when_it_is_full_what_is_past_its_hour_goes_first_and_abandoned_uploads(
     upload, chosen, take = (tmp_path / name for name in ("a/upload", "b/chosen", "request-1/film"))
     lay(upload, chosen, take, 500)
     swept: list[bool] = []
-    one = Room(tmp_path, HostLimits(disk=1200, disk_free=0), lambda: swept.append(True))
+    one = DiskQuota(tmp_path, HostLimits(disk=1200, disk_free=0), lambda: swept.append(True))
     one.look_at_uploads()
     with pytest.raises(EmsyncError, match="no room"), one.reserved(600):
         pass
@@ -321,7 +320,7 @@ def test_gradio_forgets_pages_that_are_closed_or_unused(monkeypatch: pytest.Monk
 def test_the_sweeping_of_the_app_reaches_gradio(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handlers, "_SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr("emsync.interface.studio.SWEEP_SECONDS", 0.01)
     studio = Studio(tmp_path)
     holder = StateHolder()
     holder.set_blocks(build(studio))
@@ -407,8 +406,8 @@ def begin_and_cancel(studio: Studio, name: str) -> None:
 
 def test_who_comes_to_a_full_line_is_told_and_keeps_the_film(studio: Studio, films: Films) -> None:
     for name in ("first", "second"):
-        studio.choose(name, films.silent())
-    with studio._analysing.turn(CancelToken(), lambda ahead: None):  # somebody is at work
+        studio.films.choose(name, films.silent())
+    with studio.scorer.analysing.turn(CancelToken(), lambda ahead: None):  # somebody is at work
         job = studio.compose("first", Settings(), FILMS_OWN)
         assert job is not None
         with pytest.raises(EmsyncError, match="Your film stays; try again"):
@@ -423,7 +422,7 @@ def test_who_comes_to_a_full_line_is_told_and_keeps_the_film(studio: Studio, fil
 def test_a_machine_that_gives_no_more_threads_keeps_no_place_taken(
     studio: Studio, films: Films, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    studio.choose("page", films.silent())
+    studio.films.choose("page", films.silent())
 
     def full(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -446,18 +445,18 @@ def test_so_many_films_are_opened_and_no_more(
         go_on.wait(20)
         raise EmsyncError("That took long.")
 
-    monkeypatch.setattr(studio.shelf, "add_film", slowly)
+    monkeypatch.setattr(studio.store, "add_film", slowly)
 
     async def two() -> None:
-        first = asyncio.create_task(studio.open("first", films.silent()))
+        first = asyncio.create_task(studio.films.open("first", films.silent()))
         await asyncio.to_thread(opening.wait, 20)
         with pytest.raises(EmsyncError, match="Many films are being opened right now"):
-            await studio.open("second", films.silent())
+            await studio.films.open("second", films.silent())
         go_on.set()
         with pytest.raises(EmsyncError, match="That took long"):
             await first
         with pytest.raises(EmsyncError, match="That took long"):
-            await studio.open("second", films.silent())
+            await studio.films.open("second", films.silent())
 
     asyncio.run(two())
 
@@ -465,7 +464,7 @@ def test_so_many_films_are_opened_and_no_more(
 def test_a_film_whose_page_goes_is_not_opened_to_the_end(
     studio: Studio, films: Films, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add_film = studio.shelf.add_film
+    add_film = studio.store.add_film
     tokens: list[CancelToken] = []
 
     def leaving(upload: Path, limits: FilmLimits, cancel: CancelToken, ours: bool) -> Any:
@@ -473,10 +472,10 @@ def test_a_film_whose_page_goes_is_not_opened_to_the_end(
         tokens.append(cancel)
         return add_film(upload, limits, cancel, ours)
 
-    monkeypatch.setattr(studio.shelf, "add_film", leaving)
-    assert asyncio.run(studio.open("page", films.silent())) is None
+    monkeypatch.setattr(studio.store, "add_film", leaving)
+    assert asyncio.run(studio.films.open("page", films.silent())) is None
     assert tokens[0].cancelled
-    assert list(studio.shelf.root.glob("request-*")) == []
+    assert list(studio.store.root.glob("request-*")) == []
 
 
 def test_a_film_for_which_there_is_no_room_is_refused_and_leaves_nothing(
@@ -489,15 +488,15 @@ def test_a_film_for_which_there_is_no_room_is_refused_and_leaves_nothing(
     upload = root / "upload" / "film.mp4"
     shutil.copyfile(films.plain(), upload)
     with pytest.raises(EmsyncError, match="no room for another film"):
-        studio.choose("page", upload)
+        studio.films.choose("page", upload)
     assert [path.name for path in root.iterdir()] == ["upload"]
     studio.close()
 
 
 def test_the_disk_is_given_back_after_the_work(studio: Studio, films: Films) -> None:
-    studio.choose("page", films.silent())
+    studio.films.choose("page", films.silent())
     begin_and_cancel(studio, "page")
-    assert studio.room._promised == 0
+    assert studio.quota._promised == 0
 
 
 def test_no_version_is_made_where_the_ones_before_took_more_than_was_reserved(
@@ -505,13 +504,13 @@ def test_no_version_is_made_where_the_ones_before_took_more_than_was_reserved(
 ) -> None:
     (tmp_path / "root").mkdir()
     studio = Studio(tmp_path / "root", Settings(), HostLimits(disk_per_request=400, disk_free=0))
-    source = studio.choose("page", films.silent())
+    source = studio.films.choose("page", films.silent())
     assert source is not None
-    take = studio.shelf.new_take(source, Settings(), FILMS_OWN)
+    take = studio.store.new_take(source, Settings(), FILMS_OWN)
     (take.folder / "scored.mp4").write_bytes(bytes(401))
     nothing: Any = None
     with pytest.raises(EmsyncError) as refusal:
-        studio._perform(Job(take, Settings().sound), Version(nothing, "B"))
+        studio.scorer.perform(Job(take, Settings().sound), Version(nothing, "B"))
     assert str(refusal.value) == REQUEST_FULL
     assert [path.name for path in take.folder.iterdir()] == ["scored.mp4"]
     studio.close()
@@ -525,7 +524,7 @@ def test_a_film_is_opened_within_its_time(
     (tmp_path / "root").mkdir()
     studio = Studio(tmp_path / "root", Settings(), limits)
     with pytest.raises(TooLong, match="Opening the film"):
-        studio.choose("page", films.plain())
+        studio.films.choose("page", films.plain())
     assert list((tmp_path / "root").iterdir()) == []
     studio.close()
 

@@ -32,7 +32,7 @@ from emsync.benchmarks.load import (
     what_is_wrong,
 )
 from emsync.film.probe import probe
-from emsync.interface.store import MOST_TAKES
+from emsync.interface.studio import MOST_TAKES
 from emsync.process.files import digest
 
 QUICK = {"music": {"openings": 1}}

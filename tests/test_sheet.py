@@ -15,7 +15,7 @@ from emsync.emotion.features.report import FeatureReport
 from emsync.emotion.reading import EMOTIONS
 from emsync.film.scenes import Cut
 from emsync.interface.music_words import with_signs
-from emsync.interface.timeline import sheet_of, sketch_of
+from emsync.interface.timeline import sketch_of, timeline_of
 from emsync.music.composer import Draft
 from emsync.music.notes import TICK_SECONDS, Note, table_of
 from emsync.music.transformer.tokens import decode
@@ -49,7 +49,7 @@ def heard(modality: str, text: str) -> FeatureReport:
 
 
 def test_the_sheet_is_the_composition_in_plain_values(result: Result) -> None:
-    sheet = json.loads(json.dumps(sheet_of(result), allow_nan=False))
+    sheet = json.loads(json.dumps(timeline_of(result), allow_nan=False))
     piece = result.composition
     assert sheet["seconds"] == pytest.approx(6, abs=0.05)
     assert len(sheet["notes"]) == len(piece.notes) > 20
@@ -67,7 +67,7 @@ def test_the_sheet_is_the_composition_in_plain_values(result: Result) -> None:
 
 
 def test_the_plan_is_on_the_sheet(result: Result) -> None:
-    sheet, piece = sheet_of(result), result.composition
+    sheet, piece = timeline_of(result), result.composition
     plan, grid = piece.plan, piece.grid
     assert plan is not None and grid is not None
     starts = grid.seconds_of([chord.step for chord in plan.chords])
@@ -81,11 +81,11 @@ def test_the_plan_is_on_the_sheet(result: Result) -> None:
     assert sheet["words"].startswith(sheet["plan"])
 
 
-def test_the_sheet_of_a_piece_drawn_freely_has_no_plan(result: Result) -> None:
+def test_the_timeline_of_a_piece_drawn_freely_has_no_plan(result: Result) -> None:
     free = replace(
         result.composition, plan=None, grid=None, lead=(), symbols=(), sections=(), chart=""
     )
-    sheet = sheet_of(replace(result, piece=replace(result.piece, composition=free)))
+    sheet = timeline_of(replace(result, piece=replace(result.piece, composition=free)))
     assert sheet["bars"] == sheet["symbols"] == sheet["sections"] == [] and sheet["plan"] == ""
     assert {note[5] for note in sheet["notes"]} == {0}
 
@@ -101,7 +101,7 @@ def test_boundaries_and_cuts_are_those_of_the_film(result: Result) -> None:
             ),
         ),
     )
-    sheet = sheet_of(result)
+    sheet = timeline_of(result)
     assert [(cut["time"], cut["kept"]) for cut in sheet["cuts"]] == [(4.4, True), (5.0, False)]
     assert sheet["cuts"][1]["score"] == 0.457
     assert sheet["boundaries"][0]["asked"] == 4.4
@@ -113,7 +113,7 @@ def test_boundaries_and_cuts_are_those_of_the_film(result: Result) -> None:
 
 
 def test_each_scene_has_its_mood_and_its_own_picture(result: Result) -> None:
-    first, second = sheet_of(result)["scenes"]
+    first, second = timeline_of(result)["scenes"]
     assert (first["start"], first["end"], second["start"]) == (0, 4.4, 4.4)
     for shown, scene in zip((first, second), result.analysis.reading.scenes, strict=True):
         assert shown["share"] == round(max(scene.probabilities), 3)
@@ -129,22 +129,22 @@ def test_each_scene_has_its_mood_and_its_own_picture(result: Result) -> None:
 
 def test_a_reading_out_of_a_report_has_no_pictures(result: Result) -> None:
     analysis = replace(result.analysis, pictures=())
-    sheet = sheet_of(replace(result, piece=replace(result.piece, analysis=analysis)))
+    sheet = timeline_of(replace(result, piece=replace(result.piece, analysis=analysis)))
     assert [scene["picture"] for scene in sheet["scenes"]] == ["", ""]
 
 
 def test_what_is_said_and_what_is_read_stand_apart(result: Result) -> None:
-    assert sheet_of(result)["said"] == sheet_of(result)["read"] == []
+    assert timeline_of(result)["said"] == timeline_of(result)["read"] == []
     reports = (heard("asr", "Hello."), heard("ocr", "THE END"), heard("clip", "no words"))
     reading = replace(result.analysis.reading, reports=reports)
     analysis = replace(result.analysis, reading=reading)
-    sheet = sheet_of(replace(result, piece=replace(result.piece, analysis=analysis)))
+    sheet = timeline_of(replace(result, piece=replace(result.piece, analysis=analysis)))
     assert sheet["said"] == [{"start": 0.5, "end": 2.25, "text": "Hello."}]
     assert sheet["read"] == [{"start": 0.5, "end": 2.25, "text": "THE END"}]
 
 
 def test_the_curve_is_what_was_composed_for(result: Result) -> None:
-    sheet = sheet_of(result)
+    sheet = timeline_of(result)
     stretches = result.curve.stretches(float(result.analysis.film.duration))
     assert [
         (shown["start"], shown["end"], shown["valence"], shown["arousal"])

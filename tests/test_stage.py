@@ -19,12 +19,12 @@ APP = """
 import json, sys
 from pathlib import Path
 import gradio as gr
-from emsync.interface.player import showing, stage
+from emsync.interface.player import player, showing
 
 folder = Path(sys.argv[2])
 values = json.loads((folder / "values.json").read_text())
 with gr.Blocks() as page:
-    shown = stage(elem_id="em-stage")
+    shown = player(elem_id="em-stage")
     with gr.Row():
         for name, value in values.items():
             button = gr.Button(name, elem_id=f"show-{name}", min_width=60)
@@ -37,7 +37,7 @@ page.launch(
 """
 
 
-def sheet(seconds: float, notes: Sequence[Sequence[float]], **more: Any) -> dict[str, Any]:
+def timeline(seconds: float, notes: Sequence[Sequence[float]], **more: Any) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "groups": GROUPS,
@@ -127,25 +127,29 @@ def page_address(films: Films, tmp_path_factory: pytest.TempPathFactory) -> Iter
     for path in (film, again, short):
         (folder / path.name).write_bytes(path.read_bytes())
         addresses[path.name] = f"/gradio_api/file={folder / path.name}".replace(" ", "%20")
-    scored = {"poster": None, "sheet": sheet(12.0, NOTES), "sketch": None}
+    scored = {"poster": None, "timeline": timeline(12.0, NOTES), "sketch": None}
     values = {
         "nothing": None,
-        "sketch": {"film": None, "poster": None, "sheet": None, "sketch": SKETCH},
+        "sketch": {"film": None, "poster": None, "timeline": None, "sketch": SKETCH},
         "scored": {"film": addresses["stage.mp4"], **scored},
-        "planned": {"film": addresses["stage.mp4"], **scored, "sheet": sheet(12.0, **PLANNED)},
+        "planned": {
+            "film": addresses["stage.mp4"],
+            **scored,
+            "timeline": timeline(12.0, **PLANNED),
+        },
         "unmarked": {
             "film": addresses["stage.mp4"],
             **scored,
-            "sheet": sheet(12.0, **{**PLANNED, "notes": [n[:5] for n in PLANNED["notes"]]}),
+            "timeline": timeline(12.0, **{**PLANNED, "notes": [n[:5] for n in PLANNED["notes"]]}),
         },
         "anew": {"sketch": SKETCH},
         "again": {"film": addresses["stage again.mp4"], **scored},
         "gone": {"film": addresses["stage.mp4"] + ".gone", **scored},
-        "short": {"film": addresses["stage short.mp4"], **scored, "sheet": sheet(6.0, NOTES)},
+        "short": {"film": addresses["stage short.mp4"], **scored, "timeline": timeline(6.0, NOTES)},
         "long": {
             "film": addresses["stage.mp4"],
             **scored,
-            "sheet": sheet(600.0, crowd(), scenes=[scene(0, 600, "joy", 0.5, 0.5)]),
+            "timeline": timeline(600.0, crowd(), scenes=[scene(0, 600, "joy", 0.5, 0.5)]),
         },
     }
     (folder / "values.json").write_text(json.dumps(values))

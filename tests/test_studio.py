@@ -1,4 +1,4 @@
-"""What happens behind the page: sessions, films, takes, the lines, cancelling, words."""
+"""What happens behind the page: sessions, films, takes, queues, cancelling, words."""
 
 import asyncio
 import re
@@ -21,14 +21,14 @@ from emsync.emotion.curve import MoodRequest
 from emsync.emotion.mapping import Mood
 from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import controls as knobs
-from emsync.interface import store as takes
-from emsync.interface import views
+from emsync.interface import records, views
 from emsync.interface.api import mood_from, request_from
 from emsync.interface.controls import Controls
-from emsync.interface.layout import build, launch_options
-from emsync.interface.store import MOST_TAKES, Job, Take
-from emsync.interface.studio import Studio, Update
-from emsync.interface.work_queue import LONGEST_LINE, Line
+from emsync.interface.page import build
+from emsync.interface.records import Job, Source, Take, Update
+from emsync.interface.studio import MOST_TAKES, Studio
+from emsync.interface.theme import launch_options
+from emsync.interface.work_queue import MOST_WAITING, WorkQueue
 from emsync.presets import as_in_the_paper, changed
 from emsync.progress import CancelToken, Progress
 from emsync.settings import FilmLimits, Settings
@@ -53,7 +53,7 @@ def score(
 ) -> Take:
     """The take of a film, once it is done."""
     if film is not None:
-        studio.choose(page, film)
+        studio.films.choose(page, film)
     job = studio.compose(page, settings or Settings(), request)
     assert job is not None
     watch(studio, page)
@@ -75,24 +75,26 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> None:
 
 
 def folders(studio: Studio) -> set[Path]:
-    return set(studio.shelf.root.glob("request-*"))
+    return set(studio.store.root.glob("request-*"))
 
 
 # Takes ----------------------------------------------------------------------------------------
 
 
 def test_closing_stops_the_work(studio: Studio, films: Films) -> None:
-    studio.choose("page", films.silent(60, 25, "640x360"))
+    import torch  # noqa: F401  (importing it cannot be cancelled)
+
+    studio.films.choose("page", films.silent(60, 25, "640x360"))
     job = studio.compose("page", Settings(), FILMS_OWN)
     assert job is not None
-    (worker,) = studio._workers
+    (worker,) = studio.jobs.threads
     studio.close()
     assert not worker.is_alive()
     assert isinstance(job.error, Cancelled)
 
 
 def test_what_failed_before_it_was_watched_is_told(studio: Studio, films: Films) -> None:
-    studio.choose("page", films.plain())
+    studio.films.choose("page", films.plain())
     late = MoodRequest(None, False, ((0.0, Mood(0, 0)), (600.0, Mood(0, 0))))
     job = studio.compose("page", Settings(), late)
     assert job is not None and job.done.wait(60)
@@ -111,7 +113,7 @@ def test_a_second_press_composes_anew_without_looking_at_the_film_again(
     assert second.result.composition.written != first.result.composition.written
     # Both are there to be seen, until an hour has passed.
     assert first.result.video.is_file() and second.result.video.is_file()
-    assert studio.shelf.find(first.token) is first
+    assert studio.store.find(first.token) is first
 
 
 def test_the_same_film_from_somebody_else_is_not_looked_at_again(
@@ -143,12 +145,12 @@ def test_another_film_of_the_same_name_is_looked_at(
 def test_a_page_keeps_its_last_takes_only(studio: Studio, films: Films) -> None:
     settings = [replace(Settings(), seed=seed) for seed in range(MOST_TAKES + 1)]
     made = [score(studio, films.plain() if n == 0 else None, s) for n, s in enumerate(settings)]
-    assert [studio.shelf.find(take.token) is take for take in made] == [False] + [True] * MOST_TAKES
+    assert [studio.store.find(take.token) is take for take in made] == [False] + [True] * MOST_TAKES
     assert not made[0].folder.exists()
 
 
 def test_a_closed_page_finds_its_take_by_the_link(studio: Studio, films: Films) -> None:
-    studio.choose("page", films.plain())
+    studio.films.choose("page", films.plain())
     job = studio.compose("page", Settings(), FILMS_OWN)
     assert job is not None
     studio.leave("page")  # in the middle of the work
@@ -163,26 +165,26 @@ def test_what_nobody_looks_at_for_an_hour_goes(
     studio: Studio, films: Films, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take = score(studio, films.plain())
-    kept = studio.shelf.keep(films.silent())
-    preset = studio.shelf.passing_folder()
+    kept = studio.store.keep(films.silent())
+    preset = studio.store.new_temporary_folder()
     studio.sweep()
     assert take.folder.exists() and kept.exists() and preset.exists()
-    assert studio.shelf.keep(films.silent()) == kept
+    assert studio.store.keep(films.silent()) == kept
     studio.leave("page")
     studio.sweep()
     assert take.folder.exists()  # its hour is not over
     now = time.monotonic
-    monkeypatch.setattr(takes.time, "monotonic", lambda: now() + takes.KEEP_SECONDS + 61)
+    monkeypatch.setattr(time, "monotonic", lambda: now() + records.KEEP_SECONDS + 61)
     studio.sweep()
     studio.sweep()
     assert folders(studio) == set()
-    assert studio.shelf.find(take.token) is None
+    assert studio.store.find(take.token) is None
 
 
 def test_a_film_that_nothing_was_made_of_goes_with_its_page(studio: Studio, films: Films) -> None:
-    studio.choose("page", films.plain())
+    studio.films.choose("page", films.plain())
     assert len(folders(studio)) == 1
-    studio.choose("page", films.silent())
+    studio.films.choose("page", films.silent())
     assert len(folders(studio)) == 1
     studio.leave("page")
     assert folders(studio) == set()
@@ -192,7 +194,7 @@ def test_everything_can_be_deleted_at_once(studio: Studio, films: Films) -> None
     take = score(studio, films.plain())
     studio.forget("page")
     assert folders(studio) == set()
-    assert studio.shelf.find(take.token) is None
+    assert studio.store.find(take.token) is None
     again = score(studio, films.plain())
     assert take.versions and again.result is not None
     assert again.result.analysis.reading is not take.versions[0].piece.analysis.reading
@@ -241,7 +243,7 @@ def test_versions_stand_side_by_side_and_more_can_be_had(
     studio.cancel("page")
     job.done.wait(10)
     assert len(take.versions) == 3 and take.shown == 2
-    monkeypatch.setattr("emsync.interface.studio._LETTERS", "ABC")
+    monkeypatch.setattr("emsync.interface.studio.LABELS", "ABC")
     with pytest.raises(EmsyncError, match="3 versions already"):
         studio.another("page", settings.sound)
 
@@ -249,19 +251,21 @@ def test_versions_stand_side_by_side_and_more_can_be_had(
 def test_a_machine_that_is_slow_is_expected_to_be(
     studio: Studio, films: Films, tmp_path: Path
 ) -> None:
-    source = studio.choose("page", films.plain())
+    source = studio.films.choose("page", films.plain())
     assert source is not None
     two = replace(Settings(), music=replace(Settings().music, candidates=2))
-    assert studio.expected_seconds(source, two) > studio.expected_seconds(source, Settings())
+    assert studio.scorer.expected_seconds(source, two) > studio.scorer.expected_seconds(
+        source, Settings()
+    )
     job = studio.compose("page", Settings(), FILMS_OWN)
     assert job is not None
     seen = watch(studio)
     assert job.expected > 0 and not seen[-1].busy
     job.expected = 0.01  # as if it had taken far longer than was said
-    studio._learn(job)
-    before = Studio(tmp_path).expected_seconds(source, Settings())
-    studio.analyses.forget(source)
-    assert studio.expected_seconds(source, Settings()) > 2 * before
+    studio.scorer.learn(job)
+    before = Studio(tmp_path).scorer.expected_seconds(source, Settings())
+    studio.scorer.analyses.forget(source)
+    assert studio.scorer.expected_seconds(source, Settings()) > 2 * before
 
 
 # Pages that come and go -------------------------------------------------------------------------
@@ -271,20 +275,22 @@ def test_the_film_that_was_chosen_last_is_the_pages_film(
     studio: Studio, films: Films, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opening, go_on = threading.Event(), threading.Event()
-    add_film = studio.shelf.add_film
+    add_film = studio.store.add_film
 
-    def slowly(upload: Path, *arguments: Any) -> takes.Source:
+    def slowly(upload: Path, *arguments: Any) -> Source:
         if upload == films.silent():
             opening.set()
             go_on.wait(20)
         return add_film(upload, *arguments)
 
-    monkeypatch.setattr(studio.shelf, "add_film", slowly)
+    monkeypatch.setattr(studio.store, "add_film", slowly)
     answers: list[object] = []
-    slow = threading.Thread(target=lambda: answers.append(studio.choose("page", films.silent())))
+    slow = threading.Thread(
+        target=lambda: answers.append(studio.films.choose("page", films.silent()))
+    )
     slow.start()
     opening.wait(20)
-    last = studio.choose("page", films.plain())
+    last = studio.films.choose("page", films.plain())
     go_on.set()
     slow.join(20)
     assert answers == [None]
@@ -293,7 +299,7 @@ def test_the_film_that_was_chosen_last_is_the_pages_film(
 
 
 def test_what_is_deleted_is_gone_where_it_was_uploaded_too(studio: Studio, films: Films) -> None:
-    upload = studio.shelf.root / "of gradio" / "film.mp4"
+    upload = studio.store.root / "of gradio" / "film.mp4"
     upload.parent.mkdir()
     shutil.copyfile(films.plain(), upload)
     score(studio, upload)
@@ -310,11 +316,14 @@ def test_what_is_deleted_is_gone_where_it_was_uploaded_too(studio: Studio, films
 def test_other_files_are_deleted_too_unless_somebody_else_brought_the_same(
     studio: Studio, what: str
 ) -> None:
-    upload = studio.shelf.root / "of gradio" / "tune.mid"
+    upload = studio.store.root / "of gradio" / "tune.mid"
     upload.parent.mkdir()
     upload.write_bytes(b"a tune")
     asked = changed(studio.settings, {f"music.{what}": upload})
-    (kept,) = {attrgetter(what)(studio.with_files(page, asked).music) for page in ("page", "other")}
+    (kept,) = {
+        attrgetter(what)(studio.user_files.kept(studio.session(page), asked).music)
+        for page in ("page", "other")
+    }
     assert kept is not None and kept != upload
     studio.forget("page")
     assert kept.exists() and upload.exists()
@@ -326,18 +335,18 @@ def test_other_files_are_deleted_too_unless_somebody_else_brought_the_same(
 def test_files_of_a_take_that_waits_outlast_their_hour(
     studio: Studio, films: Films, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    upload = studio.shelf.root / "of gradio" / "tune.mid"
+    upload = studio.store.root / "of gradio" / "tune.mid"
     upload.parent.mkdir()
     upload.write_bytes(b"a tune")
     asked = changed(studio.settings, {f"music.{what}": upload})
-    settings, now = studio.with_files("page", asked), time.monotonic
+    settings, now = studio.user_files.kept(studio.session("page"), asked), time.monotonic
     kept = attrgetter(what)(settings.music)
     assert kept is not None
-    source = studio.choose("page", films.silent())
+    source = studio.films.choose("page", films.silent())
     assert source is not None
-    take = studio.shelf.new_take(source, settings, MoodRequest(None, False, ()))
+    take = studio.store.new_take(source, settings, MoodRequest(None, False, ()))
     take.job = Job(take, settings.sound)
-    monkeypatch.setattr(time, "monotonic", lambda: now() + 2 * takes.KEEP_SECONDS)
+    monkeypatch.setattr(time, "monotonic", lambda: now() + 2 * records.KEEP_SECONDS)
     studio.sweep()
     assert kept.exists()
     take.job.done.set()
@@ -365,7 +374,7 @@ def test_who_came_by_a_link_leaves_the_take_to_its_owner(
 def test_sound_for_another_film_leaves_the_take_alone(studio: Studio, films: Films) -> None:
     take = score(studio, films.plain())
     before = take.result
-    studio.choose("page", films.silent())
+    studio.films.choose("page", films.silent())
     louder = replace(Settings().sound, balance_decibels=3.0)
     assert asyncio.run(studio.resound("page", louder)) is None
     assert take.result is before
@@ -376,7 +385,7 @@ def test_after_the_hour_an_open_page_is_told(
 ) -> None:
     score(studio, films.plain())
     now = time.monotonic
-    monkeypatch.setattr(takes.time, "monotonic", lambda: now() + takes.KEEP_SECONDS + 61)
+    monkeypatch.setattr(time, "monotonic", lambda: now() + records.KEEP_SECONDS + 61)
     studio.sweep()
     studio.sweep()
     assert folders(studio) == set()
@@ -434,7 +443,7 @@ def test_stems_and_everything_are_made_when_asked_for(studio: Studio, films: Fil
 
 
 def test_cancelling_keeps_nothing_of_a_first_take(studio: Studio, films: Films) -> None:
-    studio.choose("page", films.silent(seconds=30))
+    studio.films.choose("page", films.silent(seconds=30))
     job = studio.compose("page", Settings(), FILMS_OWN)
     assert job is not None
     assert studio.compose("page", Settings(), FILMS_OWN) is None  # a second press
@@ -474,9 +483,9 @@ def test_what_was_played_can_be_shown_while_work_is_under_way(studio: Studio, fi
 
 
 def test_the_next_in_line_waits_and_may_leave(studio: Studio, films: Films) -> None:
-    studio.choose("second", films.plain())
+    studio.films.choose("second", films.plain())
     with ExitStack() as busy:
-        busy.enter_context(studio._analysing.turn(CancelToken(), lambda _: None))
+        busy.enter_context(studio.scorer.analysing.turn(CancelToken(), lambda _: None))
 
         async def wait_a_little() -> list[str]:
             studio.compose("second", Settings(), FILMS_OWN)
@@ -496,13 +505,13 @@ def test_the_next_in_line_waits_and_may_leave(studio: Studio, films: Films) -> N
 
 def test_who_only_turns_a_knob_does_not_wait_for_a_long_film(studio: Studio, films: Films) -> None:
     score(studio, films.plain())
-    with studio._analysing.turn(CancelToken(), lambda _: None):  # somebody's long film
+    with studio.scorer.analysing.turn(CancelToken(), lambda _: None):  # somebody's long film
         again = score(studio, None, replace(Settings(), seed=2))
     assert again.result is not None
 
 
 def test_the_line_keeps_its_order_and_has_an_end() -> None:
-    line = Line()
+    line = WorkQueue()
     told: list[tuple[int, int]] = []
     first, cancel = CancelToken(), CancelToken()
     served: list[int] = []
@@ -513,7 +522,7 @@ def test_the_line_keeps_its_order_and_has_an_end() -> None:
                 served.append(number)
 
         waiting = []
-        for number in range(LONGEST_LINE):
+        for number in range(MOST_WAITING):
             waiting.append(threading.Thread(target=wait, args=(number,)))
             waiting[-1].start()
             expected = number + 2
@@ -526,12 +535,12 @@ def test_the_line_keeps_its_order_and_has_an_end() -> None:
             pytest.fail("there was no room")
     for thread in waiting:
         thread.join(5)
-    assert served == list(range(LONGEST_LINE))
+    assert served == list(range(MOST_WAITING))
     assert len(line) == 0
 
 
 def test_a_line_with_two_places_serves_two() -> None:
-    line = Line(places=2)
+    line = WorkQueue(places=2)
     with (
         line.turn(CancelToken(), lambda _: None),
         line.turn(CancelToken(), lambda _: None),
@@ -548,7 +557,7 @@ def test_a_line_with_two_places_serves_two() -> None:
 def test_what_is_not_foreseen_is_logged_and_excused(
     studio: Studio, films: Films, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    studio.choose("page", films.plain())
+    studio.films.choose("page", films.plain())
 
     def fail(*_: object) -> None:
         raise NotADirectoryError("of all things")
@@ -569,9 +578,9 @@ def test_who_has_no_film_is_told(studio: Studio) -> None:
 
 def test_an_upload_that_is_gone_gets_a_sentence(studio: Studio, tmp_path: Path) -> None:
     with pytest.raises(EmsyncError, match="Upload it again"):
-        studio.choose("page", tmp_path / "gone.mp4")
+        studio.films.choose("page", tmp_path / "gone.mp4")
     with pytest.raises(EmsyncError, match="Upload it again"):
-        studio.shelf.keep(tmp_path / "gone.mid")
+        studio.store.keep(tmp_path / "gone.mid")
     assert folders(studio) == set()
 
 
@@ -579,7 +588,7 @@ def test_nonsense_leaves_nothing_behind(studio: Studio, tmp_path: Path) -> None:
     film = tmp_path / "nonsense.mp4"
     film.write_text("nonsense")
     with pytest.raises(EmsyncError, match=r"nonsense\.mp4"):
-        studio.choose("page", film)
+        studio.films.choose("page", film)
     assert folders(studio) == set()
     assert studio.session("page").source is None
 
@@ -587,7 +596,7 @@ def test_nonsense_leaves_nothing_behind(studio: Studio, tmp_path: Path) -> None:
 def test_file_names_cannot_write_html(studio: Studio, films: Films, tmp_path: Path) -> None:
     film = tmp_path / "<img src=x onerror=alert(1)>.mp4"
     film.write_bytes(films.plain().read_bytes())
-    source = studio.choose("page", film)
+    source = studio.films.choose("page", film)
     assert source is not None
     take = score(studio, None)
     for text in (
@@ -637,8 +646,8 @@ def test_the_terms_of_the_weights_are_told(tiers: tuple[str, ...], words: str) -
 
 def controls(defaults: Settings) -> Controls:
     kinds = (
-        knobs.of_mood, knobs.of_plan, knobs.of_metre, knobs.of_line, knobs.of_music,
-        knobs.of_drawing, knobs.of_sound,
+        knobs.of_mood, knobs.of_plan, knobs.of_metre, knobs.of_melody, knobs.of_music,
+        knobs.of_sampling, knobs.of_sound,
     )  # fmt: skip
     with gradio.Blocks():
         named = {name: one for kind in kinds for name, one in kind(defaults).items()}

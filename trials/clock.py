@@ -86,7 +86,7 @@ def clock_jumps_on_the_page(place: Path) -> str:
     ):
         studio = Studio(place / "root", QUICK, HostLimits(disk_free=0))
         (place / "root").mkdir(exist_ok=True)
-        studio.choose("a", film)
+        studio.films.choose("a", film)
         job = studio.compose("a", QUICK, MoodRequest(None, False, ()))
         assert job is not None
         end = time.monotonic() + 100
@@ -99,14 +99,14 @@ def clock_jumps_on_the_page(place: Path) -> str:
             raise Wrong(f"the work failed: {job.error!r}")
         for offset[0] in (-86_400 * 365, 86_400 * 365):
             studio.sweep()
-            if studio.shelf.find(job.take.token) is None or job.take.result is None:
+            if studio.store.find(job.take.token) is None or job.take.result is None:
                 raise Wrong("the take is gone before its hour")
-        from emsync.interface import store as takes
+        from emsync.interface import records
 
-        with patch.object(takes, "KEEP_SECONDS", -1):
+        with patch.object(records, "KEEP_SECONDS", -1):
             studio.leave("a")
             studio.sweep()
-        if studio.shelf.takes():
+        if studio.store.takes():
             raise Wrong("the take is there after its hour")
         studio.close()
     return "the hour is an hour"

@@ -92,9 +92,9 @@ def disk_full_on_the_page(place: Path) -> str:
         studio = Studio(disk, QUICK, HostLimits(disk_free=0))
         filler = fill(disk, 1000)
         # The ledger says so first, and the system where the ledger cannot know.
-        first = sentence_of(lambda: studio.choose("a", path), "room")
-        with patch.object(studio.room, "has", lambda needed=0: True):
-            second = sentence_of(lambda: studio.choose("a", path), "could not be kept")
+        first = sentence_of(lambda: studio.films.choose("a", path), "room")
+        with patch.object(studio.quota, "has_room", lambda needed=0: True):
+            second = sentence_of(lambda: studio.films.choose("a", path), "could not be kept")
             filler.unlink()
             if list(disk.iterdir()):
                 raise Wrong(f"left over of what did not fit: {list(disk.iterdir())}")
@@ -108,7 +108,7 @@ def disk_full_on_the_page(place: Path) -> str:
                     raise job.error
                 return job.take.result
 
-            source = studio.choose("a", path)
+            source = studio.films.choose("a", path)
             assert source is not None
             filler = fill(disk, 40_000)
             third = sentence_of(composed)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from emsync.interface.store import Shelf
+from emsync.interface.store import Store
 from emsync.music.composer import Composer, open_composer
 from emsync.pipeline import analyse, score
 from emsync.progress import CancelToken, silent
@@ -139,7 +139,7 @@ def _named(name: str, whole: bool, folder: Path) -> str:
     (upload / name).write_bytes(made.read_bytes())
     (upload / "1.mp4").write_bytes(b"not this one")
     limits = FilmLimits()
-    source = Shelf(folder / "shelf").add_film(upload / name, limits, CancelToken())
+    source = Store(folder / "shelf").add_film(upload / name, limits, CancelToken())
     if source.name != name or not source.poster.startswith(b"\xff\xd8"):
         raise Wrong(f"it came as {source.name!r}")
     if source.film.path.parent.parent != folder / "shelf":

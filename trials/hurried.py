@@ -35,11 +35,10 @@ def main(seconds: int) -> None:
 
 
 def _hurry(seconds: int) -> None:
-    from emsync.interface import store as takes
-    from emsync.interface import studio as handlers
+    from emsync.interface import records, studio
 
-    takes.KEEP_SECONDS = handlers.KEEP_SECONDS = seconds
-    handlers._SWEEP_SECONDS = _SWEEP_SECONDS
+    records.KEEP_SECONDS = seconds
+    studio.SWEEP_SECONDS = _SWEEP_SECONDS
 
 
 if __name__ == "__main__":

@@ -13,11 +13,12 @@ from emsync.interface.mood_editor import MOST_SCENES
 from emsync.interface.studio import Studio
 from emsync.interface.uploads import as_it_came
 from emsync.interface.views import files_of
+from emsync.music.composer import check_obeyed
 from emsync.presets import from_plain
 
 
 def offer_score(studio: Studio) -> None:
-    """The endpoint "score", which the page itself does not use.
+    """Offer the endpoint "score", which the page itself does not use.
 
     Inputs: the film; settings as in a preset (nested values, or none); moods as a list of
     [seconds, valence, arousal] that begins at 0, or none for the film's own. Outputs: the scored
@@ -31,9 +32,11 @@ def offer_score(studio: Studio) -> None:
         try:
             if film is None:
                 raise EmsyncError("Give a film.")
-            chosen = studio.with_files(name, from_plain(settings or {}, studio.settings))
+            asked = from_plain(settings or {}, studio.settings)
+            check_obeyed(asked.music)
+            chosen = studio.user_files.kept(studio.session(name), asked)
             request = request_from(moods)
-            await studio.open(name, film)
+            await studio.films.open(name, film)
             job = studio.compose(name, chosen, request)
             assert job is not None
             async for _ in studio.watch(name, job):
@@ -69,7 +72,7 @@ def offer_score(studio: Studio) -> None:
 
 
 def request_from(moods: object) -> MoodRequest:
-    """What a program asks to be composed for.
+    """Return the mood that a program asks to be composed for.
 
     Args:
         moods: None for the film's own mood, or [[seconds, valence, arousal], ...] from 0 on.
@@ -100,12 +103,13 @@ def request_from(moods: object) -> MoodRequest:
 
 
 def _is_number(value: object) -> bool:
+    """Return whether JSON gave a number of a sensible size."""
     # What is not a number is not below anything.
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
 
 
 def mood_from(text: str) -> Mood:
-    """The mood in an address, such as "0.3,-0.2".
+    """Return the mood in an address, such as "0.3,-0.2".
 
     Raises:
         EmsyncError: it is none.

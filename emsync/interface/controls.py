@@ -2,23 +2,36 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import gradio as gr
 
 from emsync.errors import EmsyncError
 from emsync.interface.music_words import with_signs
-from emsync.presets import LONGEST_TEXT, RANGES, choices_of, from_plain
-from emsync.settings import MusicSettings, Settings, SoundSettings
+from emsync.music.composer import COMPOSERS
+from emsync.presets import from_plain
+from emsync.settings import (
+    LONGEST_TEXT,
+    RANGES,
+    ComposerName,
+    MusicSettings,
+    Settings,
+    SoundSettings,
+    choices_of,
+)
 from emsync.sound.programs import SOUNDS
 from emsync.sound.soundfonts import installed
 from emsync.text import one_line
 
 if TYPE_CHECKING:
     from emsync.music.composition import Composition
+
+_TEMPO = frozenset({"slowest", "fastest"})
+_PLANNED = _TEMPO | {"style", "density", "tonic", "mode", "metre", "melody", "chords", "theme"}
+"""Fields of the settings whose controls stand together."""
 
 LARGEST_SEED = int(RANGES["seed"].high)
 GROUPS = MusicSettings.groups
@@ -39,6 +52,7 @@ class Controls:
         programs: by group, whose sound each chooses.
         soundfont: of those installed, by path.
         own_soundfont, primer, theme: files of the user.
+        composer: chooses who composes; None where there is only one.
     """
 
     named: dict[str, Any]
@@ -49,6 +63,7 @@ class Controls:
     own_soundfont: Any
     primer: Any
     theme: Any
+    composer: Any = None
 
     @property
     def components(self) -> list[Any]:
@@ -62,6 +77,7 @@ class Controls:
             self.own_soundfont,
             self.primer,
             self.theme,
+            *([] if self.composer is None else [self.composer]),
         ]
 
     @property
@@ -75,7 +91,7 @@ class Controls:
         ]
 
     def settings(self, base: Settings, values: Sequence[Any]) -> Settings:
-        """What the controls ask for.
+        """Return what the controls ask for.
 
         Args:
             base: all that has no control.
@@ -85,11 +101,20 @@ class Controls:
             EmsyncError: a value is out of its range, as only a stranger's program can send.
         """
         rest = list(values)
+        composer = base.music.composer if self.composer is None else _composer_of(rest.pop())
         asked = {name: rest.pop(0) for name in self.named}
         tempo, is_paper = rest.pop(0) or "", rest.pop(0)
         asked["music.method"] = "free" if is_paper else "planned"
+        obeys = COMPOSERS[composer].obeys
         # The music of the paper has the tempo it has, and then the field is not seen.
-        asked["music.slowest"], asked["music.fastest"] = _bounds_of("" if is_paper else tempo)
+        has_tempo = not is_paper and obeys >= _TEMPO
+        asked["music.slowest"], asked["music.fastest"] = _bounds_of(tempo if has_tempo else "")
+        # What stands in a control that is not seen is not asked for, and need not make sense.
+        asked = {
+            name: value
+            for name, value in asked.items()
+            if not name.startswith("music.") or name.removeprefix("music.") in obeys
+        }
         chosen = [(group, rest.pop(0)) for group in self.programs]
         soundfont, own_soundfont, primer, theme = rest
         if asked["seed"] is None:
@@ -109,22 +134,33 @@ class Controls:
         is_edited = bool(made.music.chords) and made.seed == base.seed
         known = {str(one.path): one.path for one in installed()}
         font = Path(own_soundfont) if own_soundfont else known.get(soundfont or _STANDARD)
-        return replace(
-            made,
-            music=replace(
-                made.music,
-                primer=Path(primer) if primer else None,
-                theme=Path(theme) if theme else None,
-                keep=None,
-                opening=made.music.opening if is_edited else None,
-            ),
-            sound=replace(made.sound, soundfont=font),
+        music = replace(
+            made.music,
+            primer=Path(primer) if primer else None,
+            theme=Path(theme) if theme else None,
+            keep=None,
+            opening=made.music.opening if is_edited else None,
         )
+        return replace(
+            made, music=_as_obeyed(music, composer), sound=replace(made.sound, soundfont=font)
+        )
+
+    def visible_for(self, composer: str) -> dict[Any, bool]:
+        """Return of each control of the music whether a composer can be asked for what it turns."""
+        obeys = COMPOSERS[composer].obeys
+        names = [(name.partition("music.")[2], control) for name, control in self.named.items()]
+        return {
+            **{control: name in obeys for name, control in names if name},
+            self.tempo: obeys >= _TEMPO,
+            self.paper: "method" in obeys,
+            self.primer: "primer" in obeys,
+            self.theme: "theme" in obeys,
+        }
 
     def edited(
         self, base: Settings, piece: "Composition", metre: str
     ) -> tuple[Settings, dict[Any, Any]]:
-        """A piece's chords are to be changed, and all else is to stay as it is.
+        """Ask for a piece with its chords changed and all else as it is.
 
         Args:
             base: all that has no control.
@@ -142,8 +178,8 @@ class Controls:
         }
 
     def show(self, settings: Settings) -> dict[Any, Any]:
-        """What each control has to show for these settings; files are left as they are."""
-        changes = {
+        """Return what each control has to show for these settings; files are left as they are."""
+        changes: dict[Any, Any] = {
             control: _shown(attrgetter(name)(settings)) for name, control in self.named.items()
         }
         changes[self.tempo] = _range_of(settings.music)
@@ -152,7 +188,47 @@ class Controls:
         for group, control in self.programs.items():
             program = programs.get(group, _standard(group))
             changes[control] = gr.Dropdown(choices=_sounds(group, program), value=program)
+        if self.composer is not None:
+            changes[self.composer] = settings.music.composer
         return changes
+
+
+def plan_is_visible(composer: str, is_paper: bool) -> bool:
+    """Return whether the controls of what is planned have a say: not in the music of the paper,
+    where the composer can be asked for that."""
+    obeys = COMPOSERS[composer].obeys
+    return not (is_paper and "method" in obeys) and bool(obeys & _PLANNED)
+
+
+def composer_choice(defaults: Settings) -> gr.Radio | None:
+    """Return the choice of the composer; None where there is only one."""
+    if len(COMPOSERS) == 1:
+        return None
+    return gr.Radio(
+        [(row.title, name) for name, row in COMPOSERS.items()],
+        value=defaults.music.composer,
+        label="Composer",
+        elem_id="em-composer",
+    )
+
+
+def _composer_of(name: object) -> ComposerName:
+    """Check the name of a composer, which a stranger's program may have sent.
+
+    Raises:
+        EmsyncError: there is no composer of that name.
+    """
+    if not isinstance(name, str) or name not in COMPOSERS:
+        raise EmsyncError("There is no such composer.")
+    return cast(ComposerName, name)
+
+
+def _as_obeyed(music: MusicSettings, composer: ComposerName) -> MusicSettings:
+    """Return the settings for a composer: what it cannot be asked for, and is not seen on the page
+    then, is as usual."""
+    usual = MusicSettings()
+    unasked = {field.name for field in fields(music)} - COMPOSERS[composer].obeys - {"composer"}
+    return replace(music, composer=composer, **{name: getattr(usual, name) for name in unasked})
 
 
 def _shown(value: Any) -> Any:
@@ -255,7 +331,7 @@ def of_metre(defaults: Settings) -> dict[str, Any]:
     return {"music.metre": metre}
 
 
-def of_line(defaults: Settings) -> dict[str, Any]:
+def of_melody(defaults: Settings) -> dict[str, Any]:
     """Controls of the melody and the chords."""
     music = defaults.music
     named: dict[str, Any] = {}
@@ -326,7 +402,7 @@ def of_music(defaults: Settings) -> dict[str, Any]:
     }
 
 
-def of_drawing(defaults: Settings) -> dict[str, Any]:
+def of_sampling(defaults: Settings) -> dict[str, Any]:
     """Controls of how tokens are drawn: for who knows what they do."""
     music = defaults.music
     return {

@@ -43,8 +43,8 @@ def bundle_bytes(film_bytes: int, seconds: float) -> int:
     return 2 * stems + version_bytes(film_bytes, seconds)
 
 
-class Room:
-    """Who needs more disk than there is, is told so before the work and not in its middle."""
+class DiskQuota:
+    """Refuses work that needs more disk than there is, before it begins and not in its middle."""
 
     def __init__(self, root: Path, limits: HostLimits, sweep: Callable[[], None]) -> None:
         """
@@ -77,7 +77,7 @@ class Room:
             total += status.st_size
         return total
 
-    def has(self, needed: int = 0) -> bool:
+    def has_room(self, needed: int = 0) -> bool:
         """Whether so many bytes more may be written now, beside what is promised already."""
         with suppress(OSError):
             free = shutil.disk_usage(self.root).free
@@ -101,14 +101,14 @@ class Room:
         if folder is not None and self.used(folder) + needed > self.limits.disk_per_request:
             raise EmsyncError(REQUEST_FULL)
         with self._lock:
-            enough = self.has(needed)
+            enough = self.has_room(needed)
             if enough:
                 self._promised += needed
         if not enough:
             self._sweep()
             self.remove_abandoned()
             with self._lock:
-                if not self.has(needed):
+                if not self.has_room(needed):
                     raise EmsyncError(FULL)
                 self._promised += needed
         try:
@@ -170,6 +170,14 @@ class Room:
             abandoned = [path for (path, _), (_, unused) in self._uploads.items() if unused < old]
         for path in abandoned:
             remove_upload(path)
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a file; 0 if it is no longer there."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def remove_upload(upload: Path) -> None:

@@ -49,7 +49,7 @@ class Example:
         title, words: what it is called, and what there is to see.
         film: as it came, to be scored anew.
         scored, midi, report: what was made of it.
-        sheet: for the stage.
+        timeline: for the player.
         credits: who made it, and on which terms.
     """
 
@@ -60,7 +60,7 @@ class Example:
     scored: Path
     midi: Path
     report: Path
-    sheet: dict[str, Any]
+    timeline: dict[str, Any]
     credits: str
 
 
@@ -84,8 +84,8 @@ def _read(place: Path) -> Example:
     )
 
 
-def shelf(shown: tuple[Example, ...]) -> gr.HTML:
-    """Their pictures; the event "select" tells the name of one."""
+def gallery(shown: tuple[Example, ...]) -> gr.HTML:
+    """Return pictures of examples; the event "select" has the name of one as its `value`."""
     return gr.HTML(
         [
             {
@@ -106,7 +106,7 @@ def shelf(shown: tuple[Example, ...]) -> gr.HTML:
 
 def _picture(example: Example) -> str:
     # The one with the most to see in it takes the most bytes.
-    return max((str(scene["picture"]) for scene in example.sheet["scenes"]), key=len, default="")
+    return max((str(scene["picture"]) for scene in example.timeline["scenes"]), key=len, default="")
 
 
 def downloads(example: Example) -> str:

@@ -1,41 +1,43 @@
-// The stage in the browser. Gradio runs this text as the body of a function whose arguments are
-// element, props and watch among others; stage.py says what props.value holds, as JSON.
+// The player in the browser. Gradio runs this text as the body of a function whose arguments are
+// element, props and watch among others; player.py says what props.value holds, as JSON.
 
 const PAD = 8; // pixels left of the film's start and right of its end
-const LEAST_PER_SECOND = 4; // pixels; where there is less room the sheet scrolls
+const LEAST_PER_SECOND = 4; // pixels; where there is less room the timeline scrolls
 const TILE = 1024; // pixels; browsers limit the size of one canvas
-const NARROW = 560; // pixels of the whole stage, below which rows are lower
+const NARROW = 560; // pixels of the whole player, below which rows are lower
 const STRAY = 8; // pixels that a finger may stray before it drags
-const HANDS_OFF = 4000; // ms after somebody scrolled in which the sheet does not follow the film
+const HANDS_OFF = 4000; // ms after somebody scrolled in which the timeline does not follow the film
 const ORDER = ["strings", "guitar", "piano", "bass", "drums"]; // from the back to the front
 const KEY_ORDER = ["strings", "piano", "guitar", "bass", "drums"];
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120]; // seconds between the times below the sheet
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120]; // seconds between the times below the timeline
 const CLOSE = 9; // pixels below which not every bar line is drawn
-const LEAD = 5; // where a note of a sheet says whether it belongs to the melody
+const LEAD = 5; // where a note of a timeline says whether it belongs to the melody
 const LETTERS = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"];
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 const part = (name) => element.querySelector(`[data-part="${name}"]`);
-const [video, sheetPart, view, head, lights] = ["video", "sheet", "view", "head", "lights"].map(part);
+const [video, timelinePart, view, head, lights] = [
+  "video", "timeline", "view", "head", "lights",
+].map(part);
 
-const shown = { film: null, poster: null, sheet: null, sketch: null };
-let music = null; // {seconds, groups, notes, sheet, lo, hi, drums, buckets} that is drawn
-let place = null; // {width, room, rows} in pixels: the sheet, what of it is in view, its rows
+const shown = { film: null, poster: null, timeline: null, sketch: null };
+let music = null; // {seconds, groups, notes, timeline, lo, hi, drums, buckets} that is drawn
+let place = null; // {width, room, rows} in pixels: the timeline, what of it is in view, its rows
 let look = null; // colours of the theme
 let resume = null; // {time, playing, rate, seconds} of the film before, until the next is known
 let wanted = null; // seconds that a seek under way goes to
-let finger = null; // {id, x, touch, dragging} while a pointer is down on the sheet
-let handled = -Infinity; // when somebody last scrolled the sheet, ms
+let finger = null; // {id, x, touch, dragging} while a pointer is down on the timeline
+let handled = -Infinity; // when somebody last scrolled the timeline, ms
 let frame = 0; // of the animation, 0 while it rests
 let sounding = ""; // which notes are lit
 
 part("words").id = `${element.id}-words`;
-sheetPart.setAttribute("aria-describedby", part("words").id);
+timelinePart.setAttribute("aria-describedby", part("words").id);
 
 // Values ---------------------------------------------------------------------------------------
 
 function receive() {
-  const nothing = { film: null, poster: null, sheet: null, sketch: null };
+  const nothing = { film: null, poster: null, timeline: null, sketch: null };
   const news = props.value ? JSON.parse(props.value) : nothing;
   const film = shown.film;
   Object.assign(shown, news);
@@ -43,26 +45,26 @@ function receive() {
   if ((video.getAttribute("poster") ?? "") !== poster) video.setAttribute("poster", poster);
   if (shown.film !== film) change();
   video.hidden = !shown.film;
-  const { sheet, sketch } = shown;
-  part("stage").hidden = !shown.film && !sheet && !sketch;
-  part("score").hidden = !sheet && !sketch;
+  const { timeline, sketch } = shown;
+  part("stage").hidden = !shown.film && !timeline && !sketch;
+  part("score").hidden = !timeline && !sketch;
   const words = sketch ? sketch.words : "";
   if (part("sketching").textContent !== words) part("sketching").textContent = words;
-  part("kind").textContent = sketch ? "" : sheet?.plan ?? "";
-  if ("sheet" in news || "sketch" in news) compile();
+  part("kind").textContent = sketch ? "" : timeline?.plan ?? "";
+  if ("timeline" in news || "sketch" in news) compile();
   arrange();
 }
 
 /** What is to be drawn, in the form in which it is drawn. */
 function compile() {
-  const { sheet, sketch } = shown;
-  const source = sketch ?? sheet;
+  const { timeline, sketch } = shown;
+  const source = sketch ?? timeline;
   if (!source) {
     music = null;
     return;
   }
   const drum = source.groups.indexOf("drums");
-  const plan = sketch ? null : planOf(sheet);
+  const plan = sketch ? null : planOf(timeline);
   const notes = source.notes.filter((note) => note[2] < source.seconds);
   let lo = sketch ? 40 : Infinity;
   let hi = sketch ? 80 : -Infinity;
@@ -86,7 +88,7 @@ function compile() {
     groups: source.groups,
     notes,
     // Of the film as it was before; a sketch may be for another one.
-    sheet: sheet && Math.abs(sheet.seconds - source.seconds) < 0.1 ? sheet : null,
+    timeline: timeline && Math.abs(timeline.seconds - source.seconds) < 0.1 ? timeline : null,
     lo: lo - spare,
     hi: hi + spare,
     plan,
@@ -96,7 +98,7 @@ function compile() {
   };
 }
 
-/** Chords, form and beat of a sheet; null where nothing was planned, or the sheet is an old one. */
+/** Chords, form and beat of a timeline; null where nothing was planned, or it is an old one. */
 function planOf({ bars = [], symbols = [], sections = [] }) {
   if (!symbols.length) return null;
   return { bars, symbols, sections };
@@ -168,7 +170,7 @@ function at() {
 /** Measures, then draws all that does not move. */
 function arrange() {
   if (!music || !element.isConnected || element.clientWidth === 0) return;
-  const { seconds, sheet } = music;
+  const { seconds, timeline } = music;
   const narrow = element.clientWidth < NARROW;
   const sketched = shown.sketch !== null;
   const rows = {};
@@ -177,29 +179,29 @@ function arrange() {
     rows[name] = { top, height };
     top += height + gap;
   };
-  if (sheet) {
-    const picture = sheet.scenes.some((scene) => scene.picture);
+  if (timeline) {
+    const picture = timeline.scenes.some((scene) => scene.picture);
     row("scenes", (picture ? (narrow ? 42 : 58) : 0) + 22);
     row("mood", narrow ? 54 : 64);
     row("cuts", 16, 2);
     // Kept while another piece is drawn, so that nothing jumps.
-    if (planOf(sheet)) row("plan", 17, 3);
+    if (planOf(timeline)) row("plan", 17, 3);
   }
   row("roll", narrow ? 190 : 236, 4);
   if (music.drums.length || sketched) row("drums", narrow ? 30 : 36, 6);
-  if (sheet?.said.length) row("said", 20, 4);
-  if (sheet?.read.length) row("read", 20, 4);
+  if (timeline?.said.length) row("said", 20, 4);
+  if (timeline?.read.length) row("read", 20, 4);
   row("times", 20, 0);
-  part("sheet").style.height = `${top}px`;
+  part("timeline").style.height = `${top}px`;
   const room = view.clientWidth;
   const width = Math.max(room, Math.round(seconds * LEAST_PER_SECOND) + 2 * PAD);
-  sheetPart.style.width = `${width}px`;
+  timelinePart.style.width = `${width}px`;
   part("desk").classList.toggle("wide", width > room);
   place = { width, room, rows, height: top, narrow };
   look = colours();
-  part("words").textContent = sketched ? "" : sheet.words;
-  sheetPart.setAttribute("aria-valuemax", String(Math.round(seconds * 10) / 10));
-  sheetPart.setAttribute("aria-disabled", String(!shown.film));
+  part("words").textContent = sketched ? "" : timeline.words;
+  timelinePart.setAttribute("aria-valuemax", String(Math.round(seconds * 10) / 10));
+  timelinePart.setAttribute("aria-disabled", String(!shown.film));
   name();
   strips();
   explain();
@@ -241,7 +243,7 @@ function make(tag, kind, text = "") {
   return made;
 }
 
-/** The names of the rows, which stay where they are while the sheet scrolls. */
+/** The names of the rows, which stay where they are while the timeline scrolls. */
 function name() {
   const { rows } = place;
   const names = [];
@@ -277,7 +279,7 @@ function octaves() {
 
 function strips() {
   const { rows } = place;
-  const sheet = music.sheet;
+  const timeline = music.timeline;
   const fill = (name, children) => {
     const strip = part(name);
     strip.hidden = !rows[name];
@@ -292,9 +294,9 @@ function strips() {
     return child;
   };
   // The pictures are decoded once; a sketch every half second must not make them anew.
-  const key = sheet && JSON.stringify([place.width, rows.scenes, look.paper]);
-  if (strips.sheet !== sheet || strips.key !== key) {
-    fill("scenes", () => sheet.scenes.map((scene) => {
+  const key = timeline && JSON.stringify([place.width, rows.scenes, look.paper]);
+  if (strips.timeline !== timeline || strips.key !== key) {
+    fill("scenes", () => timeline.scenes.map((scene) => {
       const child = span(make("div", "scene"), scene);
       const ground = make("i");
       ground.style.height = `${rows.scenes.height - 22}px`;
@@ -314,12 +316,12 @@ function strips() {
       if (fits) child.append(make("span", "", fits));
       return child;
     }));
-    strips.sheet = sheet;
+    strips.timeline = timeline;
     strips.key = key;
   }
   fill("plan", () => (music.plan ? planned() : []));
   for (const name of ["said", "read"]) {
-    fill(name, () => sheet[name].map((caption) => {
+    fill(name, () => timeline[name].map((caption) => {
       const room = x(caption.end) - x(caption.start);
       return span(make("div", "caption", room > 30 ? caption.text : ""), caption, 3);
     }));
@@ -458,7 +460,7 @@ function sized(canvas, width, height, fine) {
   return pen;
 }
 
-/** All that does not move between two heights of the sheet, in pixels from its left. */
+/** All that does not move between two heights of the timeline, in pixels from its left. */
 function draw(pen, left, right) {
   const { rows } = place;
   const sketched = shown.sketch !== null;
@@ -475,7 +477,7 @@ function draw(pen, left, right) {
   }
   for (const group of groups) drawNotes(pen, music.groups[group], boxes[group]);
   drawMelody(pen, from, to);
-  if (music.sheet) cuts(pen, sketched);
+  if (music.timeline) cuts(pen, sketched);
 }
 
 function grid(pen, left, right) {
@@ -502,7 +504,7 @@ function barLines() {
   return bars.filter((_, i) => i % step === 0);
 }
 
-/** [left, top, width, height] of a note, in pixels of the sheet. */
+/** [left, top, width, height] of a note, in pixels of the timeline. */
 function boxOf([group, pitch, start, end]) {
   if (group === music.drum) {
     const { top, height } = place.rows.drums;
@@ -552,7 +554,7 @@ function moods(pen, { top, height }, sketched) {
     pen.fillRect(x(0), Math.round(level(value)), x(music.seconds) - x(0), value === 0 ? 1 : 0.5);
   }
   for (const axis of ["valence", "arousal"]) {
-    for (const [stretches, thick] of [[music.sheet.scenes, 1], [music.sheet.curve, 2.4]]) {
+    for (const [stretches, thick] of [[music.timeline.scenes, 1], [music.timeline.curve, 2.4]]) {
       if (thick > 1 && sketched) continue;
       pen.strokeStyle = look[axis];
       pen.lineWidth = thick;
@@ -570,19 +572,19 @@ function moods(pen, { top, height }, sketched) {
 
 function cuts(pen, sketched) {
   const { rows } = place;
-  const { sheet } = music;
+  const { timeline } = music;
   const top = rows.cuts.top;
   const bottom = rows.drums ? rows.drums.top + rows.drums.height : rows.roll.top + rows.roll.height;
-  for (const cut of sheet.cuts) {
+  for (const cut of timeline.cuts) {
     if (!cut.kept) drawTick(pen, x(cut.time), top + 3);
   }
   if (!sketched) {
-    const taken = new Set(sheet.boundaries.map((boundary) => boundary.hit));
-    for (const chord of sheet.chords) {
+    const taken = new Set(timeline.boundaries.map((boundary) => boundary.hit));
+    for (const chord of timeline.chords) {
       if (!taken.has(chord) && chord < music.seconds) drawChord(pen, x(chord), top + 8);
     }
   }
-  for (const boundary of sheet.boundaries) {
+  for (const boundary of timeline.boundaries) {
     drawBoundary(pen, sketched ? "asked" : signOf(boundary), x(boundary.asked), top + 2, bottom);
   }
 }
@@ -662,20 +664,20 @@ function explain() {
       pen.fillRect(1.2, 6.2, 17.6, 5.6);
     });
   }
-  const { sheet } = music;
-  if (sheet && shown.sketch === null) {
-    const count = (name) => sheet.boundaries.filter((b) => signOf(b) === name && b.kind === "cut");
+  const { timeline } = music;
+  if (timeline && shown.sketch === null) {
+    const count = (name) => timeline.boundaries.filter((b) => signOf(b) === name && b.kind === "cut");
     const [hits, misses] = [count("cut").length, count("missed").length];
     const boundary = (kind) => (pen) => drawBoundary(pen, kind, 6, 1, 18, 8);
     if (hits) sign(`cut hit (${hits})`, 12, boundary("cut"));
     if (misses) sign(`cut missed (${misses})`, 12, boundary("missed"));
-    const ending = sheet.boundaries.find(({ kind }) => kind === "ending");
+    const ending = timeline.boundaries.find(({ kind }) => kind === "ending");
     if (ending?.hit === null) sign("ending missed", 12, boundary("missed"));
     else if (ending) sign("ending", 12, boundary("ending"));
-    if (sheet.cuts.some((cut) => !cut.kept)) {
+    if (timeline.cuts.some((cut) => !cut.kept)) {
       sign("cut too close to another", 6, (pen) => drawTick(pen, 3, 4));
     }
-    if (sheet.chords.length) sign("other strong chord", 10, (pen) => drawChord(pen, 5, 9));
+    if (timeline.chords.length) sign("other strong chord", 10, (pen) => drawChord(pen, 5, 9));
     const line = (axis, dash) => (pen) => {
       pen.strokeStyle = look[axis];
       pen.lineWidth = 2.4;
@@ -703,9 +705,9 @@ function move(follow = true) {
   head.hidden = !shown.film;
   head.style.transform = `translateX(${across}px)`;
   const text = `${clock(now)} of ${clock(music.seconds)}`;
-  if (sheetPart.getAttribute("aria-valuetext") !== text) {
-    sheetPart.setAttribute("aria-valuetext", text);
-    sheetPart.setAttribute("aria-valuenow", String(Math.round(now * 10) / 10));
+  if (timelinePart.getAttribute("aria-valuetext") !== text) {
+    timelinePart.setAttribute("aria-valuetext", text);
+    timelinePart.setAttribute("aria-valuenow", String(Math.round(now * 10) / 10));
   }
   if (follow && place.width > place.room && performance.now() - handled > HANDS_OFF) {
     const inView = across - view.scrollLeft;
@@ -753,15 +755,15 @@ function soundingAt(now) {
 const within = (now) => ({ start, end }) => start <= now && now < end;
 
 function sceneAt(now) {
-  const { scenes } = music.sheet;
+  const { scenes } = music.timeline;
   return Math.max(0, scenes.findLastIndex((scene) => scene.start <= now));
 }
 
-/** The line below the sheet: where the film is. */
+/** The line below the timeline: where the film is. */
 function tell(now) {
   const said = [];
-  if (music.sheet && shown.sketch === null && shown.film) {
-    const { scenes, boundaries } = music.sheet;
+  if (music.timeline && shown.sketch === null && shown.film) {
+    const { scenes, boundaries } = music.timeline;
     const number = sceneAt(now);
     const scene = scenes[number];
     const of = scenes.length > 1 ? `Scene ${number + 1} of ${scenes.length}` : "The film";
@@ -786,7 +788,7 @@ function heldAt(held, now) {
 }
 
 function captionsAt(now) {
-  const { said, read } = music.sheet;
+  const { said, read } = music.timeline;
   return [
     ...said.filter(within(now)).map(({ text }) => `“${text}”`),
     ...read.filter(within(now)).map(({ text }) => `on screen: “${text}”`),
@@ -809,7 +811,7 @@ function wake() {
 // Hands ----------------------------------------------------------------------------------------
 
 function secondsAt(event) {
-  const left = sheetPart.getBoundingClientRect().left + PAD;
+  const left = timelinePart.getBoundingClientRect().left + PAD;
   return ((event.clientX - left) / (place.width - 2 * PAD)) * music.seconds;
 }
 
@@ -819,7 +821,7 @@ function press(event) {
   finger = { id: event.pointerId, x: event.clientX, touch, dragging: !touch };
   handled = -Infinity;
   if (touch) return;
-  sheetPart.setPointerCapture(event.pointerId);
+  timelinePart.setPointerCapture(event.pointerId);
   seek(secondsAt(event));
 }
 
@@ -828,11 +830,11 @@ function drag(event) {
     if (event.pointerType !== "touch") point(event);
     return;
   }
-  // A wide sheet scrolls under the finger, and a tap seeks.
+  // A wide timeline scrolls under the finger, and a tap seeks.
   if (finger.touch && place.width > place.room) return;
   if (!finger.dragging && Math.abs(event.clientX - finger.x) > STRAY) {
     finger.dragging = true;
-    sheetPart.setPointerCapture(event.pointerId);
+    timelinePart.setPointerCapture(event.pointerId);
   }
   if (finger.dragging) seek(secondsAt(event));
   if (!finger.touch) point(event);
@@ -849,7 +851,7 @@ function release(event) {
 function key(event) {
   if (!music || !shown.film || event.ctrlKey || event.altKey || event.metaKey) return;
   const now = at();
-  const asked = [0, ...(music.sheet?.boundaries ?? []).map((b) => b.asked), music.seconds];
+  const asked = [0, ...(music.timeline?.boundaries ?? []).map((b) => b.asked), music.seconds];
   // While the film plays, one must get beyond the cut that was just passed.
   const before = () => asked.findLast((second) => second < now - 0.5) ?? 0;
   const after = () => asked.find((second) => second > now + 0.05) ?? music.seconds;
@@ -878,19 +880,19 @@ function point(event) {
   pointed.style.left = `${across}px`;
   const tenths = Math.round(seconds * 10);
   const lines = [`${clock(tenths / 10)}.${tenths % 10}`];
-  const height = event.clientY - sheetPart.getBoundingClientRect().top;
+  const height = event.clientY - timelinePart.getBoundingClientRect().top;
   const found = noteAt(seconds, height);
   if (found) lines.push(found);
-  const { sheet } = music;
-  if (sheet) {
+  const { timeline } = music;
+  if (timeline) {
     const number = sceneAt(seconds);
-    const { emotion, share, valence, arousal } = sheet.scenes[number];
+    const { emotion, share, valence, arousal } = timeline.scenes[number];
     lines.push(`Scene ${number + 1}: ${emotion} ${percent(share)}, valence ${signed(valence)}, `
       + `arousal ${signed(arousal)}`);
     const chord = heldAt(music.plan?.symbols, seconds);
     if (chord) lines.push(`Chord ${chord}, section ${heldAt(music.plan.sections, seconds)}`);
     if (shown.sketch === null) {
-      const close = sheet.boundaries.find((b) => Math.abs(x(b.asked) - across) < 6);
+      const close = timeline.boundaries.find((b) => Math.abs(x(b.asked) - across) < 6);
       if (close) lines.push(boundaryWords(close));
     }
     lines.push(...captionsAt(seconds));
@@ -939,11 +941,11 @@ for (const name of ["play", "playing"]) video.addEventListener(name, wake);
 for (const name of ["timeupdate", "seeking", "pause", "ended"]) {
   video.addEventListener(name, () => move());
 }
-sheetPart.addEventListener("pointerdown", press);
-sheetPart.addEventListener("pointermove", drag);
-for (const name of ["pointerup", "pointercancel"]) sheetPart.addEventListener(name, release);
-sheetPart.addEventListener("pointerleave", leave);
-sheetPart.addEventListener("keydown", key);
+timelinePart.addEventListener("pointerdown", press);
+timelinePart.addEventListener("pointermove", drag);
+for (const name of ["pointerup", "pointercancel"]) timelinePart.addEventListener(name, release);
+timelinePart.addEventListener("pointerleave", leave);
+timelinePart.addEventListener("keydown", key);
 view.addEventListener("scroll", () => music && place && light(at()));
 for (const name of ["wheel", "touchmove"]) {
   view.addEventListener(name, () => (handled = performance.now()), { passive: true });

@@ -1,4 +1,4 @@
-"""The stage of the page: the scored film, and under it its score, moving in time with it."""
+"""The player: the scored film, and under it a timeline of its score that moves with it."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ _TEMPLATE = """
     <div class="desk" data-part="desk">
       <div class="names" data-part="names" aria-hidden="true"></div>
       <div class="view" data-part="view">
-        <div class="sheet" data-part="sheet" role="slider" tabindex="0" aria-valuemin="0"
+        <div class="timeline" data-part="timeline" role="slider" tabindex="0" aria-valuemin="0"
           aria-valuemax="0" aria-valuenow="0" aria-label="Place in the film, over its score"
           aria-keyshortcuts="ArrowLeft ArrowRight Shift+ArrowLeft Shift+ArrowRight Home End Space">
           <div class="paper" data-part="paper"></div>
@@ -47,10 +47,8 @@ _TEMPLATE = """
 """
 
 
-def stage(**place: Any) -> gr.HTML:
-    """The stage, empty.
-
-    Its values are those of `showing`.
+def player(**place: Any) -> gr.HTML:
+    """Return the player, empty; its values are those of `showing`.
 
     Args:
         place: further arguments of `gr.HTML`, such as `elem_id`.
@@ -70,16 +68,16 @@ def stage(**place: Any) -> gr.HTML:
 
 
 def showing(**parts: Any) -> str:
-    """A value for the stage, of some of these parts:
+    """Return a value for the player, of some of these parts:
 
-    film    address of the scored film, or None
-    poster  address of a picture to show before it plays, or None
-    sheet   from `emsync.interface.timeline.sheet_of`, or None
-    sketch  from `emsync.interface.timeline.sketch_of` while composing, or None
+    film      address of the scored film, or None
+    poster    address of a picture to show before it plays, or None
+    timeline  from `emsync.interface.timeline.timeline_of`, or None
+    sketch    from `emsync.interface.timeline.sketch_of` while composing, or None
 
-    What is missing stays as it was, so that a sketch need not carry the sheet with it. A sketch
-    goes before the sheet; the stage hides itself without film, sheet and sketch. When another film
-    comes that lasts as long (within 0.1 s), it goes on where the one before was.
+    What is missing stays as it was, so that a sketch need not carry the timeline with it. A sketch
+    goes before the timeline; the player hides itself without film, timeline and sketch. When
+    another film comes that lasts as long (within 0.1 s), it goes on where the one before was.
 
     Returns:
         JSON: Gradio walks through values on both sides and makes every list in them reactive; for

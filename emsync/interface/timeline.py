@@ -1,4 +1,4 @@
-"""The sheet that the stage shows: a scored film as plain values, small enough to send to a page.
+"""The timeline that the player shows: a scored film as plain values, small enough for a page.
 
 Times are in seconds from the film's start, rounded to a thousandth; a tick of the music has eight.
 """
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _GROUP_NUMBERS = {name: number for number, name in enumerate(GROUPS)}
 
 
-def sheet_of(result: "Result") -> dict[str, Any]:
-    """What the stage shows of a scored film.
+def timeline_of(result: "Result") -> dict[str, Any]:
+    """Return what the player shows of a scored film.
 
     Returns:
         Plain values for JSON:
@@ -105,14 +105,14 @@ def sheet_of(result: "Result") -> dict[str, Any]:
 
 
 def sketch_of(draft: "Draft", seconds: float) -> dict[str, Any]:
-    """What the stage shows of a piece that is being drawn.
+    """Return what the player shows of a piece that is being written.
 
     Args:
         draft: of the piece.
         seconds: of the film.
 
     Returns:
-        Plain values for JSON: seconds, words, groups as in `sheet_of`, and notes as there but
+        Plain values for JSON: seconds, words, groups as in `timeline_of`, and notes as there but
         without velocities. A note that still sounds ends where the draft ends.
     """
     notes = draft.notes()

@@ -17,6 +17,7 @@ from emsync.emotion.mapping import nearest_category, scaled_categories
 from emsync.emotion.reading import EMOTIONS
 from emsync.interface import plots
 from emsync.interface.music_words import facts_of, in_words, keys_of
+from emsync.interface.records import Outcome
 from emsync.progress import Progress
 from emsync.stages import STAGES
 from emsync.text import clock, listed
@@ -24,20 +25,27 @@ from emsync.text import clock, listed
 if TYPE_CHECKING:
     from emsync.emotion.features.panel import Panel
     from emsync.emotion.features.report import FeatureReport
-    from emsync.interface.store import Source, Take
+    from emsync.interface.records import Source, Take
     from emsync.results import Piece, Result
 
 # Status -------------------------------------------------------------------------------------
 
 
-def note(sentence: str) -> str:
-    """A plain message in the place of the progress."""
-    return f'<p class="em-note" role="status">{html.escape(sentence)}</p>'
+def note(sentence: str, outcome: Outcome | None = None) -> str:
+    """Return HTML of a plain message in the place of the progress.
+
+    Args:
+        sentence: for people.
+        outcome: what it says, for scripts; None if nothing has ended.
+    """
+    mark = "" if outcome is None else f' data-outcome="{outcome}"'
+    return f'<p class="em-note" role="status"{mark}>{html.escape(sentence)}</p>'
 
 
 def problem(sentence: str) -> str:
-    """What is wrong, and what to do about it."""
-    return f'<p class="em-problem" role="alert">{html.escape(sentence)}</p>'
+    """Return HTML of what is wrong, and what to do about it."""
+    mark = f'data-outcome="{Outcome.REFUSED}"'
+    return f'<p class="em-problem" role="alert" {mark}>{html.escape(sentence)}</p>'
 
 
 def waiting(ahead: int) -> str:
@@ -74,27 +82,35 @@ def progress(now: Progress, share: float, past: Mapping[str, float]) -> str:
     )
 
 
-def done(take: "Take", words: str, seconds: float) -> str:
-    """What came of it, in two sentences.
+def done(take: "Take", outcome: Outcome, seconds: float = 0) -> str:
+    """Return HTML of what came of a take, in two sentences; nothing if it has no result.
 
     Args:
         take: with the version that is shown.
-        words: what was done, if it was not the composing of the film's music.
-        seconds: that it took.
+        outcome: what was done.
+        seconds: that it took; only said of a take that was made.
     """
     result = take.result
     if result is None:
         return ""
-    told = result.composition.score
+    hits = result.composition.score
     met = (
-        f"Its chords fall on {told.chord_tokens} of {told.boundaries} kept cuts."
-        if told.boundaries
+        f"Its chords fall on {hits.chord_tokens} of {hits.boundaries} kept cuts."
+        if hits.boundaries
         else "The film has no cuts to meet."
     )
     if result.settings.mood.curve == "scenes" and len(result.curve.starts) == 1:
         met += " Its scenes are too short or too alike, so one mood holds throughout."
-    what = words or f"Your film has its own music now, made in {duration(seconds)}."
-    return note(f"{what} {met}")
+    label = take.versions[take.shown].label
+    sentence = {
+        Outcome.SCORED: f"Your film has its own music now, made in {duration(seconds)}.",
+        Outcome.ADDED: f"Version {label} is new.",
+        Outcome.SHOWN: f"This is version {label}.",
+        Outcome.REPLAYED: "The sound is new; the piece is the same.",
+        Outcome.BUNDLED: "Stems and ZIP are ready.",
+        Outcome.FOUND: "Here it is again.",
+    }[outcome]
+    return note(f"{sentence} {met}", outcome)
 
 
 # The film, before anything is done -----------------------------------------------------------
@@ -172,12 +188,11 @@ def file_address(path: Path) -> str:
 
 def cards(take: "Take") -> list[dict[str, Any]]:
     """The versions side by side: what each is worth, which is shown, and which can be."""
-    is_idle = take.job is None or take.job.done.is_set()
     return [
         {
             "label": version.label,
             "shown": slot == take.shown,
-            "ready": is_idle or version.result is not None,
+            "ready": take.is_idle or version.result is not None,
             "words": _worth(version.piece),
         }
         for slot, version in enumerate(take.versions)

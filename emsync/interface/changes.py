@@ -1,0 +1,279 @@
+"""What the page shows next: updates of components, as Gradio takes them from an event."""
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from emsync.emotion.features.panel import device_of
+from emsync.emotion.mapping import mood_of
+from emsync.errors import EmsyncError
+from emsync.interface import controls as knobs
+from emsync.interface import examples, experts, views
+from emsync.interface.examples import Example
+from emsync.interface.layout import Page
+from emsync.interface.mood_editor import MOST_SCENES, fresh, with_reading, without_film
+from emsync.interface.player import showing
+from emsync.interface.records import Outcome, Take, Update
+from emsync.interface.studio import Studio
+from emsync.interface.timeline import sketch_of, timeline_of
+from emsync.settings import Settings
+
+if TYPE_CHECKING:
+    from emsync.results import Result
+
+Changes = dict[Any, Any]
+"""New values of components; those that are missing stay as they are."""
+
+
+class PageChanges:
+    """Puts films, takes, examples and refusals on the page."""
+
+    def __init__(self, page: Page, studio: Studio) -> None:
+        self._page, self._studio = page, studio
+        self._film, self._result = page.film, page.result
+        self._chords = page.controls.named["music.chords"]
+
+    # Nothing and little -------------------------------------------------------------------------
+
+    def nothing(self) -> Changes:
+        """Change nothing. Gradio empties the outputs of an event that returns nothing."""
+        return {self._film.status: gr.skip()}
+
+    def status(self, html: str) -> Changes:
+        """Show a status alone."""
+        return {self._film.status: html}
+
+    def refusal(self, error: EmsyncError) -> Changes:
+        """Show why something cannot be done."""
+        return self.status(views.problem(str(error)))
+
+    def no_result(self) -> Changes:
+        """Show no result."""
+        page, result = self._page, self._result
+        return {
+            result.heading: "",
+            result.files: "",
+            page.diagnostics: "",
+            result.take_link: "",
+            page.example_shown: "",
+            result.player: showing(film=None, poster=None, timeline=None, sketch=None),
+            **self.chords(""),
+            result.versions: [],
+            result.pack: gr.Button(visible=False),
+            result.use_example: gr.Button(visible=False),
+        }
+
+    # Films --------------------------------------------------------------------------------------
+
+    async def film(self, name: str) -> Changes:
+        """Show the film of a page, or that it has none."""
+        session = self._studio.session(name)
+        source = session.source
+        if source is None:
+            return {self._film.preview: "", self._film.facts: ""}
+        seconds = await asyncio.to_thread(
+            self._studio.scorer.expected_seconds, source, session.base
+        )
+        ahead = self._studio.ahead_of(name)
+        return {
+            self._film.preview: views.preview(source),
+            self._film.facts: views.facts(source, seconds, ahead, self._studio.panel),
+            self._film.status: "",
+        }
+
+    def no_film(self, error: EmsyncError) -> Changes:
+        """Show why what was brought is no film that can be scored."""
+        return {self._film.preview: "", self._film.facts: ""} | self.refusal(error)
+
+    def new_film(self, mood: dict[str, Any], example_shown: str) -> Changes:
+        """Make room for a film that was not looked at yet: the editor forgets the one before, and
+        an example's score does not stay beside a film of one's own.
+
+        Args:
+            mood: value of the editor.
+            example_shown: name of the example that is shown, or "".
+        """
+        editor = {self._page.editor: without_film(mood, self._studio.settings.mood)}
+        return editor | (self.no_result() if example_shown else {})
+
+    def fetching(self, share: float | None, words: str) -> Changes:
+        """Show how far a film is that is being fetched."""
+        percent = "" if share is None else f" {share:.0%}"
+        return self.status(views.note(f"{words} …{percent}")) | self.can_cancel(True)
+
+    def can_cancel(self, is_possible: bool) -> Changes:
+        """Show the button to cancel, or hide it."""
+        return {self._film.cancel: gr.Button(visible=is_possible)}
+
+    # Takes --------------------------------------------------------------------------------------
+
+    def update(self, name: str, update: Update, mood: dict[str, Any]) -> Changes:
+        """Show how far work is, or what came of it.
+
+        Args:
+            name: Gradio's name of the page.
+            update: of the work.
+            mood: value of the editor.
+        """
+        film, result = self._film, self._result
+        changes: Changes = {
+            film.status: update.status,
+            film.compose: gr.Button(interactive=not update.busy),
+            film.cancel: gr.Button(visible=update.busy),
+            result.pack: gr.Button(interactive=not update.busy),
+        }
+        if update.sketch is not None:
+            draft, seconds = update.sketch
+            # What is missing here stays in the player as it was.
+            changes[result.player] = showing(sketch=sketch_of(draft, seconds))
+        if update.take is not None and update.take.result is not None:
+            changes |= self._take(name, update.take, update.take.result, update.busy, mood)
+        elif update.take is None and not update.busy:
+            # Nothing came of it: what was there before is there still, under its own link.
+            shown = self._studio.session(name).shown
+            changes[result.player] = showing(sketch=None)
+            changes[result.take_link] = "" if shown is None else shown.token
+        return changes
+
+    def outcome(
+        self, name: str, take: Take, outcome: Outcome, busy: bool, mood: dict[str, Any]
+    ) -> Changes:
+        """Show a take, and what was done with it at once, without a job.
+
+        Args:
+            name: Gradio's name of the page.
+            take: that is shown.
+            outcome: what was done.
+            busy: whether other work of the page is under way.
+            mood: value of the editor.
+        """
+        return self.update(name, Update(views.done(take, outcome), busy, take), mood)
+
+    def _take(
+        self, name: str, take: Take, made: "Result", busy: bool, mood: dict[str, Any]
+    ) -> Changes:
+        """Show the version of a take that is to be shown."""
+        page, result = self._page, self._result
+        changes: Changes = {
+            result.player: showing(
+                film=views.file_address(made.video),
+                poster=views.poster_address(take.source),
+                timeline=timeline_of(made),
+                sketch=None,
+            ),
+            result.heading: views.title(take.source.name),
+            page.example_shown: "",
+            result.versions: views.cards(take),
+            **self.chords(made.composition.chart),
+            result.files: views.downloads(take),
+            result.pack: gr.Button(visible=True, interactive=not busy),
+            result.use_example: gr.Button(visible=False),
+            result.forget: gr.Button(visible=True),
+            page.diagnostics: take.versions[take.shown].diagnostics,
+        }
+        scenes = made.analysis.reading.scenes
+        source = self._studio.session(name).source
+        # The editor is that of the film that is chosen now. A film with more scenes than it has
+        # handles for keeps one mood.
+        if source in (None, take.source) and len(scenes) <= MOST_SCENES:
+            plain = replace(made.settings.mood, mode="mean")
+            moods = [
+                (float(scene.start), float(scene.end), mood_of(scene.probabilities, plain))
+                for scene in scenes
+            ]
+            film_mood = mood_of(made.analysis.reading.probabilities, plain)
+            changes[page.editor] = with_reading(mood, film_mood, moods, plain)
+        return changes
+
+    def chords(self, chart: str) -> Changes:
+        """Show the chords of the piece that is shown where those for the next one are written."""
+        # Not as a component, which would stand on the page.
+        return {
+            self._chords: gr.update(placeholder=chart or knobs.OWN_CHORDS),
+            self._page.music.edit_chords: gr.update(visible=bool(chart)),
+        }
+
+    def everything_gone(self) -> Changes:
+        """Show a page on which all was deleted."""
+        page, film, controls = self._page, self._film, self._page.controls
+        files = (controls.primer, controls.theme, controls.own_soundfont)
+        return {
+            **self.no_result(),
+            film.preview: "",
+            film.facts: "",
+            film.status: views.note(
+                "All of it is deleted: the film, the music, and what was found."
+            ),
+            self._result.forget: gr.Button(visible=False),
+            **dict.fromkeys((film.film, film.camera, *files)),
+            page.editor: fresh(self._studio.settings.mood),
+        }
+
+    def example(self, name: str, one: Example) -> Changes:
+        """Show an example with its score.
+
+        Args:
+            name: Gradio's name of the page.
+            one: the example.
+        """
+        session = self._studio.session(name)
+        page, result = self._page, self._result
+        return {
+            result.player: showing(
+                film=views.file_address(one.scored),
+                poster=None,
+                timeline=one.timeline,
+                sketch=None,
+            ),
+            result.heading: views.title(one.title),
+            result.versions: [],
+            **self.chords(""),
+            result.files: examples.downloads(one),
+            result.take_link: "",
+            result.pack: gr.Button(visible=False),
+            result.forget: gr.Button(visible=bool(session.takes or session.source)),
+            result.use_example: gr.Button(visible=True),
+            page.example_shown: one.name,
+            page.diagnostics: "",
+            self._film.status: views.note(
+                f"“{one.title}” was scored beforehand, with the weights that come with EMSYNC."
+            ),
+        }
+
+    # Settings -----------------------------------------------------------------------------------
+
+    def settings(self, base: Settings, mood: dict[str, Any]) -> Changes:
+        """Show other settings; the editor follows the scenes where they do."""
+        changes = self._page.controls.show(base)
+        if base.mood.curve == "scenes":
+            changes[self._page.editor] = {**mood, "mode": "scenes"}
+        return changes
+
+    def composer(self, composer: str, is_paper: bool) -> Changes:
+        """Show the controls that a composer obeys, and no others."""
+        visible = self._page.controls.visible_for(composer)
+        return {
+            **{one: gr.update(visible=is_visible) for one, is_visible in visible.items()},
+            self._page.music.plan: gr.Column(visible=knobs.plan_is_visible(composer, is_paper)),
+        }
+
+    def experts(self) -> Changes:
+        """Show who is installed, and how far an installation is."""
+        area, installation = self._page.experts, self._studio.installation
+        running = installation.running
+        missing, refusal = experts.to_install(), experts.may_install()
+        words = installation.words or (refusal if missing else "") or ""
+        device = device_of(self._studio.settings.experts.device)
+        return {
+            area.listing: experts.table(self._studio.panel, device),
+            area.install: gr.Button(
+                f"Install what is missing ({missing / 1e6:.0f} MB)",
+                visible=bool(missing) and not running,
+                interactive=refusal is None,
+            ),
+            area.stop: gr.Button(visible=running),
+            area.installing: views.note(words) if words else "",
+            area.clock: gr.Timer(active=running),
+        }

@@ -1,0 +1,59 @@
+"""Scripts that run in the browser after an event: where the page scrolls, and what has the focus.
+
+What came of the event stands in `data-outcome` of the status (`emsync.interface.records.Outcome`);
+no script reads the sentence.
+"""
+
+from emsync.interface.records import Outcome
+
+WHOLE_ADDRESS = "text => text.startsWith('?') ? location.origin + location.pathname + text : text"
+
+# The keyboard's focus goes where the eye goes, if what had it is gone.
+_GO = """
+const go = (to, focus, block = "start") => {
+  const part = document.querySelector(to);
+  part?.scrollIntoView({ behavior: "smooth", block });
+  if (focus && [document.body, null].includes(document.activeElement))
+    document.querySelector(focus)?.focus({ preventScroll: true });
+};
+const outcome = document.querySelector("#em-status [data-outcome]")?.dataset.outcome;
+"""
+TO_THE_PLAYER = f"""() => {{ {_GO}
+  if (!["{Outcome.SCORED}", "{Outcome.ADDED}", "{Outcome.SHOWN}"].includes(outcome)) return;
+  go("#em-results", "#em-stage [role=slider]");
+  if (outcome !== "{Outcome.SCORED}")
+    document.querySelector("#em-stage video")?.play().catch(() => {{}});
+}}"""
+TO_THE_RESULTS = f'() => {{ {_GO} go("#em-results", null); }}'
+TO_THE_STATUS = f'() => {{ {_GO} setTimeout(() => go("#em-status", null, "center"), 100); }}'
+TO_COMPOSE = f'() => {{ {_GO} go("#em-compose", "#em-compose", "nearest"); }}'
+TO_CHORDS = """() => {
+  const field = document.querySelector("#em-chords textarea, #em-chords input");
+  field?.focus();
+  field?.setSelectionRange(0, 0);
+}"""
+TO_CANCEL = f'() => {{ {_GO} setTimeout(() => go("#em-status", "#em-cancel", "nearest"), 600); }}'
+AFTER_LOADING = f"""() => {{ {_GO}
+  if (outcome === "{Outcome.REFUSED}") go("#em-status", null, "center");
+  else if (outcome === "{Outcome.FOUND}") go("#em-results", null);
+}}"""
+SAVE_THE_ZIP = """() => {
+  const save = (left) => {
+    const link = document.querySelector("#em-zip");
+    if (link) link.click();
+    else if (left) setTimeout(save, 100, left - 1);
+  };
+  save(30);
+}"""
+
+TAKE_IN_ADDRESS = """
+const note = () => {
+  const here = new URL(location.href);
+  if ((here.searchParams.get("take") || "") === (props.value || "")) return;
+  if (props.value) here.searchParams.set("take", props.value);
+  else here.searchParams.delete("take");
+  history.replaceState(null, "", here);
+};
+watch("value", note);
+"""
+"""The address bar names the take, so that a page that was closed or reloaded finds it again."""
