@@ -319,7 +319,7 @@ def test_published_and_converted_weights_are_the_same(tmp_path: Path) -> None:
     assert checkpoint.main([str(path), "-o", str(tmp_path / "converted")]) == 0
     assert {p.name for p in (tmp_path / "converted").iterdir()} == {
         "config.json",
-        "model.safetensors",
+        "model-01-of-01.safetensors",
     }
     published, converted = load(tmp_path / "published"), load(tmp_path / "converted")
     assert published.identifiers == converted.identifiers == IDENTIFIERS
@@ -327,6 +327,21 @@ def test_published_and_converted_weights_are_the_same(tmp_path: Path) -> None:
     for name, value in published.encoder.state_dict().items():
         assert torch.equal(value, converted.encoder.state_dict()[name]), name
     assert not published.encoder.training
+
+
+def test_what_was_converted_before_there_were_digests_is_read(tmp_path: Path) -> None:
+    path = write_published(tmp_path / "published")
+    folder = tmp_path / "converted"
+    assert checkpoint.main([str(path), "-o", str(folder)]) == 0
+    (folder / "model-01-of-01.safetensors").rename(folder / "model.safetensors")
+    card = json.loads((folder / "config.json").read_text())
+    del card["sha256"]
+    (folder / "config.json").write_text(json.dumps(card))
+    assert load(folder).identifiers == IDENTIFIERS
+    # With digests, other files are noticed.
+    card["sha256"] = {"model.safetensors": "0" * 64}
+    (folder / "config.json").write_text(json.dumps(card))
+    assert "The folder converted is damaged" in refused(folder)
 
 
 def test_settings_of_the_published_file_are_the_defaults() -> None:

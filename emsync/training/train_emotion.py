@@ -12,7 +12,7 @@ own, 819 films to 818: with another one its figures cannot be compared.
 As in the paper: 16 items a sequence, dropout 0.5, Adam at 1e-5, cross-entropy. Each feature is
 brought to [0, 1] by its smallest and largest value in training. Training ends when the loss on the
 validation films has not fallen for a while; the best weights are kept. The test films are looked
-at once, at the end. OUT gets the weights (`config.json`, `model.safetensors`), `evaluation.json`,
+at once, at the end. OUT gets the weights (a folder of `emsync.weights.folder`), `evaluation.json`,
 `evaluation.md`, `log.jsonl` and a card (`README.md`).
 """
 

@@ -1,11 +1,10 @@
 """BEATs' weights: the published checkpoint, and the same in a format without pickles.
 
-`python -m emsync.emotion.features.beats.checkpoint BEATs_….pt -o folder` writes `config.json` and
-`model.safetensors`; `load` takes a folder with either.
+`python -m emsync.emotion.features.beats.checkpoint BEATs_….pt -o folder` writes a folder of
+`emsync.weights.folder`; `load` takes a folder with either.
 """
 
 import argparse
-import json
 import pickle
 import sys
 from collections.abc import Callable, Mapping
@@ -14,18 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from emsync.emotion.features.beats.audioset import class_names
 from emsync.emotion.features.beats.encoder import BeatsEncoder, BeatsSettings
 from emsync.errors import EmsyncError, WeightsError
+from emsync.weights import folder as weights_folder
 
 PUBLISHED = "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2.pt"
 """The file that VEMOCLAP's features come from: iter3+, fine-tuned on AudioSet, second of two."""
 
-_CONFIG, _MODEL = "config.json", "model.safetensors"
 _MEND = "Delete it and run: python -m emsync weights pull beats"
 
 _REQUIRED = {
@@ -88,13 +85,13 @@ class Beats:
 
 
 def load(folder: Path) -> Beats:
-    """The model in a folder: `config.json` and `model.safetensors`, or one published `.pt` file.
+    """Load the model in a folder: a converted one, or one published `.pt` file.
 
     Raises:
         WeightsError: neither is there, or it is damaged or of another format.
     """
-    if (folder / _CONFIG).exists():
-        return _loaded(folder / _MODEL, _read_converted)
+    if (folder / weights_folder.CONFIG).exists():
+        return _loaded(folder, _read_converted)
     published = sorted(folder.glob("*.pt"))
     if len(published) != 1:
         raise WeightsError(
@@ -105,38 +102,35 @@ def load(folder: Path) -> Beats:
 
 
 def load_published(path: Path) -> Beats:
-    """The model in a published file; nothing but tensors, numbers and text is unpickled.
+    """Load a published file; nothing but tensors, numbers and text is unpickled.
 
     Raises:
         WeightsError: the file is not there, damaged, or another model.
     """
+    if not path.exists():
+        raise WeightsError(f"There is no file {path}.")
     return _loaded(path, _read_published)
 
 
 def save(beats: Beats, folder: Path, source: str) -> None:
-    """Write `model.safetensors` and then `config.json`, each whole or not at all.
+    """Write the model as `emsync.weights.folder` does.
 
     Args:
+        beats: on any device.
         folder: made if needed.
         source: where the weights come from, for whoever reads the file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    config = {
+    card = {
         "source": source,
         "licence": "MIT, Copyright (c) 2022 Microsoft",
         "architecture": asdict(beats.encoder.settings),
         "identifiers": beats.identifiers,
     }
-    partial = folder / f"{_MODEL}.partial"
-    save_file(beats.encoder.state_dict(), partial)
-    partial.replace(folder / _MODEL)
-    partial = folder / f"{_CONFIG}.partial"
-    partial.write_text(json.dumps(config, indent=1) + "\n")
-    partial.replace(folder / _CONFIG)
+    weights_folder.save(beats.encoder.state_dict(), folder, card)
 
 
 def from_published(state: Mapping[str, Tensor], settings: BeatsSettings) -> dict[str, Tensor]:
-    """State dict of the published code under this project's names, partly folded.
+    """Return the state dict of the published code under this project's names, partly folded.
 
     Raises:
         KeyError: an entry that the published model has is missing.
@@ -167,7 +161,7 @@ def from_published(state: Mapping[str, Tensor], settings: BeatsSettings) -> dict
 
 
 def settings_of(config: Mapping[str, Any]) -> BeatsSettings:
-    """Architecture out of the published configuration.
+    """Return the architecture out of the published configuration.
 
     Raises:
         ValueError: it is a BEATs of another kind.
@@ -180,7 +174,7 @@ def settings_of(config: Mapping[str, Any]) -> BeatsSettings:
 
 
 def _renamed(state: Mapping[str, Tensor], table: Mapping[str, str]) -> dict[str, Tensor]:
-    """The entries of the layers in a table, under their new names."""
+    """Return the entries of the layers in a table, under their new names."""
     layers = ((name.rpartition("."), value) for name, value in state.items())
     return {f"{table[name]}.{kind}": value for (name, _, kind), value in layers if name in table}
 
@@ -197,42 +191,40 @@ def _read_published(path: Path) -> _Parts:
     return settings, identifiers, from_published(found["model"], settings)
 
 
-def _read_converted(path: Path) -> _Parts:
-    config = json.loads((path.parent / _CONFIG).read_text())
-    settings = BeatsSettings(**config["architecture"])
-    return settings, tuple(config["identifiers"]), load_file(path)
+def _read_converted(folder: Path) -> _Parts:
+    # Earlier conversions did not write down the SHA-256.
+    stored = weights_folder.load(folder, sha256_required=False)
+    settings = BeatsSettings(**stored.card["architecture"])
+    return settings, tuple(stored.card["identifiers"]), stored.tensors()
 
 
 def _loaded(path: Path, read: Callable[[Path], _Parts]) -> Beats:
-    try:
-        settings, identifiers, state = read(path)
+    """Return the model that `read` finds at a path.
+
+    Raises:
+        WeightsError: it is damaged, or another model.
+    """
+
+    def sentence(problem: Exception) -> str:
+        what = f"{'folder' if path.is_dir() else 'file'} {path.name}"
+        return f"The {what} is damaged, or is not BEATs fine-tuned on AudioSet. {_MEND}"
+
+    with weights_folder.refusing(sentence):
+        try:
+            settings, identifiers, state = read(path)
+        except (pickle.UnpicklingError, EOFError) as problem:
+            raise ValueError("it is no PyTorch file") from problem
         if len(identifiers) != settings.classes or not {*identifiers} <= {*class_names()}:
             raise ValueError(f"its labels are not {settings.classes} of AudioSet's classes")
         with torch.device("meta"):  # no time is spent on random weights
             encoder = BeatsEncoder(settings)
         single = {name: value.float() for name, value in state.items()}
         encoder.load_state_dict(single, assign=True)
-    except FileNotFoundError as problem:
-        raise WeightsError(f"There is no file {path}.") from problem
-    except (
-        SafetensorError,
-        pickle.UnpicklingError,
-        RuntimeError,
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        ArithmeticError,
-        OSError,
-        EOFError,
-    ) as problem:
-        raise WeightsError(
-            f"The file {path.name} is damaged, or is not BEATs fine-tuned on AudioSet. {_MEND}"
-        ) from problem
     return Beats(encoder.eval(), identifiers)
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Convert the published weights; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m emsync.emotion.features.beats.checkpoint",
         description="The published BEATs weights in a format without pickles.",
