@@ -9,7 +9,8 @@ import threading
 def main() -> None:
     """Build the page and serve it until the process is told to stop."""
     from emsync.errors import EmsyncError
-    from emsync.interface.guard import access_from, check_guarded, guarded
+    from emsync.interface.access import access_from
+    from emsync.interface.guard import check_guarded, guarded
     from emsync.interface.memory import few_arenas
     from emsync.process.files import process_folder, remove_stale_folders
 

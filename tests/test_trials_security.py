@@ -12,7 +12,8 @@ from browsing import open_page
 from conftest import Films
 
 from emsync.errors import EmsyncError
-from emsync.interface.guard import access_from, what_is_wrong
+from emsync.interface.access import access_from
+from emsync.interface.guard import what_is_wrong
 from trials.security import CASES
 from trials.site import PASSWORD, Site, site, upload
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from emsync.emotion.classifiers.classifier import CLASSIFIERS
 from emsync.emotion.features.panel import Panel, missing
 from emsync.errors import Cancelled, EmsyncError
-from emsync.interface.guard import is_loopback
+from emsync.interface.access import is_loopback
 from emsync.limits import is_offline
 from emsync.progress import CancelToken
 from emsync.text import listed

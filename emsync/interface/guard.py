@@ -1,5 +1,5 @@
-"""What stands between the network and the page: who may come, what may be asked for, how much may
-be sent, and the headers that go with every answer.
+"""What stands between the network and the page: what may be asked for, how much may be sent, and
+the headers that go with every answer.
 
 Gradio serves more than this page needs. `Guard` lets through what the page and `gradio_client` use
 and nothing else, so what Gradio adds one day is closed until somebody opens it here.
@@ -8,16 +8,12 @@ and nothing else, so what Gradio adds one day is closed until somebody opens it 
 import asyncio
 import base64
 import hashlib
-import hmac
-import ipaddress
 import json
 import re
 import secrets
 import time
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +25,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emsync.errors import EmsyncError
+from emsync.interface.access import Access, PasswordTries
 from emsync.interface.disk_quota import FULL
 
 MOST_BODY = 1_000_000
@@ -43,18 +40,10 @@ _SILENCE_SECONDS = 60.0
 """An upload of which nothing comes for so long is given up; so is a message that is not whole."""
 _SLOWEST = 5_000
 """Bytes a second of an upload, after the first minute."""
+_TOO_MANY_TRIES = 429, "Too many wrong passwords. Wait ten minutes."
 _BROKEN_OFF = "The upload was broken off."
-_WAIT = 429, "Too many wrong passwords. Wait ten minutes."
 _LOOK_BYTES = 16_000_000
 """Of an upload, between two looks at the disk."""
-_MOST_FAILURES = 10
-"""Wrong passwords from one address within `_FAILURE_SECONDS`; then it has to wait."""
-_FAILURE_SECONDS = 600.0
-_FAILURE_PAUSE = 1.0
-_MOST_ADDRESSES = 10_000
-_SHORTEST_PASSWORD = 8
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PUBLIC = frozenset(
     {"/", "/login", "/login/", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json"}
 )
@@ -100,71 +89,15 @@ _PERMISSIONS = ", ".join(
 )
 
 
-@dataclass(frozen=True)
-class Access:
-    """Who may come, as the environment says it.
-
-    Attributes:
-        password: None: everybody may.
-        user: name that goes with it.
-        hosts: names by which the page may be called, lower case, without port; None: any.
-        frames: where else it may be shown in a frame, as origins.
-    """
-
-    password: str | None = field(default=None, repr=False)
-    user: str = "emsync"
-    hosts: frozenset[str] | None = None
-    frames: tuple[str, ...] = ()
-
-    def knows(self, user: str, password: str) -> bool:
-        """Whether these are the right ones, in a time that does not tell how nearly."""
-        right = hmac.compare_digest(user.encode(), self.user.encode())
-        return hmac.compare_digest(password.encode(), (self.password or "").encode()) and right
-
-
-def access_from(environment: MutableMapping[str, str]) -> Access:
-    """What the environment asks for. The password is taken out of it: programs that are started
-    later do not get to see it.
-
-    Raises:
-        EmsyncError: it asks for something that cannot be.
-    """
-    password = environment.pop("EMSYNC_PASSWORD", "")
-    user = environment.pop("EMSYNC_USER", "").strip()
-    if password and len(password) < _SHORTEST_PASSWORD:
-        raise EmsyncError(
-            f"EMSYNC_PASSWORD must have at least {_SHORTEST_PASSWORD} characters, better 20."
-        )
-    if user and not password:
-        raise EmsyncError("EMSYNC_USER is set, but EMSYNC_PASSWORD is not. Set both or neither.")
-    bound = environment.get("GRADIO_SERVER_NAME", "127.0.0.1").strip("[]").lower()
-    named = {name.strip().lower() for name in environment.get("EMSYNC_HOSTS", "").split(",")} - {""}
-    hosts = None
-    # A page of somebody else's whose name is made to mean 127.0.0.1 is the same origin to a browser
-    # that runs here; its name gives it away. On Colab nobody's browser runs here.
-    if named or (is_loopback(bound) and "COLAB_RELEASE_TAG" not in environment):
-        hosts = frozenset(named | _LOOPBACK | {bound})
-    frames = environment.get("EMSYNC_FRAMES", "").replace(",", " ").split()
-    for origin in frames:
-        if not re.fullmatch(r"https?://(\*\.)?[\w.-]+(:\d+)?", origin):
-            raise EmsyncError(
-                f"EMSYNC_FRAMES must be origins such as https://example.org, and “{origin}” is "
-                "none."
-            )
-    if environment.get("SPACE_ID"):
-        frames.append("https://huggingface.co")
-    return Access(password or None, user or "emsync", hosts, tuple(frames))
-
-
 def guarded(
     access: Access,
     root: Path,
     shown: Path,
     most_bytes: int,
     head: str,
-    room: Callable[[int], bool],
+    has_room: Callable[[int], bool],
 ) -> dict[str, Any]:
-    """Keyword arguments for `Blocks.launch`, beside those for the looks.
+    """Return arguments for `Blocks.launch`, beside those for the looks.
 
     Args:
         access: who may come.
@@ -172,7 +105,7 @@ def guarded(
         shown: folder that is served to everybody.
         most_bytes: of an uploaded file.
         head: HTML that the page adds to its head; its scripts may run.
-        room: whether so many bytes more may lie in `root`.
+        has_room: whether so many bytes more may lie in `root`.
     """
 
     @asynccontextmanager
@@ -180,7 +113,7 @@ def guarded(
         # Around everything that Gradio adds, its rules for other origins included, which let any
         # origin read a page that is not on this machine.
         inner = app.middleware_stack or app.build_middleware_stack()
-        app.middleware_stack = Guard(inner, app, access, (root, shown), most_bytes, head, room)
+        app.middleware_stack = Guard(inner, app, access, (root, shown), most_bytes, head, has_room)
         yield
 
     options: dict[str, Any] = {
@@ -193,7 +126,7 @@ def guarded(
 
 
 def check_guarded(app: Any) -> None:
-    """An app without its guard must not go on.
+    """Refuse to go on with an app that has no guard.
 
     Args:
         app: that `Blocks.launch` has started.
@@ -206,7 +139,7 @@ def check_guarded(app: Any) -> None:
 
 
 class Nonces:
-    """Marks the scripts of the page with the number that its policy names."""
+    """Marks the scripts of the page with the nonce that its policy names."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -249,7 +182,7 @@ class Guard:
         folders: tuple[Path, ...],
         most_bytes: int,
         head: str,
-        room: Callable[[int], bool],
+        has_room: Callable[[int], bool],
     ) -> None:
         """
         Args:
@@ -259,9 +192,9 @@ class Guard:
             folders: whose files may be served; uploads go into the first.
             most_bytes: of an uploaded file.
             head: HTML whose scripts may run.
-            room: whether so many bytes more may lie here.
+            has_room: whether so many bytes more may lie here.
         """
-        self._inner, self._app, self._access, self._room = inner, app, access, room
+        self._inner, self._app, self._access, self._has_room = inner, app, access, has_room
         self._served = tuple(folder.resolve() for folder in folders)
         self._most_upload = most_bytes + _ENVELOPE
         self._hashes = " ".join(
@@ -269,7 +202,7 @@ class Guard:
             for script in re.findall(r"<script>(.*?)</script>", head, re.DOTALL)
         )
         self._frames = " ".join(("'self'", *access.frames))
-        self._failures: OrderedDict[str, list[float]] = OrderedDict()
+        self._tries = PasswordTries()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -292,10 +225,10 @@ class Guard:
             receive, refusal = await self._read(receive, path)
             if refusal is None and path.startswith("/login"):
                 # Again: others of the same address may have been refused while this one came.
-                if self._has_to_wait(scope):
-                    refusal = _WAIT
+                if self._tries.has_to_wait(scope):
+                    refusal = _TOO_MANY_TRIES
                 else:
-                    send = self._counting(send, _address(scope))
+                    send = self._tries.counting(send, scope)
         if refusal is not None:
             await _answer(*refusal, scope, send)
             return
@@ -304,7 +237,7 @@ class Guard:
     # What may be asked for ------------------------------------------------------------------------
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
-        """Status and sentence for what goes no further."""
+        """Return status and sentence for what goes no further; None for what may pass."""
         path, method = scope["path"], scope["method"]
         hosts = self._access.hosts
         if hosts is not None and _host_of(headers.get("host", "")) not in hosts:
@@ -325,8 +258,8 @@ class Guard:
             is_public = path in _PUBLIC or path.startswith(_STATIC) or path == _STARTUP
             if not is_public and not self._is_known(scope):
                 return 401, "Not authenticated: give the password first."
-            if method == "POST" and path.startswith("/login") and self._has_to_wait(scope):
-                return _WAIT
+            if method == "POST" and path.startswith("/login") and self._tries.has_to_wait(scope):
+                return _TOO_MANY_TRIES
         most = self._most_upload if path == _UPLOAD else MOST_BODY
         size = headers.get("content-length", "0")
         if not size.isdecimal() or int(size) > most:
@@ -340,16 +273,16 @@ class Guard:
 
     # How much may be sent -------------------------------------------------------------------------
 
-    async def _has_room(self, needed: int) -> bool:
-        """Whether so many bytes more may lie here."""
-        return await asyncio.to_thread(self._room, needed)
+    async def _can_take(self, needed: int) -> bool:
+        """Return whether so many bytes more may lie here."""
+        return await asyncio.to_thread(self._has_room, needed)
 
     async def _upload(self, scope: Scope, receive: Receive) -> tuple[int, Any]:
-        """Take a file in: status, and its path as Gradio answers it, or a sentence."""
+        """Take a file in; return the status, and its path as Gradio answers it or a sentence."""
         # Not before: Gradio reads where uploads go when it is imported.
         from emsync.interface.uploads import is_full, receive_upload
 
-        if not await self._has_room(int(Headers(scope=scope).get("content-length", "0"))):
+        if not await self._can_take(int(Headers(scope=scope).get("content-length", "0"))):
             # A browser that is still sending does not listen.
             with suppress(TimeoutError):
                 await self._drain(receive)
@@ -368,8 +301,8 @@ class Guard:
         return 200, [str(path)]
 
     def _bounded(self, receive: Receive) -> Receive:
-        """An upload that grows too large, stops coming or hardly comes, or is broken off ends in
-        an error."""
+        """Return a `receive` that raises when an upload grows too large, stops coming, comes too
+        slowly or is broken off."""
         began = time.monotonic()
         count = looked = 0
         over = False
@@ -392,14 +325,14 @@ class Guard:
                 raise MultiPartException("That comes too slowly. Send it over a better line.")
             if count > looked + _LOOK_BYTES:
                 looked = count
-                if not await self._has_room(0):
+                if not await self._can_take(0):
                     raise MultiPartException(FULL)
             return message
 
         return bounded
 
     async def _drain(self, receive: Receive) -> None:
-        """Take what is sent, and keep nothing of it."""
+        """Read what is sent, and keep nothing of it."""
         count, more = 0, True
         while more and count < self._most_upload:
             message = await asyncio.wait_for(receive(), _SILENCE_SECONDS)
@@ -407,7 +340,7 @@ class Guard:
             more = message.get("more_body", False)
 
     async def _read(self, receive: Receive, path: str) -> tuple[Receive, tuple[int, str] | None]:
-        """A message as a whole, and what is wrong with it."""
+        """Read a message as a whole; return it, to be read again, and what is wrong with it."""
         body = bytearray()
         try:
             async with asyncio.timeout(_SILENCE_SECONDS):
@@ -438,34 +371,6 @@ class Guard:
             return {"type": "http.request", "body": bytes(body), "more_body": False}
 
         return again, refusal
-
-    # Wrong passwords ------------------------------------------------------------------------------
-
-    def _has_to_wait(self, scope: Scope) -> bool:
-        recent = self._failures.get(_address(scope), [])
-        return sum(at > time.monotonic() - _FAILURE_SECONDS for at in recent) >= _MOST_FAILURES
-
-    def _counting(self, send: Send, address: str) -> Send:
-        """Counts a password as wrong until it was right: many may be tried at the same moment.
-        Takes its time to say so."""
-        failures = self._failures.setdefault(address, [])
-        tried = time.monotonic()
-        failures.append(tried)
-        del failures[:-_MOST_FAILURES]
-        self._failures.move_to_end(address)
-        while len(self._failures) > _MOST_ADDRESSES:
-            self._failures.popitem(last=False)
-
-        async def counting(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                if message["status"] == 400:
-                    await asyncio.sleep(_FAILURE_PAUSE)
-                else:
-                    with suppress(ValueError):
-                        failures.remove(tried)
-            await send(message)
-
-        return counting
 
     # What goes with every answer ------------------------------------------------------------------
 
@@ -517,7 +422,7 @@ class Guard:
 
 
 def what_is_wrong(body: bytes, uploads: Path) -> tuple[int, str] | None:
-    """Status and sentence for a message that goes no further.
+    """Return status and sentence for a message that goes no further; None for one that may pass.
 
     Args:
         body: JSON.
@@ -552,7 +457,7 @@ def what_is_wrong(body: bytes, uploads: Path) -> tuple[int, str] | None:
 
 
 async def _answer(status: int, content: Any, scope: Scope, send: Send) -> None:
-    """A sentence as Gradio's page shows it: that of an upload as it is, any other as a detail."""
+    """Send a sentence as Gradio's page shows it: that of an upload as it is, else as a detail."""
 
     async def nothing() -> Message:
         return {"type": "http.disconnect"}
@@ -567,18 +472,8 @@ async def _answer(status: int, content: Any, scope: Scope, send: Send) -> None:
     await answer(scope, nothing, send)
 
 
-def is_loopback(name: str) -> bool:
-    """Whether only this machine can reach what listens there."""
-    if name in _LOOPBACK:
-        return True
-    try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
 def _host_of(host: str) -> str:
-    """A Host header without the port, in lower case."""
+    """Return a Host header without the port, in lower case."""
     name, colon, port = host.lower().rpartition(":")
     if not colon or not port.isdecimal():
         name = host.lower()
@@ -586,7 +481,7 @@ def _host_of(host: str) -> str:
 
 
 def _is_own(path: str, method: str, headers: Headers) -> bool:
-    """Whether no other site's page is behind this request."""
+    """Return whether no other site's page is behind a request."""
     site = headers.get("sec-fetch-site")
     if site in ("same-origin", "none"):
         return True
@@ -605,8 +500,10 @@ _PRIVATE = (_FILE, _HEARTBEAT, "/gradio_api/queue/", "/gradio_api/call/", "/logo
 
 
 def _is_in(place: str, folders: tuple[Path, ...]) -> bool:
-    """Whether this is the plain absolute path of something in one of these folders, which are
-    given without links; a link out of them leads out of them."""
+    """Return whether a text is the plain absolute path of something in one of the folders.
+
+    The folders are given without links; a link out of them leads out of them.
+    """
     path = Path(place)
     if "\0" in place or not path.is_absolute() or ".." in re.split(r"[/\\]", place):
         return False
@@ -615,15 +512,3 @@ def _is_in(place: str, folders: tuple[Path, ...]) -> bool:
     except (OSError, RuntimeError):  # too long a name; links in a circle
         return False
     return any(real.is_relative_to(folder) for folder in folders)
-
-
-def _address(scope: Scope) -> str:
-    """From where a request comes; whoever has one address of IPv6 has all that begin like it."""
-    host = (scope.get("client") or ("",))[0]
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return str(host)
-    if address.version == 6:
-        return str(ipaddress.ip_network((host, 64), strict=False))
-    return str(address)
