@@ -1,31 +1,41 @@
-"""Settings as text: preset files, queries of a URL, options of the command line; and what is
-allowed in them.
+"""Settings as text: preset files, queries of a URL, options of the command line.
 
-A preset may come from a stranger. It cannot name files of this machine unless the caller allows
-it, and it cannot raise the limits on films.
+What a setting may be stands in `emsync.settings`; Pydantic checks it here. A preset may come from a
+stranger: it cannot name files of this machine unless the caller allows it, and it cannot raise the
+limits on films.
 """
 
-import difflib
 import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from fractions import Fraction
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from emsync.errors import EmsyncError
 from emsync.process.files import written_whole
 from emsync.process.json_files import read_json
-from emsync.settings import ExpertSettings, FilmLimits, MusicSettings, Settings
+from emsync.settings import (
+    PROGRAMS,
+    FilmLimits,
+    Kind,
+    Names,
+    Programs,
+    Range,
+    Settings,
+    Text,
+    kinds,
+)
 from emsync.text import listed, one_line, quoted
 
 if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
     from emsync.music.planning.grid import MetreName
 
 VERSION = 2
@@ -35,99 +45,10 @@ LARGEST_PRESET = 64_000
 """Bytes; a preset with every setting has 3,000, and the longest chords 4,000 more."""
 LONGEST_QUERY = 6_000
 """Characters of a query's names and values. Ours; servers take some 8,000."""
-LONGEST_TEXT = 4_000
-"""Characters of a setting that is any text. Ours: chords for half an hour, two a bar."""
-
 _NUMBER = re.compile(r"[-+]?\d{1,18}(\.\d{1,25})?([eE][-+]?\d{1,3})?", re.ASCII)
 _WHOLE = re.compile(r"[-+]?\d{1,18}", re.ASCII)
 _QUOTIENT = re.compile(r"\d{1,18}/0{0,17}[1-9]\d{0,17}", re.ASCII)
 
-
-@dataclass(frozen=True)
-class Range:
-    """The numbers that a setting may have: from `low` to `high`, or only those above `low`."""
-
-    low: float
-    high: float
-    above: bool = False
-
-    def __contains__(self, value: float | Fraction) -> bool:
-        return (self.low < value if self.above else self.low <= value) and value <= self.high
-
-    def __str__(self) -> str:
-        return f"{'above' if self.above else 'from'} {self.low:.12g} to {self.high:.12g}"
-
-
-RANGES = {
-    "limits.seconds": Range(0, FilmLimits.seconds, above=True),
-    "limits.pixels": Range(0, FilmLimits.pixels, above=True),
-    "limits.bytes": Range(0, FilmLimits.bytes, above=True),
-    "limits.side": Range(0, FilmLimits.side, above=True),
-    "limits.frames": Range(0, FilmLimits.frames, above=True),
-    "limits.look_seconds": Range(0, FilmLimits.look_seconds, above=True),
-    "limits.look_memory": Range(0, FilmLimits.look_memory, above=True),
-    "cuts.threshold": Range(0, 1),
-    "cuts.minimum_gap": Range(0.5, 600),
-    "experts.frames": Range(1, 16),
-    "experts.per_scene": Range(1, 16),
-    "experts.most_frames": Range(1, 128),
-    "experts.still_seconds": Range(0.1, 60),
-    "experts.most_stills": Range(1, 480),
-    "experts.still_side": Range(64, 1920),
-    "experts.chunk_seconds": Range(0.5, 10),
-    "experts.most_chunks": Range(1, 512),
-    "experts.patience": Range(0, 600),
-    "experts.patience_per_second": Range(0, 10),
-    "mood.valence_arousal_range": Range(0, 1, above=True),
-    "music.slowest": Range(40, 220),
-    "music.fastest": Range(40, 220),
-    "music.harmony": Range(0, 10),
-    "music.sensitivity": Range(0, 8),
-    "music.primer_seconds": Range(0, 60, above=True),
-    "music.temperature": Range(0.1, 3),
-    "music.top_p": Range(0, 1, above=True),
-    "music.repetition_coefficient": Range(0, 2),
-    "music.maximum_offset": Range(1, 60),
-    "music.late_tolerance": Range(0, 1),
-    "music.openings": Range(1, 32),
-    "music.opening": Range(1, 32),
-    "music.candidates": Range(1, 4),
-    "music.redraws": Range(0, 4),
-    "music.keep": Range(1, 20),
-    "music.quality.longest_silence": Range(0, 600),
-    "music.quality.longest_loop": Range(0, 600),
-    "music.quality.longest_note": Range(0, 600),
-    "music.quality.lowest_density": Range(0, 1000),
-    "music.quality.highest_density": Range(0, 1000),
-    "music.quality.empty_bars": Range(0, 1),
-    "music.quality.repeated_bars": Range(0, 1),
-    "music.quality.clusters": Range(0, 1),
-    "music.quality.register": Range(0, 127),
-    "music.quality.shortest": Range(0, 600),
-    "music.guidance": Range(0, 5),
-    "sound.sample_rate": Range(8_000, 48_000),
-    "sound.peak_decibels": Range(-60, 0),
-    "sound.fade_seconds": Range(0, 60),
-    "sound.lufs": Range(-60, -5),
-    "sound.true_peak_decibels": Range(-60, 0),
-    "sound.original_gain_decibels": Range(-60, 20),
-    "sound.duck_decibels": Range(-60, 0),
-    "sound.balance_decibels": Range(-24, 24),
-    "seed": Range(0, 2**31 - 1),
-}
-"""Of every setting that is a number. Ours; what costs time or memory is bounded so that no request
-takes a host for itself."""
-
-PROGRAMS = Range(0, 127)
-"""General MIDI, counted from 0."""
-
-_NAMES = {
-    "experts.names": ExpertSettings.names,
-    "music.groups": MusicSettings.groups,
-    "sound.programs": MusicSettings.groups,
-}
-"""Of which settings that are lists of names may have each once."""
-_NOT_EMPTY = {"music.groups"}
 
 IN_THE_PAPER: dict[str, Any] = {
     "music.method": "free",
@@ -144,7 +65,10 @@ IN_THE_PAPER: dict[str, Any] = {
 
 
 def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
-    """`settings` with other values for some, by their names such as "music.top_p"; unchecked."""
+    """Return `settings` with other values for some, by their names such as "music.top_p".
+
+    They are not checked.
+    """
 
     def within(part: Any, prefix: str) -> Any:
         changes = {}
@@ -205,7 +129,7 @@ def of_its_time(plain: object) -> object:
 
 
 def value_of(name: str, text: str, *, allow_paths: bool = False) -> Any:
-    """The value that `text` stands for, as in a query or on the command line.
+    """Return the value that `text` stands for, as in a query or on the command line.
 
     Args:
         name: of a setting, such as "music.top_p".
@@ -219,24 +143,18 @@ def value_of(name: str, text: str, *, allow_paths: bool = False) -> Any:
     return _checked(name, _plain_of(name, text), allow_paths, text)
 
 
-def choices_of(name: str) -> tuple[str, ...]:
-    """The words that a setting has to choose from; none if it is not chosen from words."""
-    words: tuple[str, ...] = get_args(_hints()[name])
-    return words
-
-
 # Presets ----------------------------------------------------------------------------------------
 
 
 def to_plain(settings: Settings, files: Literal["none", "name", "path"] = "none") -> dict[str, Any]:
-    """All settings as nested values for JSON. `from_plain` is the inverse, but for files.
+    """Return all settings as nested values for JSON. `from_plain` is the inverse, but for files.
 
     Args:
         settings: any.
         files: what is said of the files that they name: nothing, their name, or where they are.
     """
     plain: dict[str, Any] = {}
-    for name in _hints():
+    for name in kinds():
         *groups, own = name.split(".")
         part = plain
         for group in groups:
@@ -246,7 +164,7 @@ def to_plain(settings: Settings, files: Literal["none", "name", "path"] = "none"
             value = {"none": None, "name": value.name, "path": str(value.resolve())}[files]
         elif isinstance(value, Fraction):
             value = _shortest(value)
-        elif name == "sound.programs":
+        elif isinstance(kinds()[name].bound, Programs):
             value = dict(value)
         elif isinstance(value, tuple):
             value = list(value)
@@ -257,7 +175,7 @@ def to_plain(settings: Settings, files: Literal["none", "name", "path"] = "none"
 def from_plain(
     plain: object, base: Settings | None = None, *, allow_paths: bool = False
 ) -> Settings:
-    """Settings out of nested values, such as JSON gives.
+    """Return the settings in nested values, such as JSON gives.
 
     Args:
         plain: what is missing is as in `base`.
@@ -297,7 +215,7 @@ def write_preset(settings: Settings, path: Path, *, allow_paths: bool = False) -
 
 
 def read_preset(path: Path, base: Settings | None = None, *, allow_paths: bool = False) -> Settings:
-    """The settings of a preset file; arguments as for `from_plain`.
+    """Return the settings of a preset file; arguments as for `from_plain`.
 
     One of version 1 that does not say otherwise asks for the free method, as when it was written.
 
@@ -333,15 +251,15 @@ def read_preset(path: Path, base: Settings | None = None, *, allow_paths: bool =
 
 
 def to_query(settings: Settings, base: Settings | None = None) -> str:
-    """The query of a URL with all that differs from `base`, such as "music.temperature=1.2&seed=3".
+    """Return all that differs from `base` as the query of a URL: "music.temperature=1.2&seed=3".
 
     Files that the settings name are left out, as nobody else has them.
     """
     base = base or Settings()
     texts = {}
-    for name, hint in _hints().items():
+    for name, kind in kinds().items():
         value = attrgetter(name)(settings)
-        if Path not in get_args(hint) and value != attrgetter(name)(base):
+        if kind.type is not Path and value != attrgetter(name)(base):
             texts[name] = _text_of(name, value)
     return urlencode(texts, safe=",:/")
 
@@ -349,7 +267,7 @@ def to_query(settings: Settings, base: Settings | None = None) -> str:
 def from_query(
     query: Mapping[str, str], base: Settings | None = None, *, allow_paths: bool = False
 ) -> Settings:
-    """The settings of a URL; arguments and errors as for `from_plain`.
+    """Return the settings of a URL; arguments and errors as for `from_plain`.
 
     Names that begin with two underscores are the host's own (`__theme`) and passed over.
     """
@@ -362,7 +280,7 @@ def from_query(
     for name, text in query.items():
         if name.startswith("__"):
             continue
-        if name not in _hints():
+        if name not in kinds():
             raise _unknown(name)
         values[name] = value_of(name, text, allow_paths=allow_paths)
     return _with(base or Settings(), values)
@@ -371,22 +289,12 @@ def from_query(
 # One setting ------------------------------------------------------------------------------------
 
 
-@cache
-def _hints() -> dict[str, Any]:
-    """Every setting's name, such as "music.quality.register", and its type."""
-
-    def within(part: type, prefix: str) -> Iterator[tuple[str, Any]]:
-        for name, hint in get_type_hints(part).items():
-            if is_dataclass(hint):
-                yield from within(hint, f"{prefix}{name}.")  # type: ignore[arg-type]
-            else:
-                yield prefix + name, hint
-
-    return dict(within(Settings, ""))
-
-
 def _flat(plain: object, prefix: str) -> Iterator[tuple[str, object]]:
-    """(name, value) of every setting in nested values."""
+    """Yield (name, value) of every setting in nested values.
+
+    Raises:
+        EmsyncError: there is no setting or no group of that name, or a group is none.
+    """
     if not isinstance(plain, dict):
         raise EmsyncError(
             f"{prefix.rstrip('.') or 'The settings'} must be a group of names with values, not "
@@ -394,22 +302,28 @@ def _flat(plain: object, prefix: str) -> Iterator[tuple[str, object]]:
         )
     for key, value in plain.items():
         name = f"{prefix}{key}"
-        if name in _hints():
+        if name in kinds():
             yield name, value
-        elif any(known.startswith(f"{name}.") for known in _hints()):
+        elif any(known.startswith(f"{name}.") for known in kinds()):
             yield from _flat(value, f"{name}.")
         else:
             raise _unknown(name)
 
 
 def _unknown(name: str) -> EmsyncError:
-    near = difflib.get_close_matches(name[:60], _hints(), 1)
+    import difflib
+
+    near = difflib.get_close_matches(name[:60], kinds(), 1)
     advice = f"Did you mean {near[0]}?" if near else "Leave it out."
     return EmsyncError(f"There is no setting {_shown(name)}. {advice}")
 
 
 def _with(base: Settings, values: Mapping[str, Any]) -> Settings:
-    """`base` with checked `values`, which may lower the limits on films but not raise them."""
+    """Return `base` with checked `values`, which may lower the limits on films but not raise them.
+
+    Raises:
+        EmsyncError: they do; or as `check_together`.
+    """
     for name, value in values.items():
         if name.startswith("limits.") and value > attrgetter(name)(base):
             raise EmsyncError(
@@ -421,103 +335,122 @@ def _with(base: Settings, values: Mapping[str, Any]) -> Settings:
 
 
 def _checked(name: str, plain: object, allow_paths: bool, said: object = None) -> Any:
-    """The value of a setting out of what JSON gave; a sentence about `said` if it does not fit."""
-    hint = _hints()[name]
-    if get_origin(hint) is UnionType:
-        if plain is None:
-            return None
-        (hint,) = (kind for kind in get_args(hint) if kind is not NoneType)
-    if hint is Path and not allow_paths:
+    """Return the value of a setting out of what JSON gave.
+
+    Args:
+        name: of the setting.
+        plain: what JSON gave.
+        allow_paths: whether it may name a file.
+        said: what the sentence is about if it is not `plain`.
+
+    Raises:
+        EmsyncError: it does not fit.
+    """
+    from pydantic import ValidationError
+
+    if kinds()[name].type is Path and plain is not None and not allow_paths:
         raise EmsyncError(
             f"{name} may not be set here: it would name a file of the machine that composes. "
             "Leave it out."
         )
     try:
-        return _fitting(name, hint, plain)
-    except ValueError:
+        return _adapter(name).validate_python(plain)
+    except ValidationError:
         shown = _shown(plain if said is None else said)
         raise EmsyncError(f"{name} must be {_wanted(name)}, not {shown}.") from None
 
 
-def _fitting(name: str, hint: Any, plain: object) -> Any:
-    """As `_checked`, for a setting of type `hint`; ValueError if it does not fit."""
-    if name in _NAMES:
-        return _names(name, plain)
-    if hint is str:
-        return _text(plain)
-    if hint is bool and isinstance(plain, bool):
-        return plain
-    if get_origin(hint) is Literal and plain in get_args(hint):
-        return plain
-    if hint is Path and isinstance(plain, str) and plain and b"\0" not in os.fsencode(plain):
-        return Path(plain)
-    if hint in (int, float, Fraction):
-        return _number(hint, plain, RANGES[name])
-    raise ValueError
+@cache
+def _adapter(name: str) -> "TypeAdapter[Any]":
+    """Return what makes the value of a setting out of what JSON gives, or refuses to."""
+    from pydantic import TypeAdapter
+
+    kind = kinds()[name]
+    checked = _checked_type(kind)
+    return TypeAdapter(checked | None if kind.optional else checked)
 
 
-def _text(plain: object) -> str:
-    """Lines of text without blanks around their words; ValueError if it is none, too long, or has
-    letters in it that cannot be shown."""
-    if not isinstance(plain, str) or len(plain) > LONGEST_TEXT:
-        raise ValueError
-    lines = [" ".join(line.split()) for line in plain.strip().splitlines()]
+def _checked_type(kind: Kind) -> Any:
+    """Return what a setting may be as a type with Pydantic's checks."""
+    from pydantic import AfterValidator, Field, PlainValidator, Strict
+
+    match kind.bound:
+        case Range() as bound if kind.type is Fraction:
+            return Annotated[Fraction, PlainValidator(lambda plain: _fraction(plain, bound))]
+        case Range(low, high, above):
+            least = Field(gt=low) if above else Field(ge=low)
+            return Annotated[kind.type, Strict(), least, Field(le=high)]
+        case Names(known, least):
+            names = tuple[Literal[known], ...]  # type: ignore[valid-type]
+            return Annotated[names, Field(min_length=least), AfterValidator(_each_once)]
+        case Programs(groups):
+            program = Annotated[int, Strict(), Field(ge=PROGRAMS.low, le=PROGRAMS.high)]
+            chosen = dict[Literal[groups], program]  # type: ignore[valid-type]
+            return Annotated[chosen, AfterValidator(lambda programs: tuple(programs.items()))]
+        case Text(most):
+            return Annotated[str, Strict(), Field(max_length=most), AfterValidator(_tidy)]
+    if kind.type is Path:
+        return Annotated[Path, PlainValidator(_path)]
+    return Annotated[bool, Strict()] if kind.type is bool else kind.type
+
+
+def _fraction(plain: object, bound: Range) -> Fraction:
+    """Return a number or a quotient such as "1/3" as a fraction; ValueError if it is neither."""
+    if isinstance(plain, str) and _QUOTIENT.fullmatch(plain):
+        plain = Fraction(plain)
+    if not isinstance(plain, int | float | Fraction) or isinstance(plain, bool):
+        raise ValueError("not a number")
+    if plain not in bound:
+        raise ValueError("out of range")
+    return Fraction(str(plain))  # 0.1 means a tenth, as written
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names; ValueError if one is there twice."""
+    if len(set(names)) < len(names):
+        raise ValueError("a name is there twice")
+    return names
+
+
+def _tidy(text: str) -> str:
+    """Return lines of text without blanks around words; ValueError if they cannot be shown."""
+    lines = [" ".join(line.split()) for line in text.strip().splitlines()]
     if not all(line.isprintable() for line in lines):
-        raise ValueError
+        raise ValueError("letters that cannot be shown")
     return "\n".join(lines)
 
 
-def _number(hint: Any, plain: object, within: Range) -> Any:
-    """A number of type `hint`; ValueError if it is none or not `within`."""
-    if hint is Fraction and isinstance(plain, str) and _QUOTIENT.fullmatch(plain):
-        plain = Fraction(plain)
-    kinds = (int,) if hint is int else (int, float, Fraction)
-    if not isinstance(plain, kinds) or isinstance(plain, bool) or plain not in within:
-        raise ValueError
-    return hint(str(plain))  # 0.1 means a tenth, as written
-
-
-def _names(name: str, plain: object) -> tuple[Any, ...]:
-    """A list of names, or programs by the names of their groups; ValueError if it is not."""
-    kind = dict if name == "sound.programs" else list
-    if not isinstance(plain, kind) or (not plain and name in _NOT_EMPTY):
-        raise ValueError
-    if not all(isinstance(word, str) and word in _NAMES[name] for word in plain):
-        raise ValueError
-    if isinstance(plain, dict):
-        return tuple((group, _number(int, plain[group], PROGRAMS)) for group in plain)
-    if len(set(plain)) < len(plain):
-        raise ValueError
-    return tuple(plain)
+def _path(plain: object) -> Path:
+    """Return the path of a file; ValueError if no file system knows such a name."""
+    if not isinstance(plain, str) or not plain or b"\0" in os.fsencode(plain):
+        raise ValueError("not a file name")
+    return Path(plain)
 
 
 def _plain_of(name: str, text: str) -> object:
-    """What JSON would have given for the text of a setting; the text if it is nothing like it."""
-    hint = _hints()[name]
-    if hint is str:
-        return "" if text == "none" else text
-    if text == "none" and get_origin(hint) is UnionType:
-        return None
-    if name in _NAMES:
+    """Return what JSON would have given for the text of a setting; the text if it is unlike it."""
+    kind = kinds()[name]
+    if text == "none" and (kind.optional or isinstance(kind.bound, Text)):
+        return None if kind.optional else ""
+    if isinstance(kind.bound, Names | Programs):
         words = [] if text == "none" else [word.strip() for word in text.split(",")]
-        if name != "sound.programs":
+        if isinstance(kind.bound, Names):
             return words
         pairs = [word.partition(":") for word in words]
         programs = {group: int(program) for group, _, program in pairs if _WHOLE.fullmatch(program)}
         return programs if len(programs) == len(words) else text
-    if hint is bool:
+    if kind.type is bool:
         return {"true": True, "false": False}.get(text, text)
-    kinds = {hint, *get_args(hint)}
-    if int in kinds:
+    if kind.type is int:
         return int(text) if _WHOLE.fullmatch(text) else text
-    return float(text) if kinds & {float, Fraction} and _NUMBER.fullmatch(text) else text
+    return float(text) if kind.type in (float, Fraction) and _NUMBER.fullmatch(text) else text
 
 
 def _text_of(name: str, value: Any) -> str:
-    """What `value_of` reads as `value`."""
+    """Return what `value_of` reads as `value`."""
     if value in (None, (), ""):
         return "none"
-    if name == "sound.programs":
+    if isinstance(kinds()[name].bound, Programs):
         return ",".join(f"{group}:{program}" for group, program in value)
     if isinstance(value, tuple):
         return ",".join(value)
@@ -525,36 +458,35 @@ def _text_of(name: str, value: Any) -> str:
 
 
 def _shortest(value: Fraction) -> int | float | str:
-    """A fraction as a number where JSON's decimals hold it, else as "1/3"."""
+    """Return a fraction as a number where JSON's decimals hold it, else as "1/3"."""
     if value.denominator == 1:
         return value.numerator
     return float(value) if Fraction(str(float(value))) == value else str(value)
 
 
 def _wanted(name: str) -> str:
-    """What a setting must be, as the end of a sentence."""
-    hint = _hints()[name]
-    kinds = [kind for kind in get_args(hint) if kind is not NoneType]
-    if name == "sound.programs":
-        known = listed(_NAMES[name])
-        return f"programs {PROGRAMS} for groups out of {known}, each once, such as piano:4"
-    if name in _NAMES:
-        least = ", one at least" if name in _NOT_EMPTY else ", or none"
-        return f"names out of {listed(_NAMES[name])}, each once{least}"
-    if get_origin(hint) is Literal:
-        return " or ".join(f"“{word}”" for word in kinds)
-    if hint is str:
-        return f"chords such as “Am | F C | G”, in at most {LONGEST_TEXT} characters"
-    if hint is bool:
-        return "true or false"
-    words = "a file name" if Path in kinds else f"a number {RANGES[name]}"
-    if int in (hint, *kinds):
-        words = f"a whole number {RANGES[name]}"
-    return f"{words}, or none" if get_origin(hint) is UnionType else words
+    """Return what a setting must be, as the end of a sentence."""
+    kind = kinds()[name]
+    match kind.bound:
+        case Range() as bound:
+            words = f"a {'whole ' if kind.type is int else ''}number {bound}"
+        case Names(known, least):
+            number = ", one at least" if least else ", or none"
+            words = f"names out of {listed(known)}, each once{number}"
+        case Programs(groups):
+            among = f"for groups out of {listed(groups)}, each once, such as piano:4"
+            words = f"programs {PROGRAMS} {among}"
+        case Text(most):
+            words = f"chords such as “Am | F C | G”, in at most {most} characters"
+        case None if kind.choices:
+            words = " or ".join(f"“{word}”" for word in kind.choices)
+        case None:
+            words = "true or false" if kind.type is bool else "a file name"
+    return f"{words}, or none" if kind.optional else words
 
 
 def _shown(value: object) -> str:
-    """A stranger's value in a sentence."""
+    """Return a stranger's value as it can stand in a sentence."""
     if isinstance(value, str):
         return f"“{one_line(value, 40)}”"
     return one_line(json.dumps(value, default=str), 40)

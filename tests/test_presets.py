@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from emsync import presets
 from emsync.errors import EmsyncError
 from emsync.presets import from_plain, from_query, read_preset, to_plain, to_query, write_preset
-from emsync.settings import FilmLimits, MusicSettings, Settings
+from emsync.settings import (
+    LONGEST_TEXT,
+    RANGES,
+    FilmLimits,
+    MusicSettings,
+    Settings,
+    choices_of,
+)
 
 FILES = {"music.primer", "music.theme", "sound.soundfont"}
 TEXTS = {"music.chords"}
@@ -32,6 +39,8 @@ def leaves(part: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 STANDARD = dict(leaves(Settings()))
+# Makes Pydantic's checks, so that no property is timed with them.
+assert from_plain(to_plain(Settings())) == Settings()
 WHOLE = {"music.keep", "music.opening"} | {
     name for name, value in STANDARD.items() if type(value) is int
 }
@@ -58,8 +67,8 @@ def values(name: str) -> st.SearchStrategy[Any]:
         bars = st.lists(st.sampled_from(("Am", "F C", "F#m7b5/C", "Bbmaj7")), max_size=9)
         return bars.map(" | ".join)
     if isinstance(standard, str):
-        return st.sampled_from(presets.choices_of(name))
-    within = presets.RANGES[name]
+        return st.sampled_from(choices_of(name))
+    within = RANGES[name]
     if name in WHOLE:
         number = st.integers(int(within.low) + within.above, int(within.high))
         return number | st.none() if name in OPTIONAL else number
@@ -144,14 +153,14 @@ def test_every_number_has_a_range_that_holds_its_default() -> None:
         for name, value in STANDARD.items()
         if isinstance(value, int | float | Fraction) and not isinstance(value, bool)
     }
-    assert NUMBERS_OR_NONE | numbers.keys() == set(presets.RANGES)
+    assert NUMBERS_OR_NONE | numbers.keys() == set(RANGES)
     for name, value in numbers.items():
-        assert value in presets.RANGES[name], name
+        assert value in RANGES[name], name
 
 
 def test_every_candidate_that_can_be_drawn_can_be_asked_for() -> None:
-    most = presets.RANGES["music.candidates"].high * (presets.RANGES["music.redraws"].high + 1)
-    assert str(presets.RANGES["music.keep"]) == f"from 1 to {most}"
+    most = RANGES["music.candidates"].high * (RANGES["music.redraws"].high + 1)
+    assert str(RANGES["music.keep"]) == f"from 1 to {most}"
     third = from_query({"music.keep": "3"})
     assert third.music.keep == 3 and to_query(third) == "music.keep=3"
     assert from_query({"music.keep": "none"}, third) == Settings()
@@ -224,7 +233,7 @@ def test_chords_are_lines_of_text() -> None:
     assert from_query(in_six).music.chords == "Am F@6.5"
     with pytest.raises(EmsyncError, match="outside its bar of 4/4"):
         from_query({**in_six, "music.metre": "auto"})
-    longest = " | ".join(["F#m7b5"] * (presets.LONGEST_TEXT // 9))
+    longest = " | ".join(["F#m7b5"] * (LONGEST_TEXT // 9))
     assert from_query({"music.chords": longest}).music.chords == longest
 
 
@@ -297,10 +306,10 @@ def test_what_is_wrong_is_named(plain: object, words: list[str]) -> None:
     assert len(str(caught.value)) < 250
 
 
-@pytest.mark.parametrize("name", sorted(presets.RANGES))
+@pytest.mark.parametrize("name", sorted(RANGES))
 @pytest.mark.parametrize("what", ["too low", "too high", "not a number"])
 def test_no_number_leaves_its_range(name: str, what: str) -> None:
-    within = presets.RANGES[name]
+    within = RANGES[name]
     bad = {"too low": within.low - 1, "too high": within.high * 2 + 100}.get(what)
     if bad is not None and name in WHOLE:
         bad = int(bad)

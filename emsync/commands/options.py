@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 from emsync import __version__
 from emsync.errors import EmsyncError
 from emsync.presets import (
-    PROGRAMS,
     as_in_the_paper,
     changed,
     check_together,
-    choices_of,
     read_preset,
     value_of,
 )
-from emsync.settings import Settings
+from emsync.settings import PROGRAMS, Settings, choices_of
 
 if TYPE_CHECKING:
     from emsync.emotion.curve import MoodRequest

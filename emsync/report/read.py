@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
 
 import emsync
 from emsync.emotion.analysis import Analysis
@@ -152,7 +151,7 @@ def read_report(path: Path) -> Recorded:
 def _writable(text: str) -> str:
     """Refuse text with half a letter in it, which JSON can hold but no file and no terminal."""
     if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise PydanticCustomError("string_unicode", "half a letter")
+        raise ValueError("half a letter")
     return text
 
 
@@ -304,6 +303,7 @@ _WANTED = {
     "less_than": "a number of reasonable size",
     "string_type": "text",
     "string_unicode": "text that can be written",
+    "value_error": "text that can be written",  # of `_writable`
     "bool_type": "true or false",
 }
 """What had to stand where Pydantic found an error of this type."""
@@ -311,7 +311,7 @@ _WANTED = {
 
 def _reason(problem: ValidationError) -> str:
     """Return a sentence on the first thing that is wrong with a report."""
-    error: ErrorDetails = problem.errors(include_url=False)[0]
+    error = problem.errors(include_url=False)[0]
     name = ""
     for step in error["loc"]:
         if step != "[key]":  # which stands behind a name that is itself at fault
