@@ -39,11 +39,14 @@ class MoodCurve:
 
     @classmethod
     def constant(cls, mood: Mood) -> "MoodCurve":
-        """One mood for the whole film."""
+        """Return one mood for the whole film."""
         return cls((0.0,), (mood,))
 
     def stretches(self, seconds: float) -> tuple[tuple[float, float, Mood], ...]:
-        """(start, end, mood) up to `seconds`, the film's length; what begins later is left out."""
+        """Return (start, end, mood) up to `seconds`, the film's length.
+
+        What begins later is left out.
+        """
         begun = [start for start in self.starts if start < seconds]
         return tuple(
             (start, end, mood)
@@ -56,7 +59,7 @@ def scene_curve(
     settings: MoodSettings,
     generator: "torch.Generator | None" = None,
 ) -> MoodCurve:
-    """The moods of a film's scenes, each mapped as the whole film's would be.
+    """Return the moods of a film's scenes, each mapped as the whole film's would be.
 
     The shortest stretch is joined to the neighbour that is more like it until every one lasts
     `SHORTEST_STRETCH`; then neighbours less than `LEAST_CHANGE` apart are joined. A stretch is read
@@ -96,7 +99,7 @@ def scene_curve(
 
 
 def _joined(one: SceneReading, other: SceneReading) -> SceneReading:
-    """Two neighbours as one scene, each counting for as long as it lasts."""
+    """Return two neighbours as one scene, each counting for as long as it lasts."""
     share = float((one.end - one.start) / (other.end - one.start))
     return SceneReading(
         one.start,
@@ -109,6 +112,7 @@ def _joined(one: SceneReading, other: SceneReading) -> SceneReading:
 
 
 def _distance(one: Mood, other: Mood) -> float:
+    """Return how far apart two moods are in the axis in which they are farther."""
     return max(abs(one.valence - other.valence), abs(one.arousal - other.arousal))
 
 
@@ -161,6 +165,7 @@ def draw_curve(
 
 
 def _generator(settings: Settings) -> "torch.Generator | None":
+    """Return what the mood is drawn from; None where nothing is drawn."""
     if settings.mood.mode == "mean":
         return None
     import torch

@@ -46,13 +46,13 @@ class CategoryGaussian:
     arousal_sd: float
 
     def squared_mahalanobis(self, valence: float, arousal: float) -> float:
-        """Squared distance of a point from the mean, in standard deviations."""
+        """Return the squared distance of a point from the mean, in standard deviations."""
         return ((valence - self.valence_mean) / self.valence_sd) ** 2 + (
             (arousal - self.arousal_mean) / self.arousal_sd
         ) ** 2
 
     def log_likelihood(self, valence: float, arousal: float) -> float:
-        """Natural logarithm of the density at a point."""
+        """Return the natural logarithm of the density at a point."""
         return -0.5 * self.squared_mahalanobis(valence, arousal) - math.log(
             2 * math.pi * self.valence_sd * self.arousal_sd
         )
@@ -70,7 +70,7 @@ TABLE_6_1: tuple[CategoryGaussian, ...] = (
 
 
 def scaled_categories(settings: MoodSettings) -> tuple[CategoryGaussian, ...]:
-    """Table 6.1 with the means of each axis shifted and scaled to span [-r, r].
+    """Return table 6.1 with the means of each axis shifted and scaled to span [-r, r].
 
     Standard deviations are scaled by the same factor and not shifted.
 
@@ -99,7 +99,7 @@ def mood_of(
     settings: MoodSettings,
     generator: "torch.Generator | None" = None,
 ) -> Mood:
-    """The mood of a film that was read as `probabilities`.
+    """Return the mood of a film that was read as `probabilities`.
 
     Args:
         probabilities: six, order of `EMOTIONS`, sum 1.
@@ -132,7 +132,7 @@ def mood_of(
 
 
 def nearest_category(mood: Mood, settings: MoodSettings, by: Distance = "mahalanobis") -> str:
-    """The emotion that a mood is closest to: the inverse of the mapping.
+    """Return the emotion that a mood is closest to: the inverse of the mapping.
 
     Args:
         by: "mahalanobis" measures distance in standard deviations; "likelihood" takes the highest
@@ -155,6 +155,7 @@ def _draw(
     categories: tuple[CategoryGaussian, ...],
     generator: "torch.Generator",
 ) -> Mood:
+    """Return a point drawn from the mixture; neutral with what the weights lack to 1."""
     import torch
 
     neutral = max(0.0, 1 - math.fsum(weights))
@@ -170,10 +171,11 @@ def _draw(
 
 
 def _onto_range(means: Sequence[float], span: float) -> tuple[float, float]:
-    """Shift and scale with (mean - shift) * scale in [-span, span], both ends reached."""
+    """Return shift and scale with (mean - shift) * scale in [-span, span], both ends reached."""
     low, high = min(means), max(means)
     return (low + high) / 2, 2 * span / (high - low)
 
 
 def _clip(value: float) -> float:
+    """Return a number as near to `value` as [-1, 1] allows."""
     return min(1.0, max(-1.0, value))

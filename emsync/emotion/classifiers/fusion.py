@@ -51,6 +51,7 @@ class Feature:
 
     @property
     def singular(self) -> bool:
+        """Whether a stretch of film has one of it, not a sequence."""
         return self.name in SINGULAR
 
 
@@ -86,20 +87,23 @@ class FusionSettings:
 
     @property
     def sequences(self) -> tuple[str, ...]:
+        """Names of the features that are sequences, in their order."""
         return tuple(feature.name for feature in self.features if not feature.singular)
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> "FusionSettings":
+        """Return what `to_dict` wrote down."""
         features = tuple(Feature(**feature) for feature in values["features"])
         labels = tuple(values["labels"])
         return FusionSettings(**{**values, "features": features, "labels": labels})
 
     def to_dict(self) -> dict[str, object]:
+        """Return plain values, for JSON."""
         return asdict(self)
 
 
 class Fusion(nn.Module):
-    """Features in, logits of the six emotions out."""
+    """Features in, logits of the labels out."""
 
     def __init__(self, settings: FusionSettings) -> None:
         super().__init__()
@@ -121,7 +125,7 @@ class Fusion(nn.Module):
     def forward(
         self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None
     ) -> Tensor:
-        """Logits, (batch, 6) in the order of `EMOTIONS`.
+        """Return logits, (batch, labels) in the order of the settings' labels.
 
         Args:
             inputs: for each feature (batch, length, dim), as `input_of` makes them.
@@ -129,27 +133,31 @@ class Fusion(nn.Module):
         """
 
         def drop(x: Tensor) -> Tensor:
+            """Return `x` with some of its numbers zero, the others scaled so that means stay."""
             if generator is None or not self.settings.dropout:
                 return x
             kept = torch.rand(x.shape, device=x.device, generator=generator)
             return x * (kept >= self.settings.dropout) / (1 - self.settings.dropout)
 
+        # each (batch, length, width)
         encoded = {name: drop(layer(inputs[name])) for name, layer in self.encoders.items()}
         queries, keys, values = (
             {name: drop(layer(encoded[name])) for name, layer in layers.items()}
             for layers in (self.query, self.key, self.value)
         )
+        # each (batch, width)
         parts = {name: encoded[name][:, 0] for name in encoded if name in SINGULAR}
         for pair, (one, other) in self.pairs.items():
+            # (batch, length of the one that asks, width)
             answer = self.attention[pair](queries[one], keys[other], values[other], drop)
             parts[pair] = drop(self.norms[pair](answer)).mean(dim=1)
         # The published weights expect the parts in the order of their names.
-        joined = torch.cat([parts[name] for name in sorted(parts)], dim=1)
-        logits: Tensor = self.classify(F.relu(joined))
+        joined = torch.cat([parts[name] for name in sorted(parts)], dim=1)  # (batch, parts * width)
+        logits: Tensor = self.classify(F.relu(joined))  # (batch, labels)
         return logits
 
     def range_of(self, feature: Feature) -> "Range":
-        """Of a feature's values in training."""
+        """Return the range of a feature's values in training."""
         found = self.ranges[feature.name]
         assert isinstance(found, Range)
         return found
@@ -161,7 +169,7 @@ class Fusion(nn.Module):
         vectors: np.ndarray | None,
         times: Sequence[float] | None = None,
     ) -> Tensor:
-        """One feature of one film for `forward`: (length, dim) float32, on the CPU.
+        """Return one feature of one film for `forward`: (length, dim) float32, on the CPU.
 
         Each number is brought to [0, 1] by the range it had in training. What is missing is zeros,
         and so is the padding; both come after that.
@@ -183,15 +191,16 @@ class Fusion(nn.Module):
             raise ValueError(f"{feature.name} holds values that are not finite")
         moments = list(range(len(vectors))) if times is None else times
         chosen = vectors[evenly(moments, feature.length)].astype(np.float32)
+        # Padding comes after normalising: 0 is the smallest value of training, not a mean one.
         padded[: len(chosen)] = self.range_of(feature)(torch.from_numpy(chosen))
         return padded
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator) -> None:
-        """Random weights, of the sizes that PyTorch gives such layers, out of a generator.
+        """Draw random weights, of the sizes that PyTorch gives such layers.
 
         Args:
-            generator: on the CPU, where the model must be as well.
+            generator: on the CPU, where the model must be as well; nothing else is drawn from.
         """
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -231,6 +240,7 @@ class Range(nn.Module):
             raise ValueError("its smallest value is not below its largest")
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return (items, dim) as shares of the range; values outside it lie outside [0, 1]."""
         minimum, maximum = self.minimum.cpu(), self.maximum.cpu()
         return (x - minimum) / (maximum - minimum)
 
@@ -247,8 +257,11 @@ class _CrossAttention(nn.Module):
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, drop: Callable[[Tensor], Tensor]
     ) -> Tensor:
-        """(batch, length, width) of the one that asks; its dropout falls on the attention."""
-        # Each to (batch, heads, length, width of a head).
+        """Return what is answered, (batch, length of the query, width).
+
+        Dropout falls on the attention, after the softmax.
+        """
+        # each (batch, heads, length, head_dim)
         q, k, v = (
             F.linear(x, weight, bias).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for x, weight, bias in zip(
@@ -258,13 +271,14 @@ class _CrossAttention(nn.Module):
                 strict=True,
             )
         )
+        # (batch, heads, length of the query, length of the key)
         weights = (q @ k.mT / math.sqrt(q.shape[-1])).softmax(dim=-1)
         out: Tensor = self.out((drop(weights) @ v).transpose(1, 2).flatten(2))
         return out
 
 
 def evenly(times: Sequence[float], count: int) -> list[int]:
-    """Indices of `count` items spread evenly in time, or of all if there are no more than that.
+    """Return indices of `count` items spread evenly in time; of all if there are no more.
 
     Where items crowd, fewer are the nearest to evenly spaced moments: then an even choice of the
     others fills up.

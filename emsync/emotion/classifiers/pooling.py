@@ -48,7 +48,7 @@ class Pooling:
             probabilities=pool(film),
             source=f"experts pooled without training ({names})",
             scenes=tuple(
-                pool(_heard(features, stretch, scene.probabilities))
+                pool(_voices_of(features, stretch, scene.probabilities))
                 for scene, stretch in zip(features.cues.scenes, features.scenes, strict=True)
             ),
             voices=film,
@@ -70,7 +70,7 @@ def voices(
         stretch: seconds; it must last.
         moments: times in seconds of the stills that experts were shown.
     """
-    heard = []
+    found = []
     for report in reports:
         modality = MODALITIES.get(report.modality)
         if modality is None or not report.opinions:
@@ -91,16 +91,17 @@ def voices(
         reliability = (
             modality.reliability * coverage * float(np.average(certainty, weights=weights))
         )
-        heard.append(Voice(report.modality, tuple((mean / mean.sum()).tolist()), reliability))
-    return tuple(heard)
+        found.append(Voice(report.modality, tuple((mean / mean.sum()).tolist()), reliability))
+    return tuple(found)
 
 
-def pool(heard: Sequence[Voice]) -> tuple[float, ...]:
+def pool(speakers: Sequence[Voice]) -> tuple[float, ...]:
     """Return six probabilities out of what the modalities say, even ones if nobody speaks."""
     logarithms = np.zeros(len(EMOTIONS))
-    for voice in heard:
+    for voice in speakers:
         r = voice.reliability
         discounted = r * np.asarray(voice.probabilities) + (1 - r) / len(EMOTIONS)
+        # The floor keeps a modality that is fully believed from a veto.
         logarithms += np.log(np.maximum(discounted, 1e-9))
     likelihoods = np.exp(logarithms - logarithms.max())
     return tuple((likelihoods / likelihoods.sum()).tolist())
@@ -108,18 +109,20 @@ def pool(heard: Sequence[Voice]) -> tuple[float, ...]:
 
 def _film(features: FilmFeatures) -> tuple[Voice, ...]:
     """Return what every modality says of the whole film."""
-    return _heard(features, features.film, features.cues.probabilities)
+    return _voices_of(features, features.film, features.cues.probabilities)
 
 
-def _heard(features: FilmFeatures, stretch: Stretch, cues: tuple[float, ...]) -> tuple[Voice, ...]:
+def _voices_of(
+    features: FilmFeatures, stretch: Stretch, cues: tuple[float, ...]
+) -> tuple[Voice, ...]:
     """Return what every modality says of a stretch, of which the cues say `cues`."""
     of_cues = replace(features.cues.reports[0], opinions=(Opinion(stretch, cues),))
     return voices((of_cues, *features.reports), stretch, features.moments)
 
 
-def _speaking(heard: Sequence[Voice]) -> list[Voice]:
+def _speaking(speakers: Sequence[Voice]) -> list[Voice]:
     """Return the voices that are believed at all."""
-    return [voice for voice in heard if voice.reliability > 0]
+    return [voice for voice in speakers if voice.reliability > 0]
 
 
 def _overlap(opinion: Stretch, stretch: Stretch) -> float:
