@@ -361,6 +361,7 @@ def test_the_models_are_loaded_once_and_let_go_of(
         look(expert, footage())
 
 
+@pytest.mark.slow
 def test_openai_file_works_without_a_network(
     state: State, report: FeatureReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

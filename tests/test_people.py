@@ -138,7 +138,8 @@ def test_the_command_says_when_something_is_not_there(
 
 def test_a_program_gets_what_the_command_gives(client: Any, films: Films, tmp_path: Path) -> None:
     film = lasting(films, 4.2)
-    settings = {"seed": 5, "music": {"sensitivity": 0.5, "instruments": "fewer"}}
+    asked = {"sensitivity": 0.5, "instruments": "fewer", "openings": 1}
+    settings = {"seed": 5, "music": asked}
     video, midi, wav, report, token = score(client, film, settings)
     assert what_is_wrong(film, 5, (Path(video), Path(midi), Path(wav), Path(report))) == ""
     assert probe(Path(video)).duration == pytest.approx(4.2, abs=1 / 25)
@@ -153,7 +154,8 @@ def test_a_program_gets_what_the_command_gives(client: Any, films: Films, tmp_pa
     assert Path(again[1]).read_bytes() == Path(midi).read_bytes()
 
     by_command = tmp_path / "by command.mid"
-    options = ["--seed", "5", "--sensitivity", "0.5", "--instruments", "fewer", "--quiet"]
+    options = ["--seed", "5", "--sensitivity", "0.5", "--instruments", "fewer"]
+    options += ["--openings", "1", "--quiet"]
     options += ["-o", str(tmp_path / "by command.mp4"), "--midi", str(by_command)]
     subprocess.run(
         [sys.executable, "-m", "emsync", str(film), *options],
