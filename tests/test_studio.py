@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import gradio
@@ -20,16 +19,14 @@ from conftest import Films
 from emsync.emotion.curve import MoodRequest
 from emsync.emotion.mapping import Mood
 from emsync.errors import Cancelled, EmsyncError
-from emsync.interface import controls as knobs
 from emsync.interface import records, views
 from emsync.interface.api import mood_from, request_from
-from emsync.interface.controls import Controls
 from emsync.interface.page import build
 from emsync.interface.records import Job, Source, Take, Update
 from emsync.interface.studio import MOST_TAKES, Studio
 from emsync.interface.theme import launch_options
 from emsync.interface.work_queue import MOST_WAITING, WorkQueue
-from emsync.presets import as_in_the_paper, changed
+from emsync.presets import changed
 from emsync.progress import CancelToken, Progress
 from emsync.settings import FilmLimits, Settings
 from emsync.weights import store as weights
@@ -611,7 +608,7 @@ def test_file_names_cannot_write_html(studio: Studio, films: Films, tmp_path: Pa
     assert "<" not in "".join(word for card in views.cards(take) for word in card["words"])
 
 
-# Words and settings ---------------------------------------------------------------------------
+# Words ----------------------------------------------------------------------------------------
 
 
 def test_progress_names_the_stage_and_the_time_left() -> None:
@@ -642,141 +639,6 @@ def test_time_spans_in_words(seconds: float, words: str) -> None:
 )
 def test_the_terms_of_the_weights_are_told(tiers: tuple[str, ...], words: str) -> None:
     assert words in views.terms(tiers)
-
-
-def controls(defaults: Settings) -> Controls:
-    kinds = (
-        knobs.of_mood, knobs.of_plan, knobs.of_metre, knobs.of_melody, knobs.of_music,
-        knobs.of_sampling, knobs.of_sound,
-    )  # fmt: skip
-    with gradio.Blocks():
-        named = {name: one for kind in kinds for name, one in kind(defaults).items()}
-        switches = (knobs.tempo_field(defaults), knobs.paper_switch(defaults))
-        programs = knobs.of_programs()
-        files = [gradio.Dropdown(), gradio.File(), gradio.File(), gradio.File()]
-    return Controls(named, *switches, programs, *files)
-
-
-NOTHING = ("", None, None, None)
-"""No SoundFont, no files."""
-
-
-def test_controls_left_alone_are_the_defaults() -> None:
-    defaults = Settings(seed=5)
-    board = controls(defaults)
-    values = [one.value for one in board.components]
-    assert board.settings(defaults, values) == defaults
-
-
-def test_controls_become_settings_and_back() -> None:
-    defaults = Settings()
-    board = controls(defaults)
-    changes = {
-        "mood.valence_arousal_range": 0.5,
-        "music.groups": ["piano", "bass"],
-        "music.style": "waltz",
-        "music.tonic": "Bb",
-        "music.melody": False,
-        "music.chords": "Bb | F7",
-        "music.candidates": 3,
-        "music.end_on_chord": False,
-        "sound.original_sound": "duck",
-        "sound.balance_decibels": -4,
-        "seed": 12,
-    }
-    values = [changes.get(name, one.value) for name, one in board.named.items()]
-    programs = [4 if group == "piano" else one.value for group, one in board.programs.items()]
-    settings = board.settings(defaults, [*values, "80–100", False, *programs, *NOTHING])
-    assert settings.mood.valence_arousal_range == 0.5
-    assert settings.music.groups == ("piano", "bass")
-    assert (settings.music.style, settings.music.tonic) == ("waltz", "Bb")
-    assert not settings.music.melody and settings.music.chords == "Bb | F7"
-    assert (settings.music.slowest, settings.music.fastest) == (80, 100)
-    assert settings.music.candidates == 3 and not settings.music.end_on_chord
-    assert settings.sound.original_sound == "duck" and settings.sound.balance_decibels == -4
-    assert settings.sound.programs == (("piano", 4),)
-    assert settings.seed == 12
-    shown = board.show(settings)
-    assert [shown[one] for one in board.named.values()] == values
-    assert (shown[board.tempo], shown[board.paper]) == ("80–100", False)
-    assert shown[board.programs["piano"]].value == 4
-    empty = [
-        None if name == "seed" else value for name, value in zip(board.named, values, strict=True)
-    ]
-    rest = ["", False, *programs, *NOTHING]
-    assert board.settings(Settings(seed=9), [*empty, *rest]).seed == 9
-
-
-@pytest.mark.parametrize(
-    ("text", "slowest", "fastest", "shown"),
-    [
-        ("", None, None, ""),
-        (" 92 ", 92, 92, "92"),
-        ("80-100", 80, 100, "80–100"),
-        ("80 — 100.5", 80, 100.5, "80–100.5"),
-        ("80–", 80, None, "80–"),
-        ("-100", None, 100, "–100"),
-    ],
-)
-def test_the_tempo_is_one_number_or_two(
-    text: str, slowest: float | None, fastest: float | None, shown: str
-) -> None:
-    made = asked_of_tempo(text)
-    assert (made.music.slowest, made.music.fastest) == (slowest, fastest)
-    board = controls(Settings())
-    assert board.show(made)[board.tempo] == shown
-
-
-@pytest.mark.parametrize("text", ["fast", "80-90-100", "-", "1e2", "92 bpm", "٩٢", "30", "100-80"])
-def test_a_tempo_that_is_none_gets_a_sentence(text: str) -> None:
-    if text == "-":  # neither bound
-        assert asked_of_tempo(text) == Settings()
-        return
-    with pytest.raises(EmsyncError, match=r"tempo|slowest"):
-        asked_of_tempo(text)
-    # In the music of the paper it has no say, and its field is not seen.
-    assert asked_of_tempo(text, paper=True).music.slowest is None
-
-
-def asked_of_tempo(text: str, paper: bool = False) -> Settings:
-    """The settings of a page on which only the tempo and the switch were touched."""
-    board = controls(Settings())
-    values = [one.value for one in board.components]
-    at = len(board.named)
-    values[at : at + 2] = [text, paper]
-    return board.settings(Settings(), values)
-
-
-def test_a_piece_whose_chords_are_edited_stays_the_same_otherwise() -> None:
-    board, plain = controls(Settings()), [one.value for one in controls(Settings()).components]
-    piece = SimpleNamespace(opening=5, chart="Am | F", seed=7)
-    base, shown = board.edited(Settings(), piece, "3/4")  # type: ignore[arg-type]
-    values = [
-        shown.get(control, value) for control, value in zip(board.components, plain, strict=True)
-    ]
-    made = board.settings(base, values).music
-    assert (made.opening, made.chords, made.metre) == (5, "Am | F", "3/4")
-    for name, other in (("seed", 8), ("music.chords", "")):
-        values_then = values.copy()
-        values_then[list(board.named).index(name)] = other
-        assert board.settings(base, values_then).music.opening is None
-
-
-def test_the_switch_of_the_paper_is_the_method() -> None:
-    assert asked_of_tempo("", paper=True).music.method == "free"
-    board = controls(Settings())
-    assert board.show(as_in_the_paper(Settings()))[board.paper] is True
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("music.top_p", 2), ("seed", -1), ("music.groups", [])]
-)
-def test_a_strangers_program_cannot_turn_a_knob_too_far(name: str, value: object) -> None:
-    board = controls(Settings())
-    values = [value if key == name else one.value for key, one in board.named.items()]
-    rest = [one.value for one in board.components[len(values) :]]
-    with pytest.raises(EmsyncError, match=name.replace(".", r"\.")):
-        board.settings(Settings(), [*values, *rest])
 
 
 def test_moods_of_programs_and_addresses() -> None:

@@ -90,6 +90,26 @@ class Controls:
             self.own_soundfont,
         ]
 
+    @property
+    def of_music(self) -> dict[Any, frozenset[str]]:
+        """Those that a composer obeys or not, each with the fields of `MusicSettings` it turns."""
+        named = {
+            control: frozenset({name.removeprefix("music.")})
+            for name, control in self.named.items()
+            if name.startswith("music.")
+        }
+        return named | {
+            self.tempo: _TEMPO,
+            self.paper: frozenset({"method"}),
+            self.primer: frozenset({"primer"}),
+            self.theme: frozenset({"theme"}),
+        }
+
+    def visible_for(self, composer: str) -> dict[Any, bool]:
+        """Return for each control of the music whether a composer obeys what it turns."""
+        obeys = COMPOSERS[composer].obeys
+        return {control: turned <= obeys for control, turned in self.of_music.items()}
+
     def settings(self, base: Settings, values: Sequence[Any]) -> Settings:
         """Return what the controls ask for.
 
@@ -144,18 +164,6 @@ class Controls:
         return replace(
             made, music=_as_obeyed(music, composer), sound=replace(made.sound, soundfont=font)
         )
-
-    def visible_for(self, composer: str) -> dict[Any, bool]:
-        """Return of each control of the music whether a composer can be asked for what it turns."""
-        obeys = COMPOSERS[composer].obeys
-        names = [(name.partition("music.")[2], control) for name, control in self.named.items()]
-        return {
-            **{control: name in obeys for name, control in names if name},
-            self.tempo: obeys >= _TEMPO,
-            self.paper: "method" in obeys,
-            self.primer: "primer" in obeys,
-            self.theme: "theme" in obeys,
-        }
 
     def edited(
         self, base: Settings, piece: "Composition", metre: str

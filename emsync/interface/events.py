@@ -151,7 +151,7 @@ class Events:
             controls.paper.change(self.on_method, controls.paper, plan, queue=False, **_QUIETLY)
         else:
             choice = [controls.composer, controls.paper]
-            shown = [*controls.visible_for("emsync"), page.music.plan]
+            shown = [*controls.of_music, page.music.plan]
             for control in choice:
                 control.change(self.on_composer, choice, shown, queue=False, **_QUIETLY)
         page.music.edit_chords.click(
