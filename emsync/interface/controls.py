@@ -244,12 +244,12 @@ def _shown(value: Any) -> Any:
 
 
 def _standard(group: str) -> int:
-    """The program of a group that nothing else was asked of."""
+    """Return the General MIDI program of a group of which nothing else is asked."""
     return next(iter(SOUNDS[group].values()))
 
 
 def _sounds(group: str, program: int | None = None) -> list[tuple[str, int]]:
-    """The sounds to choose from, and `program` as well if it is none of them."""
+    """Return the sounds to choose from, by name, and `program` as well if it is none of them."""
     sounds = list(SOUNDS[group].items())
     if program is not None and program not in [number for _, number in sounds]:
         sounds.append((f"General MIDI {program + 1}", program))
@@ -257,7 +257,7 @@ def _sounds(group: str, program: int | None = None) -> list[tuple[str, int]]:
 
 
 def of_mood(defaults: Settings) -> dict[str, Any]:
-    """Controls of the mood, beside its editor."""
+    """Return the controls of the mood, beside its editor."""
     return {
         "mood.valence_arousal_range": gr.Slider(
             0.1,
@@ -271,7 +271,7 @@ def of_mood(defaults: Settings) -> dict[str, Any]:
 
 
 def paper_switch(defaults: Settings) -> gr.Checkbox:
-    """Between the method of the paper and ours."""
+    """Return the switch between the method of the paper and ours."""
     return gr.Checkbox(
         value=defaults.music.method == "free",
         label="As in the paper",
@@ -281,7 +281,7 @@ def paper_switch(defaults: Settings) -> gr.Checkbox:
 
 
 def tempo_field(defaults: Settings) -> gr.Textbox:
-    """The two bounds of the tempo, in one field; a `gr.Number` cannot be empty."""
+    """Return one field for the two bounds of the tempo; a `gr.Number` cannot be empty."""
     return gr.Textbox(
         value=_range_of(defaults.music),
         label="Beats a minute",
@@ -295,7 +295,7 @@ def tempo_field(defaults: Settings) -> gr.Textbox:
 
 
 def _bounds_of(text: str) -> tuple[float | None, float | None]:
-    """The slowest and the fastest tempo that a text asks for: "92", "80–100", "80–", "–100", or "".
+    """Return the bounds of the tempo that a text asks for: "92", "80–100", "80–", "–100", or "".
 
     Raises:
         EmsyncError: it is nothing of the kind, or out of range.
@@ -312,7 +312,7 @@ def _bounds_of(text: str) -> tuple[float | None, float | None]:
 
 
 def _range_of(music: MusicSettings) -> str:
-    """The inverse of `_bounds_of`."""
+    """Return the bounds of the tempo as a text; the inverse of `_bounds_of`."""
     slowest, fastest = (
         "" if bound is None else f"{bound:g}" for bound in (music.slowest, music.fastest)
     )
@@ -320,7 +320,7 @@ def _range_of(music: MusicSettings) -> str:
 
 
 def of_plan(defaults: Settings) -> dict[str, Any]:
-    """Controls of what is planned before the notes: what kind of music it is to be."""
+    """Return the controls of what is planned before the notes: what kind of music it is to be."""
     music = defaults.music
     by_mood = ("By mood", "auto")
     named: dict[str, Any] = {}
@@ -334,13 +334,13 @@ def of_plan(defaults: Settings) -> dict[str, Any]:
 
 
 def of_metre(defaults: Settings) -> dict[str, Any]:
-    """The control of the metre, beside that of the tempo."""
+    """Return the control of the metre, beside that of the tempo."""
     metre = _choice("music.metre", defaults.music.metre, "Metre", ("Any", "auto"))
     return {"music.metre": metre}
 
 
 def of_melody(defaults: Settings) -> dict[str, Any]:
-    """Controls of the melody and the chords."""
+    """Return the controls of the melody and the chords."""
     music = defaults.music
     named: dict[str, Any] = {}
     named["music.melody"] = gr.Checkbox(value=music.melody, label="With a melody")
@@ -358,7 +358,7 @@ def of_melody(defaults: Settings) -> dict[str, Any]:
 
 
 def _choice(name: str, value: str, label: str, auto: tuple[str, str]) -> gr.Dropdown:
-    """The words that a setting has to choose from, of which "auto" has a name of its own."""
+    """Return a choice of the words that a setting may be, of which "auto" has its own name."""
     words: list[tuple[str, str]] = [
         auto if word == "auto" else (with_signs(word[0].upper() + word[1:]), word)
         for word in choices_of(name)
@@ -368,7 +368,7 @@ def _choice(name: str, value: str, label: str, auto: tuple[str, str]) -> gr.Drop
 
 
 def of_music(defaults: Settings) -> dict[str, Any]:
-    """Controls of the composing."""
+    """Return the controls of the composing."""
     music = defaults.music
     return {
         "music.candidates": gr.Slider(
@@ -411,7 +411,7 @@ def of_music(defaults: Settings) -> dict[str, Any]:
 
 
 def of_sampling(defaults: Settings) -> dict[str, Any]:
-    """Controls of how tokens are drawn: for who knows what they do."""
+    """Return the controls of the sampling, for those who know what they do."""
     music = defaults.music
     return {
         "music.temperature": gr.Slider(
@@ -462,7 +462,7 @@ def of_sampling(defaults: Settings) -> dict[str, Any]:
 
 
 def of_sound(defaults: Settings) -> dict[str, Any]:
-    """Controls of level and mix."""
+    """Return the controls of level and mix."""
     sound = defaults.sound
     return {
         "sound.original_sound": gr.Radio(
@@ -495,7 +495,7 @@ def of_sound(defaults: Settings) -> dict[str, Any]:
 
 
 def of_programs() -> dict[str, Any]:
-    """For each group, what it sounds like."""
+    """Return, for each group, the choice of its sound."""
     return {
         group: gr.Dropdown(
             _sounds(group), value=_standard(group), label=group.capitalize(), min_width=140
@@ -506,7 +506,7 @@ def of_programs() -> dict[str, Any]:
 
 
 def soundfonts() -> gr.Dropdown:
-    """The SoundFonts that are installed."""
+    """Return the choice among the SoundFonts that are installed."""
     here = installed()
     names: list[tuple[str, str]] = [(one.name, str(one.path)) for one in here[1:]]
     first = [(f"{here[0].name} (standard)", _STANDARD)] if here else []

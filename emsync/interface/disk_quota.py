@@ -32,12 +32,12 @@ _STEMS = 5
 
 
 def version_bytes(film_bytes: int, seconds: float) -> int:
-    """About what one version of a film takes, and what is written on the way to it."""
+    """Return about how many bytes a version of a film takes, and what is written on its way."""
     return 2 * film_bytes + round(seconds * _WAV_BYTES) + _SLACK
 
 
 def bundle_bytes(film_bytes: int, seconds: float) -> int:
-    """About what its stems and its ZIP take, and what is written on the way to them."""
+    """Return about how many bytes stems and ZIP take, and what is written on their way."""
     stems = _STEMS * round(seconds * _WAV_BYTES)
     # As files and in the ZIP, which has the version as well.
     return 2 * stems + version_bytes(film_bytes, seconds)
@@ -63,8 +63,8 @@ class DiskQuota:
         where one does."""
 
     def used(self, folder: Path | None = None) -> int:
-        """Bytes of all files in a folder, by default of everybody's; each once, however many names
-        it has."""
+        """Return the bytes of all files in a folder, by default of everybody's; a file counts once,
+        however many names it has."""
         seen: set[tuple[int, int]] = set()
         total = 0
         for path, status in _files(self.root if folder is None else folder):
@@ -78,7 +78,7 @@ class DiskQuota:
         return total
 
     def has_room(self, needed: int = 0) -> bool:
-        """Whether so many bytes more may be written now, beside what is promised already."""
+        """Return whether so many bytes more may be written now, beside what is promised already."""
         with suppress(OSError):
             free = shutil.disk_usage(self.root).free
             if free - self._promised - needed < self.limits.disk_free:
@@ -150,7 +150,7 @@ class DiskQuota:
                 self._uploads[path, status.st_ino] = known, unused
 
     def remove_old(self, seconds: float) -> None:
-        """Uploads go that were known for so long, and what else Gradio lays beside them.
+        """Remove uploads that were known for so long, and what else Gradio lays beside them.
 
         Gradio can do that as well, until its task for it dies: of an upload that comes while it
         looks through them all (6.31).
@@ -163,7 +163,7 @@ class DiskQuota:
             remove_upload(path)
 
     def remove_abandoned(self) -> None:
-        """Uploads go that were known for ten minutes and that no request has."""
+        """Remove uploads that were known for ten minutes and that no request has."""
         self.look_at_uploads()
         old = time.monotonic() - _ABANDONED_SECONDS
         with self._lock:
@@ -181,14 +181,14 @@ def size_of(path: Path) -> int:
 
 
 def remove_upload(upload: Path) -> None:
-    """It goes, and its folder, unless the same lies there under another name."""
+    """Remove an upload, and its folder unless something else lies in it."""
     upload.unlink(missing_ok=True)
     with suppress(OSError):
         upload.parent.rmdir()
 
 
 def in_words(film: FilmLimits, experts: ExpertSettings, host: HostLimits) -> list[str]:
-    """All limits, a plain sentence each, for the page."""
+    """Return all limits for the page, a plain sentence each."""
     tools = host.tools
     patience = experts.patience + 60 * experts.patience_per_second
 
@@ -218,7 +218,7 @@ def in_words(film: FilmLimits, experts: ExpertSettings, host: HostLimits) -> lis
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """All files below a folder; what goes in the meantime is left out."""
+    """Yield all files below a folder; what goes in the meantime is left out."""
     waiting = [folder]
     while waiting:
         with suppress(OSError), os.scandir(waiting.pop()) as entries:

@@ -65,7 +65,7 @@ class Example:
 
 
 def examples(folder: Path = FOLDER) -> tuple[Example, ...]:
-    """Those that are here, by name; none where the folder was left out."""
+    """Return the examples that are here, by name; none where the folder was left out."""
     return tuple(_read(place.parent) for place in sorted(folder.glob("*/example.json")))
 
 
@@ -110,7 +110,7 @@ def _picture(example: Example) -> str:
 
 
 def downloads(example: Example) -> str:
-    """Links to its files, and its credits."""
+    """Return HTML with links to the files of an example, and its credits."""
     links = "".join(
         f'<a href="{html.escape(file_address(path))}" download>{label}</a>'
         for label, path in (

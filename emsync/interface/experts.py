@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def may_install() -> str | None:
-    """Why the page's visitors may not install anything; None if they may.
+    """Return why the page's visitors may not install anything; None if they may.
 
     Elsewhere than at home everybody would use up the disk of one.
     """
@@ -43,7 +43,7 @@ def may_install() -> str | None:
 
 
 def table(panel: Panel, device: str) -> str:
-    """HTML: every expert, what it needs, whether that is here, and how long it takes."""
+    """Return HTML of every expert, what it needs, whether that is here, and how long it takes."""
     rows = []
     for expert in panel.experts:
         rows.append(
@@ -80,7 +80,7 @@ def table(panel: Panel, device: str) -> str:
 
 
 def to_install() -> int:
-    """Bytes that installing `PROFILE` would fetch."""
+    """Return the bytes that installing `PROFILE` would fetch."""
     return sum(weights.status_of(name).to_download for name in weights.names_of(PROFILE))
 
 
@@ -114,7 +114,7 @@ class Installation:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Begin, unless it is under way.
+        """Begin to install, unless that is under way.
 
         Raises:
             EmsyncError: installing is not allowed here.
@@ -131,7 +131,7 @@ class Installation:
             self._thread.start()
 
     def stop(self) -> None:
-        """Stop, which a host that says nothing can delay; what was fetched stays."""
+        """Stop installing, which a silent host can delay; what was fetched stays."""
         if self.running:
             self.words = "Stopping …"
         self._cancel.cancel()
@@ -161,5 +161,5 @@ class Installation:
 
 
 def installed_names() -> frozenset[str]:
-    """Of all weights that are here."""
+    """Return the names of all weights that are here."""
     return frozenset(name for name in weights.REGISTRY if weights.status_of(name).installed)

@@ -10,7 +10,7 @@ _ARENAS = 2
 
 
 def few_arenas() -> None:
-    """Have all threads share two heaps; to be called before there are many threads.
+    """Have all threads share two heaps; call it before there are many threads.
 
     The GNU C library gives each thread that comes along a heap of its own, up to eight a core, and
     what is free in one is of no use to the others. After 200 short films on two cores an app that
@@ -23,14 +23,14 @@ def few_arenas() -> None:
 
 
 def give_back() -> None:
-    """Return what is free to the system, after work that took much."""
+    """Give free memory back to the system, after work that took much."""
     library = _library()
     if library is not None:
         library.malloc_trim(0)
 
 
 def _library() -> Any:
-    """The GNU C library, or None."""
+    """Return the GNU C library; None where there is another."""
     if sys.platform != "linux":
         return None
     with suppress(OSError, AttributeError):

@@ -107,12 +107,12 @@ class _Edited:
     edits: int
 
     def tiled(self) -> tuple[tuple[float, ...], float | None]:
-        """What a film is known by: where its scenes begin, and its length."""
+        """Return what a film is known by: where its scenes begin, and its length."""
         return tuple(scene.start for scene in self.scenes), self.seconds
 
 
 def mood_editor(settings: MoodSettings, **place: Any) -> gr.HTML:
-    """The editor, no film known.
+    """Return the editor, with no film known.
 
     Args:
         settings: r, by which the emotions are placed.
@@ -130,12 +130,12 @@ def mood_editor(settings: MoodSettings, **place: Any) -> gr.HTML:
 
 
 def fresh(settings: MoodSettings) -> dict[str, Any]:
-    """The editor's value with no film known and nothing done."""
+    """Return the editor's value with no film known and nothing done."""
     return _value(_Edited("film", _NEUTRAL, None, None, (), 0), settings)
 
 
 def without_film(value: Mapping[str, Any], settings: MoodSettings) -> dict[str, Any]:
-    """The editor's value when another film is dropped in, not looked at yet.
+    """Return the editor's value when another film is dropped in, not looked at yet.
 
     The mode stays; the user's one mood as well if it is asked for or nothing was read yet.
 
@@ -148,7 +148,7 @@ def without_film(value: Mapping[str, Any], settings: MoodSettings) -> dict[str, 
 
 
 def with_own(value: Mapping[str, Any], mood: Mood, settings: MoodSettings) -> dict[str, Any]:
-    """The editor's value with one mood of the user's own, as an address asks for it.
+    """Return the editor's value with one mood of the user's own, as an address asks for it.
 
     Raises:
         EmsyncError: as `request_of`.
@@ -163,7 +163,7 @@ def with_reading(
     scenes: Sequence[tuple[float, float, Mood]],
     settings: MoodSettings,
 ) -> dict[str, Any]:
-    """The editor's value after a film was read, or after r was changed.
+    """Return the editor's value after a film was read, or after r was changed.
 
     What the user set by hand for the same film stays, and so does a mood of his own that was set
     before any film was known, or that is what is asked for; all else follows the reading. Films
@@ -205,7 +205,7 @@ def with_reading(
 
 
 def request_of(value: object) -> MoodRequest:
-    """What the user asks to be composed for.
+    """Return the mood that the user asks for.
 
     Args:
         value: the editor's, as it came from the browser: anything at all.
@@ -259,7 +259,7 @@ def _pair(mood: Mood) -> list[float]:
 
 
 def _checked(value: object) -> _Edited:
-    """The value if the editor can have sent it.
+    """Return the value in parts if the editor can have sent it.
 
     Raises:
         EmsyncError: if not.

@@ -59,7 +59,7 @@ _NARROW, _WIDE = 4.2, 9.0  # inches; at 96 px an inch the narrow form is about 4
 def cuts_timeline(
     duration: float, cuts: Sequence["Cut"], threshold: float = 0.27, wide: bool = False
 ) -> Figure:
-    """All cuts of a film over time, as high as their score; the kept ones stand out.
+    """Draw all cuts of a film over time, as high as their score; the kept ones stand out.
 
     Args:
         duration: seconds.
@@ -97,7 +97,7 @@ def cuts_timeline(
 
 
 def describe_cuts(duration: float, cuts: Sequence["Cut"]) -> str:
-    """`cuts_timeline` in words."""
+    """Describe `cuts_timeline` in words."""
     if not cuts:
         return f"No cuts in {duration:.1f} seconds of film."
     kept = [cut for cut in cuts if cut.kept]
@@ -112,7 +112,7 @@ def describe_cuts(duration: float, cuts: Sequence["Cut"]) -> str:
 
 
 def emotion_bars(probabilities: Sequence[float]) -> Figure:
-    """The six probabilities (order of `EMOTIONS`) as bars, with the even guess of 1/6 marked."""
+    """Draw the six probabilities (order of `EMOTIONS`) as bars; the even guess of 1/6 is marked."""
     figure, axes = _figure(False, 2.4)
     rows = range(len(EMOTIONS))
     axes.barh(rows, probabilities, color=[EMOTION_COLOURS[name] for name in EMOTIONS], height=0.66)
@@ -140,7 +140,7 @@ def emotion_bars(probabilities: Sequence[float]) -> Figure:
 
 
 def describe_emotions(probabilities: Sequence[float]) -> str:
-    """`emotion_bars` in words, the likeliest first."""
+    """Describe `emotion_bars` in words, the likeliest first."""
     ranked = sorted(zip(probabilities, EMOTIONS, strict=True), key=lambda pair: -pair[0])
     return "Emotions: " + ", ".join(f"{name} {value:.0%}" for value, name in ranked) + "."
 
@@ -148,7 +148,7 @@ def describe_emotions(probabilities: Sequence[float]) -> str:
 def circumplex(
     mood: Mood, categories: Sequence[CategoryGaussian], path: Sequence[Mood] = ()
 ) -> Figure:
-    """The mood in the valence-arousal plane, with every category as its 1-sigma ellipse.
+    """Draw the mood in the valence-arousal plane, with every category as its 1-sigma ellipse.
 
     Args:
         path: where several moods follow each other they are drawn, as a line, instead of `mood`.
@@ -185,7 +185,7 @@ def circumplex(
 def describe_mood(
     mood: Mood, nearest: str, stretches: Sequence[tuple[float, float, Mood]] = ()
 ) -> str:
-    """`circumplex` in words.
+    """Describe `circumplex` in words.
 
     Args:
         nearest: the category whose Gaussian is closest.
@@ -219,7 +219,7 @@ def piano_roll(
     duration: float,
     wide: bool = False,
 ) -> Figure:
-    """All notes by instrument group; asked boundaries and the strong chords above them.
+    """Draw all notes by instrument group, asked boundaries and strong chords above them.
 
     Args:
         chords: seconds of all strong chords; those that hit a boundary are filled.
@@ -279,7 +279,7 @@ def piano_roll(
 def describe_music(
     notes: Sequence["Note"], boundaries: Sequence["BoundaryHit"], chords: Sequence[float]
 ) -> str:
-    """`piano_roll` in words."""
+    """Describe `piano_roll` in words."""
     groups = [group for group in GROUP_COLOURS if any(note.group == group for note in notes)]
     played = f" on {listed(groups)}" if groups else ""
     text = f"{_count(len(notes), 'note')}{played}, {_count(len(chords), 'strong chord')}."
@@ -306,7 +306,7 @@ def describe_music(
 
 
 def as_picture(narrow: Figure, description: str, wide: Figure | None = None) -> str:
-    """An HTML `picture`: the wide figure where there is room, the narrow one elsewhere.
+    """Return an HTML `picture`: the wide figure where there is room, the narrow one elsewhere.
 
     Args:
         description: the text alternative, shown by screen readers.
@@ -367,7 +367,7 @@ def _name_category(axes: Axes, category: CategoryGaussian) -> None:
 
 
 def _draw_mood(axes: Axes, mood: Mood) -> None:
-    """A star with its name."""
+    """Draw a star with its name."""
     axes.plot(
         mood.valence,
         mood.arousal,
@@ -396,7 +396,7 @@ def _draw_mood(axes: Axes, mood: Mood) -> None:
 
 
 def _draw_path(axes: Axes, path: Sequence[Mood]) -> None:
-    """A line from mood to mood; its ends are named, so that its direction can be seen."""
+    """Draw a line from mood to mood; its ends are named, so that its direction can be seen."""
     across, up = [mood.valence for mood in path], [mood.arousal for mood in path]
     axes.plot(across, up, "o-", color=INK, linewidth=1.3, markersize=5, zorder=4)
     for word, at in (("start", 0), ("end", -1)):
@@ -414,7 +414,7 @@ def _draw_path(axes: Axes, path: Sequence[Mood]) -> None:
 
 
 def _darker(colour: str) -> tuple[float, float, float]:
-    """The same hue, dark enough for small letters on white."""
+    """Return the same hue, dark enough for small letters on white."""
     red, green, blue = matplotlib.colors.to_rgb(colour)
     return red * 0.62, green * 0.62, blue * 0.62
 
@@ -440,7 +440,7 @@ def _draw_notes(axes: Axes, notes: Sequence["Note"], colour: str, duration: floa
 
 
 def _draw_drums(axes: Axes, drums: Sequence["Note"], linewidth: float) -> None:
-    """One lane for each drum, one tick for each stroke."""
+    """Draw one lane for each drum, one tick for each stroke."""
     lanes = {pitch: lane for lane, pitch in enumerate(sorted({note.pitch for note in drums}))}
     axes.vlines(
         [note.start for note in drums],
@@ -458,7 +458,7 @@ def _draw_drums(axes: Axes, drums: Sequence["Note"], linewidth: float) -> None:
 def _draw_boundaries(
     top: Axes, below: Sequence[Axes], boundaries: Sequence["BoundaryHit"], chords: Sequence[float]
 ) -> None:
-    """Lines through all rows at the asked boundaries, chords as triangles in the top row."""
+    """Draw the asked boundaries as lines through all rows, chords as triangles in the top row."""
     for boundary in boundaries:
         hit = boundary.hit is not None
         solid = ":" if boundary.kind == "ending" else "-"

@@ -24,7 +24,7 @@ class States:
         is known, by one that cannot."""
 
     def forget(self, seconds: float) -> None:
-        """Pages that were closed go, and those that were not used for so long.
+        """Forget pages that were closed, and those that were not used for so long.
 
         Before the page is launched there are none.
         """

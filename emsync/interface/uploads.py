@@ -74,12 +74,12 @@ async def receive_upload(request: Request, folder: Path, most_bytes: int) -> Pat
 
 
 def is_full(error: OSError) -> bool:
-    """Whether it says that the disk is full."""
+    """Return whether an error says that the disk is full."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def as_it_came(part: _Input) -> _Input:
-    """The same input, whose handlers get the path of what was uploaded and nothing else.
+    """Return the same input, but its events get the path of what was uploaded and nothing else.
 
     Gradio's own files leave an empty file and its descriptor behind at every call. Its camera has
     FFmpeg mirror a film and take its sound away, whatever was uploaded in its place: without a
@@ -102,7 +102,7 @@ class _OneFile(GradioMultiPartParser):
         part.data += data[start:end]
 
     def discard(self) -> None:
-        """What was written so far goes."""
+        """Remove what was written so far."""
         for file in self._files_to_close_on_error:
             with suppress(OSError):  # closing writes what is left, and the disk may be full
                 file.close()

@@ -43,7 +43,7 @@ element.addEventListener("click", event => {
 
 
 def version_cards() -> gr.HTML:
-    """The cards; values are those of `emsync.interface.views.cards`, whose words are escaped there.
+    """Return the cards; their values are those of `emsync.interface.views.cards`, escaped there.
 
     The event "select" tells the `slot` of a version and `what` is wanted: "show" or "another".
     """

@@ -49,13 +49,17 @@ def problem(sentence: str) -> str:
 
 
 def waiting(ahead: int) -> str:
-    """The place in the line."""
+    """Return HTML of the place in the queue.
+
+    Args:
+        ahead: how many films come before.
+    """
     films = "one film is" if ahead == 1 else f"{ahead} films are"
     return note(f"Waiting: {films} before yours. Keep this page open.")
 
 
 def progress(now: Progress, share: float, past: Mapping[str, float]) -> str:
-    """The progress bar, the stages with what they took, and the time left.
+    """Return HTML of the progress, the stages with what they took, and the time left.
 
     Args:
         now: the stage that runs.
@@ -117,7 +121,7 @@ def done(take: "Take", outcome: Outcome, seconds: float = 0) -> str:
 
 
 def facts(source: "Source", seconds: float, waiting: int, panel: "Panel") -> str:
-    """How long the film is, how long its music will take, and what is used for it.
+    """Return HTML of how long the film is, how long its music will take, and who reads it.
 
     Args:
         seconds: that it will take once it is its turn.
@@ -145,7 +149,7 @@ def facts(source: "Source", seconds: float, waiting: int, panel: "Panel") -> str
 
 
 def preview(source: "Source") -> str:
-    """The film as it came, or a picture of it where browsers cannot play it."""
+    """Return HTML of the film as it came, or a picture of it where browsers cannot play it."""
     film = source.film
     picture = poster_address(source)
     address = html.escape(file_address(film.path))
@@ -165,12 +169,12 @@ def preview(source: "Source") -> str:
 
 
 def poster_address(source: "Source") -> str:
-    """Its picture, as an address that holds it."""
+    """Return the picture of a film, as an address that holds it."""
     return "data:image/jpeg;base64," + base64.b64encode(source.poster).decode()
 
 
 def title(name: str) -> str:
-    """What the results are headed with: the name of the film they are of."""
+    """Return the heading of a result: the name of its film."""
     return f"<h2>“{html.escape(name)}” with its music</h2>"
 
 
@@ -179,7 +183,7 @@ _PLAYED_CODECS = {"h264", "vp8", "vp9", "av1"}
 
 
 def file_address(path: Path) -> str:
-    """Where the page finds a file of ours, relative to itself."""
+    """Return where the page finds a file of ours, relative to itself."""
     return "gradio_api/file=" + quote(str(path))
 
 
@@ -187,7 +191,7 @@ def file_address(path: Path) -> str:
 
 
 def cards(take: "Take") -> list[dict[str, Any]]:
-    """The versions side by side: what each is worth, which is shown, and which can be."""
+    """Return the versions side by side: what each is worth, which is shown, and which can be."""
     return [
         {
             "label": version.label,
@@ -200,7 +204,7 @@ def cards(take: "Take") -> list[dict[str, Any]]:
 
 
 def _worth(piece: "Piece") -> list[str]:
-    """The scores of a piece, as the candidates are ranked."""
+    """Return the scores of a piece in words, as candidates are ranked by them."""
     composition = piece.composition
     told = composition.score
     judged = composition.candidates[composition.kept]
@@ -222,12 +226,12 @@ def _worth(piece: "Piece") -> list[str]:
 
 
 def files_of(result: "Result") -> tuple[Path, ...]:
-    """The files that come with every result."""
+    """Return the files that come with every result: film, MIDI, WAV and report."""
     return result.video, result.midi, result.wav, result.report
 
 
 def downloads(take: "Take") -> str:
-    """Links to the files of the version that is shown."""
+    """Return HTML with links to the files of the version that is shown."""
     if take.result is None:
         return ""
     version, result = take.versions[take.shown], take.result
@@ -252,13 +256,13 @@ def downloads(take: "Take") -> str:
 
 
 def size(path: Path) -> str:
-    """Of a file, in megabytes or kilobytes."""
+    """Return the size of a file, in megabytes or kilobytes."""
     length = path.stat().st_size
     return f"{length / 1e6:.1f} MB" if length >= 1e5 else f"{max(1, round(length / 1e3))} kB"
 
 
 def about(result: "Result") -> str:
-    """What lies in the ZIP and on which terms."""
+    """Return the text that says what lies in the ZIP and on which terms."""
     piece = result.composition
     return (
         "Music composed by EMSYNC for the film beside this file.\n\n"
@@ -277,7 +281,7 @@ def about(result: "Result") -> str:
 
 
 def diagnostics(result: "Result") -> str:
-    """How every stage came to its result, as one piece of HTML."""
+    """Return HTML of how every stage came to its result."""
     return (
         '<details class="em-why"><summary>How it came about: cuts, emotion, mood, music, numbers'
         '</summary><div class="em-report">'
@@ -339,7 +343,7 @@ def _name(modality: str) -> str:
 
 
 def _seen(report: "FeatureReport") -> str:
-    """What one modality saw: findings, pictures, and what was said or read."""
+    """Return HTML of what one modality saw: findings, pictures, and what was said or read."""
     pictures = "".join(
         f'<figure><img src="data:image/jpeg;base64,{base64.b64encode(picture.jpeg).decode()}" '
         f'alt="{html.escape(picture.caption)}"><figcaption>{html.escape(picture.caption)}'
@@ -359,7 +363,7 @@ def _seen(report: "FeatureReport") -> str:
 
 
 def _voices(result: "Result") -> str:
-    """What each modality said by itself, where they were pooled."""
+    """Return HTML of what each modality said by itself, where they were pooled."""
     rows = []
     for voice in result.analysis.reading.voices:
         best = max(zip(voice.probabilities, EMOTIONS, strict=True))
@@ -408,7 +412,8 @@ def _music(result: "Result") -> str:
 
 
 def _trace(result: "Result") -> str:
-    """Every boundary: asked, hit, how far off; and the hits of the untold twin if there is one."""
+    """Return HTML of every boundary: asked, hit, how far off; and the hits of a piece of the same
+    seed that was not told of them, if there is one."""
     piece, window = result.composition, f"{result.settings.music.sensitivity:g} s"
     if not piece.boundaries:
         return ""
@@ -466,7 +471,7 @@ def _making(result: "Result") -> str:
 
 
 def terms(tiers: Sequence[str]) -> str:
-    """What the licence tiers of the training music allow, in a line."""
+    """Return what the licence tiers of the training music allow, in a line."""
     if not tiers or "unknown" in tiers:
         return "music of unknown terms: the weights do not say"
     music = f"{listed(sorted(tiers))} music"
@@ -483,7 +488,7 @@ def _section(title: str, words: str, body: str, wide: bool = False) -> str:
 
 
 def _table(rows: Sequence[tuple[str, str]]) -> str:
-    """Two columns: names and values, plain text."""
+    """Return an HTML table of names and values, which are plain text."""
     if not rows:
         return ""
     lines = "".join(
@@ -494,7 +499,7 @@ def _table(rows: Sequence[tuple[str, str]]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time span as people say it, rounded more the longer it is."""
+    """Return a time span as people say it, rounded more the longer it is."""
     if seconds < 10:
         return f"{max(1, round(seconds))} s"
     if seconds < 90:
