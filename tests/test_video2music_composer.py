@@ -408,6 +408,11 @@ def test_a_film_is_looked_at_once(
     assert first.notes == composed(seeing(clip_every=1), commission(analysis))[0].notes
     (coarse,) = composed(seeing(clip_every=3), commission(analysis))
     assert looked[-1] == 4 and any("One picture every 3 s" in one for one in coarse.remarks)
+    # Other cuts are other scenes: the film is looked at anew.
+    recut = replace(analysis, cuts=analysis.cuts[:1])
+    composer = seeing(clip_every=1)
+    one, _ = (composed(composer, commission(film))[0] for film in (analysis, recut))
+    assert looked[-2:] == [10, 10] and one.written == first.written
     composed(seeing(most_on_cpu=5), commission(analysis))
     assert looked[-1] == (5 if not torch.cuda.is_available() else 10)
 

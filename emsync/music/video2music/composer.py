@@ -10,10 +10,11 @@ from pathlib import Path
 
 from emsync.errors import EmsyncError
 from emsync.film.film import Film
+from emsync.film.scenes import Cut
 from emsync.music.composer import Commission, ComposerWeights, Draft, Sketch
 from emsync.music.composition import SEED_STEP, Composition, by_rank
 from emsync.music.judging.emotion_regressor import load_regressor
-from emsync.music.notes import table_of
+from emsync.music.notes import NoteTable, table_of
 from emsync.music.video2music import clip
 from emsync.music.video2music.arpeggio import BEATS_PER_MINUTE
 from emsync.music.video2music.checkpoint import Checkpoint
@@ -62,7 +63,10 @@ class Video2MusicComposer:
         self.settings = settings
         self.device = device
         self._eye: clip.Eye | None = None
-        self._seen: tuple[Film, int, FilmFeatures] | None = None
+        self._seen: tuple[Film, tuple[Cut, ...], int] | None = None
+        """The film that was looked at last, its scenes, and the seconds between pictures."""
+        self._features: FilmFeatures | None = None
+        """What was seen then."""
 
     @property
     def weights(self) -> ComposerWeights:
@@ -120,11 +124,13 @@ class Video2MusicComposer:
         if self.checkpoint.semantic and self._eye is None:
             self._eye = clip.open_eye(self.device)
         every = seconds_between(self.settings, commission.seconds, self.device)
-        if self._seen is None or self._seen[:2] != (analysis.film, every):
-            features = look(analysis, self._eye, every, cancel, advance)
-            self._seen = analysis.film, every, features
-        features = self._seen[2]
-        return with_mood(features, commission.curve) if self._follows_mood(commission) else features
+        now = (analysis.film, analysis.cuts, every)
+        if self._features is None or self._seen != now:
+            self._features = look(analysis, self._eye, every, cancel, advance)
+            self._seen = now
+        if self._follows_mood(commission):
+            return with_mood(self._features, commission.curve)
+        return self._features
 
     def _follows_mood(self, commission: Commission) -> bool:
         """Return whether the mood asked for, not what CLIP sees, is the emotion of the film."""
@@ -141,8 +147,11 @@ class Video2MusicComposer:
                 return
             so_far = tuple(chords)
             end = min(float(len(so_far)), commission.seconds)
-            play = lambda: table_of(notes_of(so_far, dynamics, key, self.settings, end))  # noqa: E731
-            sketch(Draft(play, WRITING))
+
+            def notes() -> NoteTable:
+                return table_of(notes_of(so_far, dynamics, key, self.settings, end))
+
+            sketch(Draft(notes, WRITING))
 
         return show
 

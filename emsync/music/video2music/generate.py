@@ -5,6 +5,7 @@ without the chord that was there for the last two seconds.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -57,7 +58,7 @@ def generate(
     """
     device = model.head.weight.device
     chords = list(primer[:seconds])
-    with torch.inference_mode():
+    with torch.inference_mode(), _one_thread():
         state = model.start(model.encode(features[None].to(device)))
         fed = 0
         while len(chords) < seconds:
@@ -70,6 +71,17 @@ def generate(
             )
             show(chords)
     return chords
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute on one thread: a chord is too little work to share, and threads wait busily."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _decode(
