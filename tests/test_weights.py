@@ -22,6 +22,7 @@ from emsync.commands.weights import run as run_command
 from emsync.emotion.features.panel import Panel, standard_experts
 from emsync.errors import Cancelled, WeightsError, WeightsNotInstalled
 from emsync.interface.experts import table
+from emsync.process.files import locked
 from emsync.progress import CancelToken
 from emsync.weights import download
 from emsync.weights import store as weights
@@ -454,7 +455,7 @@ def test_who_waits_for_another_can_be_cancelled(page: Page, place: Path) -> None
         told.append(pulling.step)
         cancel.cancel()
 
-    with weights._locked(NAME, lambda pulling: None, CancelToken()), pytest.raises(Cancelled):
+    with locked(place / f".{NAME}.lock"), pytest.raises(Cancelled):
         weights.pull(NAME, look, cancel)
     assert told == ["waiting for another process that installs it"]
 

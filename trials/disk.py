@@ -182,8 +182,8 @@ def disk_full_for_weights(place: Path) -> str:
                 raise Wrong("half of them have their name")
             # What the system says when it fills up in the middle.
             with (
-                patch.object(weights, "room"),
-                patch.object(download, "room"),
+                patch.object(weights, "check_free_space"),
+                patch.object(download, "check_free_space"),
             ):
                 sentence_of(lambda: weights.pull(NAME), "No space left")
             if (disk / "weights" / NAME).exists():

@@ -8,17 +8,24 @@ from emsync.errors import EmsyncError
 from emsync.text import one_line, quoted
 
 _LONGEST_WHOLE = 40
-"""Digits of a whole number."""
+"""Digits of a whole number. Python takes time that grows with their square to read them."""
 
 
 def read_json(path: Path, most: int) -> Any:
-    """What a JSON file of at most `most` bytes holds.
+    """Return what a JSON file holds.
+
+    A name that stands twice, a word for a number that is none and very long numbers are refused,
+    since nobody writes them in good faith.
+
+    Args:
+        path: of the file.
+        most: bytes; a longer file is not read.
 
     Raises:
-        EmsyncError: it is not there, too large, not JSON, has not-a-numbers in it, or a name twice.
+        EmsyncError: it is not there, too large, not JSON, or refused for one of these reasons.
     """
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for name, value in pairs:
             if name in made:
@@ -26,7 +33,7 @@ def read_json(path: Path, most: int) -> Any:
             made[name] = value
         return made
 
-    def whole(digits: str) -> int:
+    def whole_number(digits: str) -> int:
         if len(digits) > _LONGEST_WHOLE:
             raise ValueError(f"it has a number with {len(digits)} digits")
         return int(digits)
@@ -44,7 +51,9 @@ def read_json(path: Path, most: int) -> Any:
                 f"{quoted(path.name)} is too large: at most {most / 1000:g} kB are read. "
                 "Choose another file."
             )
-        return json.loads(content, object_pairs_hook=once, parse_constant=refused, parse_int=whole)
+        return json.loads(
+            content, object_pairs_hook=each_once, parse_constant=refused, parse_int=whole_number
+        )
     except FileNotFoundError as problem:
         raise EmsyncError(
             f"There is no file {quoted(path.name)}. Check the name and the folder."

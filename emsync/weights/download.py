@@ -134,7 +134,7 @@ def download(
 
 
 def answers(url: str, seconds: float) -> bool:
-    """Whether the host of an address answers at all, with whatever it says."""
+    """Return whether the host of an address answers at all, whatever it says."""
     parts = urlsplit(url)
     local = parts.hostname in _LOOPBACK
     request = urllib.request.Request(f"{parts.scheme}://{parts.netloc}/", method="HEAD")
@@ -148,8 +148,8 @@ def answers(url: str, seconds: float) -> bool:
     return True
 
 
-def room(folder: Path, needed: int) -> None:
-    """Raise unless so many bytes fit into a folder.
+def check_free_space(folder: Path, needed: int) -> None:
+    """Check that so many bytes fit into a folder.
 
     Raises:
         WeightsError: they do not.
@@ -170,6 +170,14 @@ def _attempt(
     tell: Tell,
     cancel: CancelToken,
 ) -> Download:
+    """Make one attempt at one address; arguments as for `download`.
+
+    Raises:
+        _Failed: with the reason, and whether another attempt is worth while.
+        WeightsError: there is no room for it.
+        OSError: it cannot be written.
+        Cancelled: by `cancel`.
+    """
     partial = target.with_name(f"{target.name}.partial")
     begun = partial.stat().st_size if partial.exists() else 0
     promise = _receive(url, partial, size, sha256, tell, cancel)
@@ -208,7 +216,15 @@ def _receive(
     tell: Tell,
     cancel: CancelToken,
 ) -> _Promise:
-    """Add to the partial file what is missing of it."""
+    """Add to the partial file what is missing of it; return what the server says of the whole.
+
+    Arguments as for `download`.
+
+    Raises:
+        _Failed: with the reason.
+        WeightsError: there is no room for it.
+        Cancelled: by `cancel`.
+    """
     local = urlsplit(url).hostname in _LOOPBACK
     _allow(url, local)
     have, validator = _begun(partial, url, sha256)
@@ -247,7 +263,7 @@ def _receive(
             raise _Failed("it sent another part of the file than was asked for", passing=True)
         if start == 0:
             _remember(partial, url, answer.headers.get("ETag"))
-        room(partial.parent, (promise.total or 0) - start)
+        check_free_space(partial.parent, (promise.total or 0) - start)
         _pour(answer, partial, start, size or promise.total, tell, cancel)
         return promise
 
@@ -260,6 +276,21 @@ def _pour(
     tell: Tell,
     cancel: CancelToken,
 ) -> None:
+    """Write an answer into the partial file as it comes.
+
+    Args:
+        answer: of the server, from byte `start` on.
+        partial: what it has beyond `start` is cut off.
+        start: where the answer belongs.
+        total: bytes of the whole file, if known; more than that is refused.
+        tell: told the bytes that are here.
+        cancel: looked at between pieces.
+
+    Raises:
+        _Failed: the connection broke, or more came than the file has.
+        OSError: it cannot be written.
+        Cancelled: by `cancel`.
+    """
     with partial.open("r+b" if start else "wb") as file:
         come = file.seek(start)
         file.truncate()
@@ -282,7 +313,11 @@ def _pour(
 
 
 def _promised(answer: http.client.HTTPResponse, linked: dict[str, str]) -> tuple[int, _Promise]:
-    """Where in the file the answer begins, and what is promised of the whole."""
+    """Return at which byte of the file the answer begins, and what is promised of the whole.
+
+    Raises:
+        _Failed: it is no file, or does not say which part of it.
+    """
     headers: Message = answer.headers
     if headers.get_content_type() == "text/html":
         raise _Failed("it answered with a web page instead of the file")
@@ -309,7 +344,7 @@ def _promised(answer: http.client.HTTPResponse, linked: dict[str, str]) -> tuple
 
 
 def _begun(partial: Path, url: str, sha256: str | None) -> tuple[int, str | None]:
-    """Bytes to go on after, and the version that they are of.
+    """Return the bytes that are here, and the version that they are of.
 
     Where the SHA-256 is known in advance it tells whether two parts belong together, so that one
     address may go on with what another began. Else the same address must have the same version.
@@ -329,21 +364,29 @@ def _begun(partial: Path, url: str, sha256: str | None) -> tuple[int, str | None
 
 
 def _remember(partial: Path, url: str, etag: str | None) -> None:
+    """Note which address and version a partial file is of."""
+    # A weak tag says that two versions mean the same, not that they have the same bytes.
     strong = etag if etag and etag.startswith('"') else None
     _note(partial).write_text(json.dumps({"url": url, "etag": strong}))
 
 
 def _forget(partial: Path) -> None:
+    """Delete a partial file, so that the next attempt begins anew."""
     partial.unlink(missing_ok=True)
     _note(partial).unlink(missing_ok=True)
 
 
 def _note(partial: Path) -> Path:
+    """Return the file that says which address and version a partial file is of."""
     return partial.with_name(f"{partial.name}.json")
 
 
 def _allow(url: str, local: bool) -> None:
-    """Raise unless the address is https, or http on this machine from the beginning."""
+    """Refuse an address that is neither https nor, from the beginning, http on this machine.
+
+    Raises:
+        _Failed: it is none of these.
+    """
     parts = urlsplit(url)
     if parts.scheme == "https" or (
         local and parts.scheme == "http" and parts.hostname in _LOOPBACK
@@ -353,7 +396,7 @@ def _allow(url: str, local: bool) -> None:
 
 
 def _git_blob(path: Path) -> str:
-    """The name that git gives to the content of a file."""
+    """Return the SHA-1 by which git names the content of a file."""
     found = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as file:
         while piece := file.read(_CHUNK):
@@ -362,6 +405,7 @@ def _git_blob(path: Path) -> str:
 
 
 def _why(problem: object) -> str:
+    """Return what went wrong with a connection, to follow "host:"."""
     if isinstance(problem, urllib.error.URLError):
         problem = problem.reason
     if isinstance(problem, TimeoutError):
@@ -372,6 +416,7 @@ def _why(problem: object) -> str:
 
 
 def _wait(seconds: float, cancel: CancelToken) -> None:
+    """Wait, looking at `cancel` twenty times a second."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         cancel.check()

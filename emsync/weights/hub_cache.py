@@ -54,13 +54,13 @@ class Adoption:
 
 
 def hub_copies(file: File) -> tuple[HubCopy, ...]:
-    """Where the Hub has a file, in the order of its addresses; empty where it has none."""
+    """Return where the Hub has a file, in the order of its addresses; nothing if nowhere."""
     found = (_ADDRESS.fullmatch(url) for url in file.urls)
     return tuple(HubCopy(*match.groups()) for match in found if match)
 
 
 def hub_caches() -> tuple[Path, ...]:
-    """Folders in which files of the Hub may lie: those that the environment names, and the usual.
+    """Return the folders in which files of the Hub may lie: those of the environment, the usual.
 
     Spaces preload into the usual one, whatever the environment says.
     """
@@ -102,7 +102,7 @@ def adopt_hub_cache() -> tuple[Adoption, ...]:
 
 
 def _in_caches(one: Weights) -> dict[str, Path] | None:
-    """Where each file of the weights lies; None unless all are there."""
+    """Return where each file of the weights lies; None unless all are there."""
     found = {}
     for file in one.files:
         places = (_cached(copy, cache) for copy in hub_copies(file) for cache in hub_caches())
@@ -114,6 +114,7 @@ def _in_caches(one: Weights) -> dict[str, Path] | None:
 
 
 def _cached(copy: HubCopy, cache: Path) -> Path | None:
+    """Return where a file lies in one cache; None if it does not."""
     folder = cache / f"models--{copy.repository.replace('/', '--')}"
     try:
         commit = (folder / "refs" / copy.revision).read_text().strip()
@@ -124,7 +125,12 @@ def _cached(copy: HubCopy, cache: Path) -> Path | None:
 
 
 def _install(one: Weights, found: dict[str, Path]) -> None:
-    """Show `emsync.weights.store.add` a folder in which the files have their names."""
+    """Install files of a cache, by a folder in which links have the names of the registry.
+
+    Raises:
+        WeightsError: a file is not the one that was promised.
+        OSError: a link cannot be made.
+    """
     with tempfile.TemporaryDirectory(prefix="emsync-adopt-") as name:
         for file in one.files:
             place = found[file.path]
@@ -141,7 +147,7 @@ def _install(one: Weights, found: dict[str, Path]) -> None:
 
 
 def _is_as_promised(content: Path, sha256: str | None) -> bool:
-    """Compare a file with its known SHA-256, or else with what the Hub told with the download."""
+    """Return whether a file has its known SHA-256, or else the hash that the Hub named it by."""
     told = sha256 or content.name
     if re.fullmatch(r"[0-9a-f]{64}", told):
         return digest(content) == told

@@ -62,7 +62,7 @@ class Weights:
 
     @property
     def bytes(self) -> int:
-        """Size of all files; exact unless `about` is given."""
+        """Return the size of all files; exact unless `about` is given."""
         return self.about + sum(file.bytes or 0 for file in self.files)
 
 

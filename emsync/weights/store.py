@@ -1,11 +1,11 @@
-"""Pretrained weights of others: what there is, where it comes from, what is on this machine.
+"""Pretrained weights of others: install them, find them, tell what is on this machine.
 
 Weights are installed by `pull` or, from files that somebody has, by `add`; nothing else in the
 program downloads anything. They are put together in a hidden folder and appear under their name
 with a manifest, which says where each file came from and what it was compared with.
 
 What `REGISTRY` knows of a file is checked. Where it knows no SHA-256, the one that the source tells
-with the download is; where that tells none either, what came is pinned in the manifest.
+with the download is compared; where that tells none either, what came is pinned in the manifest.
 """
 
 import importlib.util
@@ -13,20 +13,19 @@ import json
 import os
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
-from emsync.errors import WeightsError, WeightsNotInstalled
+from emsync.errors import ToolError, WeightsError, WeightsNotInstalled
 from emsync.limits import is_offline
-from emsync.process.files import digest
+from emsync.process.files import digest, locked, written_whole
 from emsync.progress import CancelToken
 from emsync.text import listed
-from emsync.weights.download import DownloadError, download, room
+from emsync.weights.download import DownloadError, check_free_space, download
 from emsync.weights.registry import PACKAGES, PROFILES, REGISTRY, File, Weights
 
 MANIFEST = "emsync-manifest.json"
@@ -100,7 +99,7 @@ Tell = Callable[[Pulling], None]
 
 
 def folder() -> Path:
-    """The one folder in which all installed weights lie; `EMSYNC_WEIGHTS` moves it."""
+    """Return the folder in which all installed weights lie; `EMSYNC_WEIGHTS` moves it."""
     moved = os.environ.get("EMSYNC_WEIGHTS")
     if moved:
         return Path(moved)
@@ -115,7 +114,7 @@ def folder() -> Path:
 
 
 def names_of(*wanted: str) -> tuple[str, ...]:
-    """Weights behind names and profiles, each once.
+    """Return the weights behind names and profiles, each once.
 
     Raises:
         WeightsError: there is nothing of that name.
@@ -132,7 +131,7 @@ def names_of(*wanted: str) -> tuple[str, ...]:
 
 
 def find(name: str) -> Path:
-    """The folder with the files of installed weights, to load them.
+    """Return the folder with the files of installed weights, to load them.
 
     Every file is compared with its SHA-256 in the manifest, which takes about a second a gigabyte:
     another file of the same size is one that nobody chose.
@@ -156,7 +155,7 @@ def find(name: str) -> Path:
 
 
 def status_of(name: str) -> Status:
-    """What is here of some weights.
+    """Return what is here of some weights.
 
     Raises:
         WeightsError: there are no weights of that name.
@@ -189,7 +188,7 @@ def unreadable(name: str) -> str:
 
 
 def installed(name: str) -> tuple[Installed, ...]:
-    """The manifest of installed weights.
+    """Return the manifest of installed weights.
 
     Raises:
         WeightsNotInstalled: they are not here, or not whole.
@@ -210,10 +209,10 @@ def pull(
     cancel: CancelToken | None = None,
     offline: bool | None = None,
 ) -> Path:
-    """Download weights, unless they are here already; their folder.
+    """Download weights, unless they are here already; return their folder.
 
-    What was fetched before is kept and gone on with. Another process that installs the same
-    weights is waited for.
+    A download that was interrupted goes on where it stopped. Another process that installs the
+    same weights is waited for.
 
     Args:
         name: in `REGISTRY`.
@@ -235,52 +234,80 @@ def pull(
             f"EMSYNC_OFFLINE, or install files that you have: python -m emsync weights add {name} "
             "FOLDER"
         )
-    with _writing(), _locked(name, tell, cancel):
+    with _installing(name, tell, cancel):
         if _problem(weights, path) is None:  # another process was faster
             return path
-        _not_ours(path)
-        staging.mkdir(parents=True, exist_ok=True)
-        # Damaged or outdated: what was pinned then still holds where the registry is silent.
-        before, begun = _manifest(path), _manifest(staging)
-        pins = {file.path: file.sha256 for file in (before[1] if before else ())}
-        done = {
-            file.path: file
-            for file in (begun[1] if begun else ())
-            if _size(staging / file.path) == file.bytes
-        }
-        wanted = []
-        for file in weights.files:
-            pin = file.sha256 or pins.get(file.path)
-            if file.path in done and pin not in (None, done[file.path].sha256):
-                del done[file.path]
-            if file.path not in done:
-                wanted.append((file, pin))
-        received = sum(file.bytes for file in done.values())
-        partial = sum(_size(staging / f"{file.path}.partial") or 0 for file, _ in wanted)
-        room(staging, weights.bytes - received - partial)
-        step = ""
-
-        def heard(come: int) -> None:
-            tell(Pulling(name, step, received + come, max(received + come, weights.bytes)))
-
-        for file, pin in wanted:
-            step, target = file.path, staging / file.path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                came = download(
-                    file.urls, target, bytes=file.bytes, sha256=pin, tell=heard, cancel=cancel
-                )
-            except DownloadError as problem:
-                raise WeightsError(_advice(weights, file, pin, problem)) from problem
-            received += came.bytes
-            done[step] = Installed(step, came.bytes, came.sha256, came.url, came.check)
-            _write(staging, name, "pulled", done.values())
+        _check_owner(path)
+        _fetch(weights, tell, cancel)
         _publish(staging, path)
     return path
 
 
+def _fetch(weights: Weights, tell: Tell, cancel: CancelToken) -> None:
+    """Download what is missing of weights into their staging folder, and write the manifest.
+
+    Args:
+        weights: what to fetch.
+        tell, cancel: as for `pull`.
+
+    Raises:
+        WeightsError: a file cannot be had, or there is no room for it.
+        OSError, ToolError: a file cannot be written.
+        Cancelled: by `cancel`.
+    """
+    name, staging = weights.name, _staging(weights.name)
+    staging.mkdir(parents=True, exist_ok=True)
+    done, wanted = _begun(weights)
+    received = sum(file.bytes for file in done.values())
+    partial = sum(_size(staging / f"{file.path}.partial") or 0 for file, _ in wanted)
+    check_free_space(staging, weights.bytes - received - partial)
+    for file, pin in wanted:
+        target = staging / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+
+        def advance(come: int, path: str = file.path, before: int = received) -> None:
+            here = before + come
+            tell(Pulling(name, path, here, max(here, weights.bytes)))
+
+        try:
+            came = download(
+                file.urls, target, bytes=file.bytes, sha256=pin, tell=advance, cancel=cancel
+            )
+        except DownloadError as problem:
+            raise WeightsError(_advice(weights, file, pin, problem)) from problem
+        received += came.bytes
+        done[file.path] = Installed(file.path, came.bytes, came.sha256, came.url, came.check)
+        # After each file, so that an interrupted download goes on after the last whole one.
+        _write(staging, name, "pulled", done.values())
+
+
+def _begun(weights: Weights) -> tuple[dict[str, Installed], list[tuple[File, str | None]]]:
+    """Return the files that an earlier download has fetched whole, and those that are missing.
+
+    Returns:
+        Whole files by their paths; missing ones with the SHA-256 that they must have, if known.
+    """
+    staging = _staging(weights.name)
+    # Damaged or outdated: what was pinned then still holds where the registry is silent.
+    before, begun = _manifest(folder() / weights.name), _manifest(staging)
+    pins = {file.path: file.sha256 for file in (before[1] if before else ())}
+    done = {
+        file.path: file
+        for file in (begun[1] if begun else ())
+        if _size(staging / file.path) == file.bytes
+    }
+    wanted = []
+    for file in weights.files:
+        pin = file.sha256 or pins.get(file.path)
+        if file.path in done and pin not in (None, done[file.path].sha256):
+            del done[file.path]
+        if file.path not in done:
+            wanted.append((file, pin))
+    return done, wanted
+
+
 def add(name: str, source: Path, *, other: bool = False) -> Path:
-    """Install weights from files that somebody fetched by hand or converted; their folder.
+    """Install weights from files that somebody fetched or converted; return their folder.
 
     Args:
         name: in `REGISTRY`.
@@ -293,13 +320,13 @@ def add(name: str, source: Path, *, other: bool = False) -> Path:
     """
     weights, path, staging = _known(name), folder() / name, folder() / f".{name}.adding"
     chosen = _chosen(weights, source, other)
-    with _writing(), _locked(name, lambda pulling: None, CancelToken()):
+    with _installing(name, lambda pulling: None, CancelToken()):
         if source.resolve() != path.resolve():
-            _not_ours(path)
+            _check_owner(path)
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
         try:
-            room(staging, sum(file.stat().st_size for _, file in chosen))
+            check_free_space(staging, sum(file.stat().st_size for _, file in chosen))
             done = []
             for file, origin in chosen:
                 target = staging / file.path
@@ -323,7 +350,7 @@ def add(name: str, source: Path, *, other: bool = False) -> Path:
 
 
 def remove(name: str) -> int:
-    """Delete installed weights and what was fetched of them; how many bytes that frees.
+    """Delete installed weights and what was fetched of them; return how many bytes that frees.
 
     Raises:
         WeightsError: they cannot be deleted.
@@ -331,8 +358,8 @@ def remove(name: str) -> int:
     path = folder() / _known(name).name
     if not path.exists() and not _staging(name).exists():
         return 0
-    with _writing(), _locked(name, lambda pulling: None, CancelToken()):
-        _not_ours(path)
+    with _installing(name, lambda pulling: None, CancelToken()):
+        _check_owner(path)
         freed = sum(file.stat().st_size for one in (path, _staging(name)) for file in _files(one))
         for one in (path, _staging(name)):
             if one.exists():
@@ -341,6 +368,11 @@ def remove(name: str) -> int:
 
 
 def _known(name: str) -> Weights:
+    """Return an entry of the registry.
+
+    Raises:
+        WeightsError: there is none of that name.
+    """
     try:
         return REGISTRY[name]
     except KeyError:
@@ -351,7 +383,7 @@ def _known(name: str) -> Weights:
 
 
 def _problem(weights: Weights, path: Path) -> str | None:
-    """Why weights cannot be used, as the end of "The weights NAME ..."; None if they can."""
+    """Return why weights cannot be used, to follow "The weights NAME"; None if they can."""
     if not path.is_dir():
         return "are not installed"
     if not (path / MANIFEST).exists():
@@ -375,7 +407,7 @@ def _problem(weights: Weights, path: Path) -> str | None:
 
 
 def _manifest(path: Path) -> tuple[Origin, tuple[Installed, ...]] | None:
-    """What a folder holds by its manifest; None where there is none that can be read."""
+    """Return what a folder holds by its manifest; None where there is none that can be read."""
     try:
         read = json.loads((path / MANIFEST).read_text())
         if read["format"] != _FORMAT:
@@ -398,9 +430,8 @@ def _write(path: Path, name: str, origin: Origin, files: Iterable[Installed]) ->
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "files": [asdict(file) for file in files],
     }
-    partial = path / f"{MANIFEST}.partial"
-    partial.write_text(json.dumps(content, indent=1) + "\n")
-    partial.replace(path / MANIFEST)
+    with written_whole(path / MANIFEST) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def _publish(staging: Path, path: Path) -> None:
@@ -417,7 +448,7 @@ def _publish(staging: Path, path: Path) -> None:
 
 
 def _advice(weights: Weights, file: File, pin: str | None, problem: DownloadError) -> str:
-    """What to tell a person when a file cannot be had."""
+    """Return what to tell a person when a file cannot be had."""
     name = weights.name
     sentences = [
         f"The weights {name} cannot be installed: {problem}",
@@ -434,7 +465,11 @@ def _advice(weights: Weights, file: File, pin: str | None, problem: DownloadErro
 
 
 def _chosen(weights: Weights, source: Path, other: bool) -> list[tuple[File, Path]]:
-    """Which file of `source` becomes which file of the weights."""
+    """Return which file of `source` becomes which file of the weights; arguments as for `add`.
+
+    Raises:
+        WeightsError: one is missing.
+    """
     if not source.exists():
         raise WeightsError(f"{source} does not exist. Give the file or folder to install.")
     if other:
@@ -462,8 +497,12 @@ def _chosen(weights: Weights, source: Path, other: bool) -> list[tuple[File, Pat
     return pairs
 
 
-def _not_ours(path: Path) -> None:
-    """Raise before files would be deleted that somebody else put there."""
+def _check_owner(path: Path) -> None:
+    """Refuse to delete files that somebody else put there.
+
+    Raises:
+        WeightsError: `path` is a folder without a manifest.
+    """
     if path.exists() and not (path / MANIFEST).exists():
         raise WeightsError(
             f"{path} holds files that EMSYNC did not put there. Move them away, or install them: "
@@ -472,59 +511,49 @@ def _not_ours(path: Path) -> None:
 
 
 @contextmanager
-def _writing() -> Iterator[None]:
+def _installing(name: str, tell: Tell, cancel: CancelToken) -> Iterator[None]:
+    """Keep others from installing the same weights, and say in a sentence what the disk refuses.
+
+    Args:
+        name: of the weights.
+        tell: called while another process or thread installs them.
+        cancel: looked at meanwhile.
+
+    Raises:
+        WeightsError: in place of what the system says.
+        Cancelled: by `cancel`.
+    """
+
+    def wait() -> None:
+        tell(Pulling(name, "waiting for another process that installs it", 0, 1))
+        cancel.check()
+
     try:
-        yield
+        folder().mkdir(parents=True, exist_ok=True)
+        with locked(folder() / f".{name}.lock", wait):
+            yield
     except OSError as problem:
         raise WeightsError(
             f"Weights cannot be put into {folder()}: {problem.strerror or problem} "
             f"({problem.filename}). Mend that, or set EMSYNC_WEIGHTS to another folder."
         ) from problem
-
-
-@contextmanager
-def _locked(name: str, tell: Tell, cancel: CancelToken) -> Iterator[None]:
-    """Keep other processes and threads from installing the same weights meanwhile.
-
-    The system gives the lock back when its owner ends, however that comes about.
-    """
-    folder().mkdir(parents=True, exist_ok=True)
-    with (folder() / f".{name}.lock").open("a+b") as file:
-        while not _lock(file):
-            tell(Pulling(name, "waiting for another process that installs it", 0, 1))
-            cancel.check()
-            time.sleep(0.2)
-        yield
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: IO[bytes]) -> bool:
-        file.seek(0)
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-else:
-    import fcntl
-
-    def _lock(file: IO[bytes]) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+    except ToolError as problem:
+        raise WeightsError(
+            f"Weights cannot be put into {folder()}: {problem} Or set EMSYNC_WEIGHTS to another "
+            "folder."
+        ) from problem
 
 
 def _staging(name: str) -> Path:
+    """Return the hidden folder in which downloaded weights are put together."""
     return folder() / f".{name}.partial"
 
 
 def _files(path: Path) -> list[Path]:
+    """Return all files in a folder and the folders in it."""
     return sorted(file for file in path.rglob("*") if file.is_file())
 
 
 def _size(path: Path) -> int | None:
+    """Return the bytes of a file; None if there is none."""
     return path.stat().st_size if path.is_file() else None
