@@ -98,14 +98,14 @@ class ClipExpert:
         self._model: _Model | None = None
 
     def expected_seconds(self, film_seconds: float, device: str) -> float:
-        """As `Expert` says. On the CPU as measured on one slow core; on a GPU an estimate."""
+        """Return an estimate: for the CPU as measured on one slow core, for a GPU guessed."""
         stills = min(ExpertSettings().most_frames, ExpertSettings().frames + film_seconds / 2)
         loaded = self._model is not None and self._model.device == device
         load, still = {"cpu": (9.0, 0.12), "cuda": (7.0, 0.05)}[device]
         return (0.0 if loaded else load) + stills * still
 
     def prepare(self, device: str) -> None:
-        """As `Expert` says; the words are embedded once, and the half that did it let go of."""
+        """Load CLIP, embed the words, and let go of the half that did it; see `Expert.prepare`."""
         if self._model is not None and self._model.device == device:
             return
         self.release()
@@ -116,7 +116,7 @@ class ClipExpert:
         clip.to(device)
         texts = [text for prompts in CLASSES.values() for text in prompts.texts]
         texts += [SCENE_TEMPLATE.format(phrase) for phrase in SCENES]
-        embedded = _finite(_embedded_texts(clip, texts, device), path)
+        embedded = _finite(_embedded_texts(clip, texts, device), path)  # (texts, 512)
         ends = np.cumsum([len(prompts.texts) for prompts in CLASSES.values()])
         *classes, scenes = np.split(_unit(embedded), ends)
         self._model = _Model(
@@ -131,7 +131,7 @@ class ClipExpert:
     def run(
         self, footage: Footage, settings: ExpertSettings, tell: ShareCallback, cancel: CancelToken
     ) -> FeatureReport:
-        """As `Expert` says."""
+        """Compare stills with words, see `Expert.run`."""
         began = time.perf_counter()
         model = self._model
         if model is None:
@@ -143,7 +143,7 @@ class ClipExpert:
             cancel.check()
             features.append(_seen(model, stills[start : start + size]))
             tell(min(start + size, len(stills)) / len(stills))
-        vectors = _finite(np.concatenate(features), model.path)
+        vectors = _finite(np.concatenate(features), model.path)  # (stills, 512)
         seen = _unit(vectors)
         moments = np.array([still.time for still in stills])
         opinions = _opinions(model, seen, moments)
@@ -161,7 +161,7 @@ class ClipExpert:
         )
 
     def release(self) -> None:
-        """As `Expert` says."""
+        """Let go of the model."""
         if self._model is None:
             return
         on_gpu = self._model.device == "cuda"
@@ -186,10 +186,16 @@ _AGAIN = (
 
 
 def _damaged(path: Path) -> WeightsError:
+    """Return the error for a file that holds something else than it should."""
     return WeightsError(f"The file {path.name} is damaged. {_AGAIN}")
 
 
 def _file(folder: Path) -> Path:
+    """Return the file in a folder that is to be loaded.
+
+    Raises:
+        WeightsError: there is none.
+    """
     for name in (SAFETENSORS, ARCHIVE):
         if (folder / name).is_file():
             return folder / name
@@ -197,7 +203,7 @@ def _file(folder: Path) -> Path:
 
 
 def _state(path: Path) -> dict[str, "torch.Tensor"]:
-    """The weights by open_clip's names, on the CPU; OpenAI's file has the same names."""
+    """Return the weights by open_clip's names, on the CPU; OpenAI's file has the same names."""
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -215,7 +221,7 @@ def _state(path: Path) -> dict[str, "torch.Tensor"]:
 
 
 def _clip(path: Path, dtype: "torch.dtype") -> tuple["CLIP", float]:
-    """The model in `dtype` on the CPU, ready to be used, and its logit scale.
+    """Return the model in `dtype` on the CPU, ready to be used, and its logit scale.
 
     open_clip's own loading functions draw random weights first and take names to download by; the
     class itself does neither.
@@ -233,14 +239,14 @@ def _clip(path: Path, dtype: "torch.dtype") -> tuple["CLIP", float]:
             f"The file {path.name} holds another model than CLIP ViT-B/32. {_AGAIN}"
         ) from problem
     scale = float(clip.logit_scale.detach().float().exp())
-    # The one thing that the file does not have: words do not look at those after them.
+    # The one thing that the file does not have: words do not attend to those after them.
     length = clip.context_length
     clip.attn_mask = torch.full((length, length), -torch.inf).triu(1)
     return clip.to(dtype).eval().requires_grad_(False), scale
 
 
 def _embedded_texts(clip: "CLIP", texts: Sequence[str], device: str) -> np.ndarray:
-    """(texts, 512) float32, as the model gives them. The model is of no use for texts afterwards.
+    """Return (texts, 512) float32, as the model gives them; it cannot read texts afterwards.
 
     A text ends with a mark at which it is read out, and no word looks at those after it, so the
     padding can be cut off: six times faster, with the same result.
@@ -248,7 +254,7 @@ def _embedded_texts(clip: "CLIP", texts: Sequence[str], device: str) -> np.ndarr
     import torch
     from open_clip import tokenize
 
-    tokens = tokenize(list(texts))
+    tokens = tokenize(list(texts))  # (texts, 77), 0 is the padding
     lengths = (tokens != 0).sum(dim=1)
     positions, mask = clip.positional_embedding, clip.attn_mask
     embedded = np.empty((len(texts), positions.shape[1]), dtype=np.float32)
@@ -263,23 +269,27 @@ def _embedded_texts(clip: "CLIP", texts: Sequence[str], device: str) -> np.ndarr
 
 
 def _seen(model: _Model, stills: Sequence[Still]) -> np.ndarray:
-    """(stills, 512) float32, as the model gives them."""
+    """Return (stills, 512) float32, as the model gives them."""
     import torch
 
     dtype = next(model.visual.parameters()).dtype
     with torch.inference_mode():
+        # (stills, 3, 224, 224)
         pictures = torch.stack([_picture(still.pixels()) for still in stills])
         return model.visual(pictures.to(model.device, dtype)).float().cpu().numpy()
 
 
 def _picture(pixels: np.ndarray) -> "torch.Tensor":
-    """The middle square of a picture (height, width, 3) uint8 as the model wants it, (3, 224, 224).
+    """Return the middle square of a picture as the model wants it, (3, 224, 224) float32.
 
     To the letter as VEMOCLAP's published demo prepares it: overshoots of the interpolation stay.
+
+    Args:
+        pixels: (height, width, 3) uint8.
     """
     import torch
 
-    picture = torch.tensor(pixels).permute(2, 0, 1).float() / 255
+    picture = torch.tensor(pixels).permute(2, 0, 1).float() / 255  # (3, height, width)
     shorter = min(picture.shape[1:])
     size = [int(SIDE * side / shorter) for side in picture.shape[1:]]
     picture = torch.nn.functional.interpolate(
@@ -291,7 +301,11 @@ def _picture(pixels: np.ndarray) -> "torch.Tensor":
 
 
 def _finite(features: np.ndarray, path: Path) -> np.ndarray:
-    """Damage inside a file of the right length shows only here."""
+    """Return the features if all are numbers.
+
+    Raises:
+        WeightsError: damage inside a file of the right length shows only here.
+    """
     if np.isfinite(features).all():
         return features
     raise _damaged(path)
@@ -301,23 +315,25 @@ def _finite(features: np.ndarray, path: Path) -> np.ndarray:
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors of length 1, along the last axis."""
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
-    """Over the last axis, in float64."""
+    """Return the softmax over the last axis, in float64."""
     powers = np.exp(logits.astype(float) - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def _opinions(model: _Model, seen: np.ndarray, moments: np.ndarray) -> tuple[Opinion, ...]:
-    """Of every still.
+    """Return the opinion of every still.
 
     Args:
         model: for its words.
         seen: (stills, 512) unit vectors.
         moments: (stills,) seconds.
     """
+    # (stills, 6): what pictures without emotion get is left out, and lowers the certainty
     shares = _softmax(model.scale / SOFTENING * seen @ model.classes.T)[:, : len(EMOTIONS)]
     certainty = shares.sum(axis=1)
     return tuple(
@@ -332,7 +348,7 @@ def _opinions(model: _Model, seen: np.ndarray, moments: np.ndarray) -> tuple[Opi
 
 
 def _feeling(opinions: Sequence[Opinion]) -> tuple[tuple[str, str], ...]:
-    """Findings on the emotion of all stills, each counting as much as it is certain."""
+    """Return findings on the emotion of all stills, each counting as much as it is certain."""
     certainty = np.array([opinion.certainty for opinion in opinions])
     mean = np.average([opinion.probabilities for opinion in opinions], axis=0, weights=certainty)
     best = np.argsort(-mean, kind="stable")[:3]
@@ -345,12 +361,13 @@ def _feeling(opinions: Sequence[Opinion]) -> tuple[tuple[str, str], ...]:
 def _captions(
     model: _Model, seen: np.ndarray, moments: np.ndarray, footage: Footage
 ) -> tuple[tuple[str, str], ...]:
-    """Findings on what the film and each scene shows, as far as that is clear.
+    """Return findings on what the film and each scene shows, as far as that is clear.
 
     Cosines are averaged over stills, so that a phrase has to fit most of them.
     """
 
     def caption(stretch: Stretch) -> str | None:
+        """Return the phrase that fits a stretch; None if none is clearly likelier."""
         inside = seen[(stretch[0] <= moments) & (moments < stretch[1])]
         if not len(inside):
             return None

@@ -137,14 +137,14 @@ class FaceExpert:
         self._missing = ""
 
     def expected_seconds(self, film_seconds: float, device: str) -> float:
-        """As `Expert` says. Measured on one slow core; a still in two is taken to have a face."""
+        """Return an estimate, measured on one slow core, if every other still has a face."""
         stills = min(ExpertSettings().most_frames, ExpertSettings().frames + film_seconds / 2)
         loaded = self._detector is not None and self._device == device
         load, still, face = {"cpu": (6.0, 0.11, 0.45), "cuda": (6.0, 0.01, 0.01)}[device]
         return (0.0 if loaded else load) + stills * (still + face / 2)
 
     def prepare(self, device: str) -> None:
-        """As `Expert` says, of the detector; that the expression model is missing is no failure."""
+        """Load both models, see `Expert.prepare`; a missing expression model is no failure."""
         if self._device != device:
             self.release()
             self._device = device
@@ -159,7 +159,7 @@ class FaceExpert:
     def run(
         self, footage: Footage, settings: ExpertSettings, tell: ShareCallback, cancel: CancelToken
     ) -> FeatureReport:
-        """As `Expert` says."""
+        """Look for faces in stills, see `Expert.run`."""
         began = time.perf_counter()
         if self._detector is None:
             raise RuntimeError("prepare comes first")
@@ -177,7 +177,7 @@ class FaceExpert:
         return self._report(found, time.perf_counter() - began)
 
     def release(self) -> None:
-        """As `Expert` says."""
+        """Let go of both models."""
         self._detector = self._expression = None
         if self._device == "cuda":
             import torch
@@ -187,6 +187,7 @@ class FaceExpert:
     def _report(
         self, found: Sequence[tuple[Still, tuple[Face, ...]]], seconds: float
     ) -> FeatureReport:
+        """Return the report on stills with the faces that were found in each."""
         with_faces = [(still, faces) for still, faces in found if faces]
         detail = f"Looked for faces in {len(found)} frames"
         if not with_faces:
@@ -194,22 +195,22 @@ class FaceExpert:
                 self.modality, "no such content", f"{detail} and found none.", None, (), seconds,
                 self._device,
             )  # fmt: skip
-        told = [(still.time, faces[:LARGEST]) for still, faces in with_faces]
+        read = [(still.time, faces[:LARGEST]) for still, faces in with_faces]
         if self._expression is None:
             detail += f". What they express was not told. {self._missing}"
-            told = []
+            read = []
         else:
             detail += " and told what the two largest of each express."
         return FeatureReport(
             modality=self.modality,
             status="ran",
             detail=detail,
-            vectors=np.stack([_mean_vector(faces) for _, faces in told]) if told else None,
-            findings=(*_whereabouts(found), *_expressions(told)),
+            vectors=np.stack([_mean_vector(faces) for _, faces in read]) if read else None,
+            findings=(*_whereabouts(found), *_expressions(read)),
             seconds=seconds,
             device=self._device,
-            stretches=tuple((at, at) for at, _ in told),
-            opinions=tuple(_opinion(at, faces) for at, faces in told),
+            stretches=tuple((at, at) for at, _ in read),
+            opinions=tuple(_opinion(at, faces) for at, faces in read),
             pictures=(_picture(*max(with_faces, key=lambda one: one[1][0].area)),),
         )
 
@@ -248,7 +249,11 @@ class _Detector:
         self._model.to(device, torch.float16 if device == "cuda" else torch.float32)
 
     def find(self, pictures: Sequence[np.ndarray]) -> list[tuple[Face, ...]]:
-        """The faces of pictures (height, width, 3) uint8 RGB of one size; the largest first."""
+        """Return the faces of each picture, the largest first.
+
+        Args:
+            pictures: (height, width, 3) uint8 RGB, all of one size.
+        """
         height, width = pictures[0].shape[:2]
         scale = SIDE / max(height, width)
         rows = self._rows(np.stack([_fitted(picture, scale) for picture in pictures]))
@@ -263,18 +268,22 @@ class _Detector:
         return [_faces(one.cpu().numpy() / [*[scale] * 4, 1, 1], width, height) for one in kept]
 
     def _rows(self, pictures: np.ndarray) -> "torch.Tensor":
-        """What the network makes of (n, height, width, 3) uint8."""
+        """Return what the network makes of pictures.
+
+        Args:
+            pictures: (n, height, width, 3) uint8, sides multiples of the stride.
+        """
         import torch
 
         with torch.inference_mode():
             like = next(self._model.parameters())
-            batch = torch.from_numpy(pictures).to(like.device)
+            batch = torch.from_numpy(pictures).to(like.device)  # (n, height, width, 3)
             output = self._model(batch.permute(0, 3, 1, 2).to(like.dtype) / 255)
         return (output[0] if isinstance(output, tuple) else output).float()
 
 
 def _fitted(picture: np.ndarray, scale: float) -> np.ndarray:
-    """Scaled, and filled up to the right and below to multiples of the stride."""
+    """Return a picture scaled, and filled up to the right and below to multiples of the stride."""
     from PIL import Image
 
     height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
@@ -286,7 +295,13 @@ def _fitted(picture: np.ndarray, scale: float) -> np.ndarray:
 
 
 def _faces(rows: np.ndarray, width: int, height: int) -> tuple[Face, ...]:
-    """Of (faces, 6) left, top, right, bottom, confidence, class; those of a likely size."""
+    """Return the faces of a likely size, the largest first.
+
+    Args:
+        rows: (faces, 6) left, top, right, bottom, confidence, class.
+        width: of the picture, in pixels.
+        height: of the picture, in pixels.
+    """
     faces = []
     for left, top, right, bottom, confidence, _ in rows.tolist():
         left, top = max(0, round(left)), max(0, round(top))
@@ -298,6 +313,11 @@ def _faces(rows: np.ndarray, width: int, height: int) -> tuple[Face, ...]:
 
 
 def _detector_file(folder: Path) -> Path:
+    """Return the file in a folder that is to be loaded.
+
+    Raises:
+        WeightsError: there is none, or it is not clear which.
+    """
     if (folder / DETECTOR_FILE).is_file():
         return folder / DETECTOR_FILE
     files = sorted(folder.glob("*.pt"))
@@ -307,7 +327,7 @@ def _detector_file(folder: Path) -> Path:
 
 
 def _network(path: Path) -> "torch.nn.Module":
-    """The network in a file of ultralytics, of which no code is run.
+    """Return the network in a file of ultralytics, of which no code is run.
 
     Such a file is a pickle of objects: a pickle can ask for any function of Python and call it.
     Here it may only ask for building blocks of networks, and it may not construct them (one
@@ -349,7 +369,10 @@ class _Ignored:
 
 
 def _stand_in(name: str) -> type | None:
-    """What a file gets that asks for `name`; None if it may not. Nothing is imported for it."""
+    """Return what a file gets that asks for `name`; None if it may not have it.
+
+    Nothing is imported for it.
+    """
     import torch
 
     module, _, attribute = name.rpartition(".")
@@ -362,7 +385,7 @@ def _stand_in(name: str) -> type | None:
 
 @contextmanager
 def _left_as_it_was() -> Iterator[None]:
-    """For the first import of ultralytics, which changes the process around it.
+    """Undo what the first import of ultralytics does to the process around it.
 
     It asks a name server whether it is online, writes a file of settings into the user's home
     (there is no way to have none, so it goes to a folder that is deleted), and changes how many
@@ -375,13 +398,13 @@ def _left_as_it_was() -> Iterator[None]:
     import cv2
     import torch
 
-    told = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
+    wanted = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
     set_by_it = ("OMP_NUM_THREADS", "NUMEXPR_MAX_THREADS", "TF_CPP_MIN_LOG_LEVEL",
                  "TORCH_CPP_LOG_LEVEL", "KINETO_LOG_LEVEL")  # fmt: skip
-    before = {name: os.environ.get(name) for name in (*told, "YOLO_CONFIG_DIR", *set_by_it)}
+    before = {name: os.environ.get(name) for name in (*wanted, "YOLO_CONFIG_DIR", *set_by_it)}
     threads, save, printing = cv2.getNumThreads(), torch.save, np.get_printoptions()
     with tempfile.TemporaryDirectory() as folder:
-        os.environ.update(told, YOLO_CONFIG_DIR=folder)
+        os.environ.update(wanted, YOLO_CONFIG_DIR=folder)
         try:
             yield
         finally:
@@ -436,7 +459,7 @@ class _Expression:
         faces: Sequence[tuple[Face, ...]],
         cancel: CancelToken,
     ) -> list[tuple[Face, ...]]:
-        """The same faces, with what the largest of each picture express."""
+        """Return the same faces, with what the largest of each picture express."""
         from PIL import Image
 
         crops = [
@@ -444,13 +467,15 @@ class _Expression:
             for picture, some in zip(pictures, faces, strict=True)
             for face in some[:LARGEST]
         ]
-        told: list[tuple[np.ndarray, list[float]]] = []
-        while len(told) < len(crops):
+        found: list[tuple[np.ndarray, list[float]]] = []
+        while len(found) < len(crops):
             cancel.check()
-            told += self._tell(crops[len(told) : len(told) + CROPS[self._model.device.type]])
-        following = iter(told)
+            some_crops = crops[len(found) : len(found) + CROPS[self._model.device.type]]
+            found += self._classified(some_crops)
+        following = iter(found)
 
         def with_expression(face: Face) -> Face:
+            """Return a face with the next vector and the next probabilities."""
             vector, shares = next(following)
             return replace(
                 face, vector=vector, expressions=tuple(zip(self._labels, shares, strict=True))
@@ -458,23 +483,25 @@ class _Expression:
 
         return [(*map(with_expression, some[:LARGEST]), *some[LARGEST:]) for some in faces]
 
-    def _tell(self, crops: "Sequence[Image.Image]") -> list[tuple[np.ndarray, list[float]]]:
-        """Of each face the vector, and the probabilities in the order of the labels."""
+    def _classified(self, crops: "Sequence[Image.Image]") -> list[tuple[np.ndarray, list[float]]]:
+        """Return the vector of each face, and its probabilities in the order of the labels."""
         import torch
 
+        # (crops, 3, 224, 224)
         prepared = self._prepare(list(crops), return_tensors="pt")["pixel_values"]
         with torch.inference_mode():
             output = self._model(
                 prepared.to(self._model.device, self._model.dtype), output_hidden_states=True
             )
-        vectors = output.hidden_states[-1][:, 0].float().cpu().numpy()
-        shares = output.logits.double().softmax(dim=-1).cpu().numpy()
+        vectors = output.hidden_states[-1][:, 0].float().cpu().numpy()  # (crops, 768)
+        shares = output.logits.double().softmax(dim=-1).cpu().numpy()  # (crops, 7)
         if not (np.isfinite(vectors).all() and np.isfinite(shares).all()):
             raise _unusable(EXPRESSION, self._folder, "it is damaged")
         return list(zip(vectors, shares.tolist(), strict=True))
 
 
 def _unusable(name: str, path: Path, why: str) -> WeightsError:
+    """Return the error for weights that are not what they should be; `why` is a clause."""
     return WeightsError(
         f"The weights {name} in {path} cannot be used: {why}. Run: python -m emsync weights remove "
         f"{name}, then: python -m emsync weights pull {name}"
@@ -485,11 +512,12 @@ def _unusable(name: str, path: Path, why: str) -> WeightsError:
 
 
 def _mean_vector(faces: Sequence[Face]) -> np.ndarray:
+    """Return the mean of the faces' vectors, (768,)."""
     return np.mean([face.vector for face in faces if face.vector is not None], axis=0)
 
 
 def _opinion(at: float, faces: Sequence[Face]) -> Opinion:
-    """Of a still with its faces; all of them count alike, whatever their size."""
+    """Return the opinion of a still; all its faces count alike, whatever their size."""
     shares = [np.mean([dict(face.expressions)[label] for face in faces]) for label in EMOTION_OF]
     certainty = math.fsum(shares)
     by_emotion = dict(zip(EMOTION_OF.values(), shares, strict=True))
@@ -501,7 +529,7 @@ def _opinion(at: float, faces: Sequence[Face]) -> Opinion:
 
 
 def _whereabouts(found: Sequence[tuple[Still, tuple[Face, ...]]]) -> tuple[tuple[str, str], ...]:
-    """Findings on where faces are."""
+    """Return findings on where faces are."""
     times = [still.time for still, faces in found if faces]
     return (
         ("Faces", f"in {len(times)} of {len(found)} frames"),
@@ -510,24 +538,24 @@ def _whereabouts(found: Sequence[tuple[Still, tuple[Face, ...]]]) -> tuple[tuple
     )
 
 
-def _expressions(told: Sequence[tuple[float, Sequence[Face]]]) -> tuple[tuple[str, str], ...]:
-    """Findings on what the largest faces express, the most frequent first."""
+def _expressions(read: Sequence[tuple[float, Sequence[Face]]]) -> tuple[tuple[str, str], ...]:
+    """Return findings on what the largest faces express, the most frequent first."""
     times: dict[str, list[float]] = {}
-    for at, faces in told:
+    for at, faces in read:
         for label in {face.expression[0] for face in faces if face.expression}:
             times.setdefault(label, []).append(at)
     often = sorted(times.items(), key=lambda one: -len(one[1]))
     return tuple(
         (
             "Most frequent expression" if rank == 0 else "Also",
-            f"{label}, in {len(moments)} of {len(told)} frames with faces ({_clocks(moments)})",
+            f"{label}, in {len(moments)} of {len(read)} frames with faces ({_clocks(moments)})",
         )
         for rank, (label, moments) in enumerate(often)
     )
 
 
 def _picture(still: Still, faces: Sequence[Face]) -> Picture:
-    """The still with its faces drawn in."""
+    """Return the still with its faces drawn in."""
     from PIL import Image, ImageDraw, ImageFont
 
     drawn = Image.fromarray(still.pixels())
@@ -549,15 +577,15 @@ def _picture(still: Still, faces: Sequence[Face]) -> Picture:
     written = io.BytesIO()
     drawn.save(written, "JPEG", quality=90)
     count = "one face" if len(faces) == 1 else f"{len(faces)} faces"
-    told = [f"{e[0]} ({e[1]:.0%})" for face in faces if (e := face.expression)]
-    which = "" if len(told) == len(faces) else f", the {len(told)} largest of them"
-    read = f"{which} read as {listed(told)}" if told else ""
+    named = [f"{e[0]} ({e[1]:.0%})" for face in faces if (e := face.expression)]
+    which = "" if len(named) == len(faces) else f", the {len(named)} largest of them"
+    read = f"{which} read as {listed(named)}" if named else ""
     caption = f"The frame with the largest face, at {clock(still.time)}: {count}{read}."
     return Picture(caption, written.getvalue())
 
 
 def _clocks(times: Sequence[float]) -> str:
-    """Moments for people; of many the first few."""
+    """Return moments in words; of many the first few."""
     shown = list(dict.fromkeys(map(clock, times)))
     if len(shown) > 8:
         shown = [*shown[:7], f"{len(shown) - 7} more"]

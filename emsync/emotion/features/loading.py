@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_progress_bars() -> Iterator[None]:
-    """While the `with` block runs, transformers draws no progress bars: ours is on the page.
+    """Keep transformers from drawing progress bars in the `with` block: ours is on the page.
 
     Models are prepared one at a time (`emsync.emotion.features.panel`), so nobody else is silenced.
     """

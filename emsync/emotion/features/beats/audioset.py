@@ -12,7 +12,9 @@ _LIST = Path(__file__).with_name("class_labels_indices.csv")
 
 
 def class_names() -> dict[str, str]:
-    """Display name, e.g. "Dog", of each machine identifier, e.g. "/m/0bt9lr", in AudioSet's order.
+    """Return the display name, e.g. "Dog", of each machine identifier, e.g. "/m/0bt9lr".
+
+    They are in AudioSet's order.
 
     Weights number the classes in an order of their own and say which identifier has which number.
     """

@@ -156,6 +156,7 @@ def from_published(state: Mapping[str, Tensor], settings: BeatsSettings) -> dict
             # Each gate is the sum of four outputs.
             gates = state[f"{attention}grep_linear.{kind}"]
             renamed[f"{new}attention.gates.{kind}"] = gates.unflatten(0, (2, 4)).sum(dim=1)
+        # The published file keeps one number a head, (1, heads, 1, 1).
         renamed[f"{new}attention.gate_scale"] = state[f"{attention}grep_a"][0]
     return renamed
 
@@ -184,6 +185,7 @@ _Parts = tuple[BeatsSettings, tuple[str, ...], dict[str, Tensor]]
 
 
 def _read_published(path: Path) -> _Parts:
+    """Return what a published file holds."""
     found = torch.load(path, map_location="cpu", weights_only=True)
     settings = settings_of(found["cfg"])
     labels = {int(number): str(label) for number, label in found["label_dict"].items()}
@@ -192,6 +194,7 @@ def _read_published(path: Path) -> _Parts:
 
 
 def _read_converted(folder: Path) -> _Parts:
+    """Return what a converted folder holds."""
     # Earlier conversions did not write down the SHA-256.
     stored = weights_folder.load(folder, sha256_required=False)
     settings = BeatsSettings(**stored.card["architecture"])

@@ -34,7 +34,7 @@ _MEAN, _SD = 15.41663, 6.55582  # of the fbank of AudioSet; published code
 
 
 def fbank(sound: Tensor) -> Tensor:
-    """What the model sees of a sound: normalised log energies of mel bands.
+    """Return what the model sees of a sound: normalised log energies of mel bands.
 
     As Kaldi's filter banks with torchaudio's defaults (which do not dither), on samples in the
     range of 16-bit integers; then minus the mean and divided by two standard deviations.
@@ -56,7 +56,7 @@ def fbank(sound: Tensor) -> Tensor:
 
 
 def _mel_bands() -> Tensor:
-    """(257, 128): the weight of each frequency in each band; triangles on the mel scale."""
+    """Return the weight of each frequency in each band, (257, 128): triangles on the mel scale."""
 
     def mel(hertz: Tensor) -> Tensor:
         return 1127 * torch.log1p(hertz / 700)
@@ -118,7 +118,7 @@ class BeatsEncoder(nn.Module):
         return FRAME + (self.settings.patch - 1) * HOP
 
     def forward(self, sound: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Vectors and logits of sounds.
+        """Return vectors and logits of sounds.
 
         Args:
             sound: (B, S) at `RATE`, full scale 1, S >= `shortest`.
@@ -137,14 +137,14 @@ class BeatsEncoder(nn.Module):
             real = real.repeat_interleave(self.patches_per_step, dim=1)  # (B, N)
         features = self.features(spectrum, real)
         if real is None:
-            vectors = features.mean(dim=1)
+            vectors = features.mean(dim=1)  # (B, width)
         else:
             kept = real[..., None].to(features.dtype)
             vectors = (features * kept).sum(dim=1) / kept.sum(dim=1)
         return vectors, self.classify(vectors).float()
 
     def features(self, spectrum: Tensor, real: Tensor | None = None) -> Tensor:
-        """Features of every patch.
+        """Return the features of every patch.
 
         Args:
             spectrum: (B, T, 128), of `fbank`.
@@ -157,6 +157,7 @@ class BeatsEncoder(nn.Module):
         x = self.widen(self.patch_norm(grid.flatten(2).transpose(1, 2)))  # (B, N, C)
         if real is not None:
             x = x * real[..., None]
+        # (B, C, N): what stands nearby tells a patch where it is
         near = self.position(x.transpose(1, 2))[..., : x.shape[1]]  # an even kernel adds one
         x = self.norm(x + F.gelu(near).transpose(1, 2))
 
@@ -181,6 +182,7 @@ class _Block(nn.Module):
         self.norm2 = nn.LayerNorm(s.width)
 
     def forward(self, x: Tensor, bias: Tensor, real: Tensor | None) -> Tensor:
+        """Return (B, N, C); arguments as for `_Attention.forward`."""
         x = self.norm1(x * self.residual + self.attention(x, bias, real))
         return self.norm2(x * self.residual + self.narrow(F.gelu(self.widen(x))))
 
@@ -198,20 +200,28 @@ class _Attention(nn.Module):
         self.out = nn.Linear(s.width, s.width)
 
     def forward(self, x: Tensor, bias: Tensor, real: Tensor | None) -> Tensor:
-        """x (B, N, C), bias (H, N, N), real (B, N) bool or None -> (B, N, C)."""
+        """Return (B, N, C).
+
+        Args:
+            x: (B, N, C).
+            bias: (H, N, N), of the distances.
+            real: (B, N) bool, False for padding; None: there is none.
+        """
         batch, patches, width = x.shape
+        # (B, N, 3, H, D)
         split = self.query_key_value(x).view(batch, patches, 3, self.heads, width // self.heads)
         query, key, value = split.permute(2, 0, 3, 1, 4)  # each (B, H, N, D)
         a, b = torch.sigmoid(self.gates(query)).chunk(2, dim=-1)  # each (B, H, N, 1)
         added = (a * (b * self.gate_scale - 1) + 2) * bias  # (B, H, N, N)
         if real is not None:
             added = added.masked_fill(~real[:, None, None], -math.inf)
+        # (B, H, N, D)
         y = F.scaled_dot_product_attention(query, key, value, attn_mask=added)
         return self.out(y.transpose(1, 2).reshape(batch, patches, width))
 
 
 def distance_buckets(patches: int, settings: BeatsSettings) -> Tensor:
-    """(patches, patches) long: the bucket of the distance from query (row) to key (column).
+    """Return the bucket of the distance from query (row) to key (column), (patches, patches) long.
 
     As in T5 (Raffel et al. 2020), both ways: half the buckets are for keys after the query. Of each
     half the first half is for one distance each, and the others widen like a logarithm.

@@ -137,7 +137,7 @@ class BeatsExpert:
         self._model: _Model | None = None
 
     def expected_seconds(self, film_seconds: float, device: str) -> float:
-        """As `Expert` says. Measured on one core; for a GPU it is a guess."""
+        """Return an estimate: for the CPU as measured on one core, for a GPU guessed."""
         settings = ExpertSettings()
         steps = 2 * film_seconds / settings.chunk_seconds - 1
         chunks = min(settings.most_chunks, max(1.0, steps))
@@ -146,7 +146,7 @@ class BeatsExpert:
         return (0.0 if loaded else _LOADING_SECONDS) + chunks * per_chunk
 
     def prepare(self, device: str) -> None:
-        """As `Expert` says."""
+        """Load BEATs, see `Expert.prepare`."""
         if self._model is not None and self._model.device == device:
             return
         self.release()
@@ -159,7 +159,7 @@ class BeatsExpert:
     def run(
         self, footage: Footage, settings: ExpertSettings, tell: ShareCallback, cancel: CancelToken
     ) -> FeatureReport:
-        """As `Expert` says."""
+        """Listen to chunks of the sound, see `Expert.run`."""
         began = time.perf_counter()
         model = self._model
         if model is None:
@@ -206,7 +206,7 @@ class BeatsExpert:
         )
 
     def release(self) -> None:
-        """As `Expert` says."""
+        """Let go of the model."""
         if self._model is None:
             return
         on_gpu = self._model.device == "cuda"
@@ -223,7 +223,7 @@ def open_expert() -> BeatsExpert:
 
 
 def chunk_starts(samples: int, length: int, most: int) -> list[int]:
-    """Where the chunks of a sound start, in samples, ascending.
+    """Return where the chunks of a sound start, in samples, ascending.
 
     Each overlaps with the next by half; the last ends with the sound and may overlap by more. A
     sound shorter than a chunk gets one, and no sound none.
@@ -243,7 +243,10 @@ def chunk_starts(samples: int, length: int, most: int) -> list[int]:
 
 
 def evidence_of(names: Sequence[str]) -> np.ndarray:
-    """(classes, 6): `EVIDENCE` with `DOUBT`, in the order of `names`; zero without evidence."""
+    """Return `EVIDENCE` with `DOUBT`, (classes, 6), in the order of `names`.
+
+    Rows of classes without evidence are zero.
+    """
     table = np.zeros((len(names), len(EMOTIONS)))
     for row, name in zip(table, names, strict=True):
         if name in EVIDENCE:
@@ -253,13 +256,14 @@ def evidence_of(names: Sequence[str]) -> np.ndarray:
 
 
 def opinion_of(stretch: Stretch, probabilities: np.ndarray, table: np.ndarray) -> Opinion | None:
-    """What a chunk's labels say of the mood; None if none of them can say anything.
+    """Return what a chunk's labels say of the mood; None if none of them can say anything.
 
     Args:
         stretch: of the chunk.
         probabilities: (classes,) of the labels, each by itself in [0, 1].
         table: (classes, 6), see `evidence_of`.
     """
+    # The probability that at least one class that carries a mood is there.
     certainty = 1 - float(np.prod(1 - probabilities[table.any(axis=1)]))
     if certainty <= 0:
         return None
@@ -274,7 +278,7 @@ def _listen(
     tell: ShareCallback,
     cancel: CancelToken,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(chunks, 768) float32 vectors and (chunks, classes) float64 probabilities.
+    """Return (chunks, 768) float32 vectors and (chunks, classes) float64 probabilities.
 
     Raises:
         WeightsError: the weights give no numbers.
@@ -291,9 +295,9 @@ def _listen(
         if len(batch[0]) < length:  # only the one chunk of a short film
             lengths = torch.tensor([len(batch[0])], device=model.device)
             batch = [np.pad(batch[0], (0, length - len(batch[0])))]
-        sounds = torch.from_numpy(np.stack(batch)).to(model.device)
+        sounds = torch.from_numpy(np.stack(batch)).to(model.device)  # (batch, length)
         with torch.inference_mode():
-            vector, logits = model.encoder(sounds, lengths)
+            vector, logits = model.encoder(sounds, lengths)  # (batch, 768), (batch, classes)
             vectors.append(vector.float().cpu().numpy())
             probabilities.append(torch.sigmoid(logits.double()).cpu().numpy())
         tell(min(start + size, len(chunks)) / len(chunks))
@@ -313,7 +317,7 @@ def _findings(
     silent: int,
     scenes: Sequence[Stretch],
 ) -> tuple[tuple[str, str], ...]:
-    """What is heard in the film, and first of all in each scene in which something is."""
+    """Return findings on the film, and on each scene in which something can be heard."""
     mean = probabilities.mean(axis=0)
     best = np.argsort(-mean, kind="stable")[:SHOWN]
     findings = [("Film as a whole", ", ".join(f"{names[i]} ({mean[i]:.0%})" for i in best))]
