@@ -332,8 +332,8 @@ def films() -> Iterator[Unmarked]:
         file="film.mkv", must=REFUSED)  # fmt: skip
     # Too many of something.
     yield film("streams-mkv", lambda lure: _mkv(tracks=5000), file="film.mkv")
-    yield film("streams-million", lambda lure: _mkv(tracks=10**6), file="film.mkv",
-               must=REFUSED, seconds=150)  # fmt: skip
+    # FFmpeg reads the first thousand of them, where it has the memory.
+    yield film("streams-million", lambda lure: _mkv(tracks=10**6), file="film.mkv", seconds=150)
     yield film("streams-mp4", lambda lure: _mov(tracks=3000))
     yield film(
         "frames-million",
