@@ -1,7 +1,11 @@
 """Text on the screen: read, followed, spelled, translated and felt."""
 
 import io
+import os
+import re
 import signal
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +20,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from registry_weights import fetch
 
+from emsync.emotion.features.ocr import client
 from emsync.emotion.features.ocr import expert as ocr
 from emsync.emotion.features.ocr.cards import (
     Line,
@@ -26,9 +31,11 @@ from emsync.emotion.features.ocr.cards import (
     follow,
     without_marks,
 )
-from emsync.emotion.features.ocr.expert import OcrExpert, TextReader
+from emsync.emotion.features.ocr.client import TextReader
+from emsync.emotion.features.ocr.expert import OcrExpert
 from emsync.emotion.features.ocr.spelling import Spelling
 from emsync.emotion.features.ocr.stills import choose, most_looks
+from emsync.emotion.features.ocr.worker import FILE_BYTES, MEMORY
 from emsync.emotion.features.report import FeatureReport
 from emsync.emotion.features.sentiment import Sentiment
 from emsync.emotion.features.translation import LANGUAGES, LanguageFinder, Translator
@@ -90,6 +97,11 @@ def footage_of(path: Path, *cuts: float) -> Footage:
 
 def read(expert: OcrExpert, film: Footage) -> FeatureReport:
     return expert.run(film, SETTINGS, silent_share, CancelToken())
+
+
+def reader_of(expert: OcrExpert) -> TextReader:
+    assert expert._reader is not None
+    return expert._reader
 
 
 # Real weights ------------------------------------------------------------------------------------
@@ -210,33 +222,50 @@ def test_nothing_is_fetched_and_nothing_kept_at_home(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "matplotlib"))  # its list of fonts
-    before = set(Path(ocr.tempfile.gettempdir()).glob("emsync-ocr-*"))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     reader = TextReader(weights.find("ocr-detection"), weights.find("ocr-recognition"))
+    assert [*temporary.glob("emsync-*-ocr-*")]
     (line,) = reader.read(jpeg("Adopt a dog"), CancelToken())
     assert line.text == "Adopt a dog" and line.confidence > ocr.CONFIDENCE
     reader.stop()
     assert (tmp_path / "started").exists()
     assert not log.exists()
-    # PaddlePaddle makes a folder when it is imported, whatever one says; it stays empty.
-    assert {str(path.relative_to(home)) for path in home.rglob("*")} <= {
-        ".cache", ".cache/paddle", ".cache/paddle/dataset",
-    }  # fmt: skip
-    assert set(Path(ocr.tempfile.gettempdir()).glob("emsync-ocr-*")) == before
+    assert not [*home.iterdir()]
+    assert not [*temporary.iterdir()]
+
+
+def test_the_reader_knows_no_secrets_and_is_confined(
+    expert: OcrExpert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if sys.platform != "linux":
+        pytest.skip("/proc is Linux's")
+    expert.release()
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    expert.prepare("cpu")
+    process = Path(f"/proc/{reader_of(expert).pid}")
+    variables = process.joinpath("environ").read_bytes()
+    assert b"OMP_NUM_THREADS" in variables and b"secret" not in variables
+    bounds = process.joinpath("limits").read_text()
+    assert re.search(rf"^Max address space +{MEMORY} +{MEMORY} ", bounds, re.MULTILINE)
+    assert re.search(rf"^Max file size +{FILE_BYTES} +{FILE_BYTES} ", bounds, re.MULTILINE)
+    assert re.search(r"^Max core file size +0 +0 ", bounds, re.MULTILINE)
+    assert read(expert, footage(jpeg("Hello there"))).transcript[0][1] == "Hello there."
 
 
 def test_a_reader_that_is_killed_says_so_and_comes_back(expert: OcrExpert) -> None:
-    assert expert._reader is not None
-    expert._reader._process.send_signal(signal.SIGSTOP)
-    threading.Timer(0.5, expert._reader._process.kill).start()
+    process = reader_of(expert).pid
+    os.kill(process, signal.SIGSTOP)
+    threading.Timer(0.5, os.kill, (process, signal.SIGKILL)).start()
     with pytest.raises(EmsyncError, match=r"ended unexpectedly \(exit -9.*Try again"):
         read(expert, footage(jpeg("Hello")))
     assert read(expert, footage(jpeg("Good morning"))).transcript[0][1] == "Good morning."
 
 
 def test_cancel_stops_even_a_reader_that_hangs(expert: OcrExpert) -> None:
-    assert expert._reader is not None
-    process = expert._reader._process
-    process.send_signal(signal.SIGSTOP)
+    reader = reader_of(expert)
+    os.kill(reader.pid, signal.SIGSTOP)
     cancel = CancelToken()
     threading.Timer(0.5, cancel.cancel).start()
     began = time.monotonic()
@@ -245,19 +274,18 @@ def test_cancel_stops_even_a_reader_that_hangs(expert: OcrExpert) -> None:
     Image.fromarray(noise).save(written, "JPEG", quality=95)  # more than a pipe holds
     with pytest.raises(Cancelled):
         expert.run(footage(written.getvalue()), SETTINGS, silent_share, cancel)
-    assert time.monotonic() - began < 5 and process.returncode == -9
+    assert time.monotonic() - began < 5 and not reader.running
 
 
 def test_a_reader_that_takes_too_long_is_stopped(
     expert: OcrExpert, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert expert._reader is not None
-    process = expert._reader._process
-    process.send_signal(signal.SIGSTOP)
-    monkeypatch.setattr(ocr, "_PICTURE_PATIENCE", 0.5)
+    reader = reader_of(expert)
+    os.kill(reader.pid, signal.SIGSTOP)
+    monkeypatch.setattr(client, "PICTURE_SECONDS", 0.5)
     with pytest.raises(EmsyncError, match="did not answer"):
         read(expert, footage(jpeg("Hello")))
-    assert process.returncode == -9
+    assert not reader.running
     expert.release()
     expert.release()
 

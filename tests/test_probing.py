@@ -158,6 +158,37 @@ def test_the_process_knows_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "secret" not in child.environment().values()
 
 
+def test_what_a_process_leaves_behind_is_ended_with_it() -> None:
+    """It has ended by itself; what it started would go on."""
+    program = (
+        "import subprocess\n"
+        "print(subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL).pid, flush=True)"
+    )
+    with child.Child([sys.executable, "-c", program]) as parent:
+        line = parent.read_line(30)
+        assert line and parent.wait(30) and not parent.is_running
+        started = int(line)
+        assert not _gone(started, tries=2)
+    assert parent.process.returncode == 0 and _gone(started)
+
+
+def test_a_process_that_talks_too_much_waits() -> None:
+    program = "while True: print('x' * 1000)"
+    with child.Child([sys.executable, "-c", program]) as talker:
+        assert talker.read_line(30) == b"x" * 1000 + b"\n"
+        time.sleep(0.5)
+        assert talker.is_running
+    assert talker.process.returncode == -signal.SIGKILL
+
+
+def test_writing_to_a_process_that_hangs_does_not_hang() -> None:
+    with child.Child([sys.executable, "-c", "import time; time.sleep(60)"]) as hanging:
+        began = time.monotonic()
+        hanging.send(bytes(1 << 20))
+        assert hanging.read_line(0.2) is None
+    assert time.monotonic() - began < 5
+
+
 def test_bounds_are_set() -> None:
     if sys.platform == "win32":
         pytest.skip("Windows has none")
@@ -245,8 +276,8 @@ def test_a_primer_is_read_apart_and_can_be_cancelled(tmp_path: Path, instead: In
         read_primer(tmp_path / "song.mid", 10.0, cancel)
 
 
-def _gone(process: int) -> bool:
-    for _ in range(50):
+def _gone(process: int, tries: int = 50) -> bool:
+    for _ in range(tries):
         try:
             os.kill(process, signal.SIGCONT)
         except ProcessLookupError:

@@ -193,14 +193,14 @@ with process_folder() as folder:
 _READ = """
 import sys
 from pathlib import Path
-from emsync.emotion.features.ocr import expert as ocr
+from emsync.emotion.features.ocr import client
 from emsync.process.files import process_folder, remove_stale_folders
 from emsync.progress import CancelToken
 remove_stale_folders()
 with process_folder() as folder:
     if sys.argv[1:]:
-        ocr.__file__ = sys.argv[1]
-        ocr.TextReader(folder, folder).read(b"a picture", CancelToken())
+        client.module_command = lambda name: [sys.executable, sys.argv[1]]
+        client.TextReader(folder, folder).read(b"a picture", CancelToken())
 """
 _READER = """
 import sys, time
@@ -251,7 +251,7 @@ def killed_reading(place: Path) -> str:
     worker = place / "worker.py"
     worker.write_text(_READER)
     seen = place / "tmp"
-    return helper_outlives(_READ, str(place / "expert.py"), lambda: any(seen.rglob("seen")), place)
+    return helper_outlives(_READ, str(worker), lambda: any(seen.rglob("seen")), place)
 
 
 def program_hangs_up(place: Path) -> str:

@@ -1,8 +1,8 @@
 """Text on the screen: read by PaddleOCR, put into English, and heard for its mood.
 
 Stills that differ are read by PP-OCRv5's mobile models (Cui et al., "PaddleOCR 3.0", 2025) in a
-process of their own (`ocr_worker`). Lines are followed from still to still and joined to cards
-(`screen_text`); English has its joined words put apart and look-alike letters mended (`spelling`),
+process of their own (`client`). Lines are followed from still to still and joined to cards
+(`cards`); English has its joined words put apart and look-alike letters mended (`spelling`),
 other languages are translated (`translation`), and the English is read for its sentiment
 (`sentiment`), as in VEMOCLAP (section 3).
 
@@ -14,26 +14,14 @@ scraps of letters count for nothing.
 """
 
 import io
-import json
-import os
-import queue
-import struct
-import subprocess
-import sys
-import tempfile
-import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 
 from emsync.emotion.features.expert import MODALITIES, ShareCallback
 from emsync.emotion.features.ocr.cards import (
-    Box,
     Card,
     Line,
     Look,
@@ -42,15 +30,14 @@ from emsync.emotion.features.ocr.cards import (
     find_marks,
     without_marks,
 )
+from emsync.emotion.features.ocr.client import MODELS, TextReader
 from emsync.emotion.features.ocr.spelling import SURE, Spelling
 from emsync.emotion.features.ocr.stills import Chosen, choose, most_looks
 from emsync.emotion.features.report import FeatureReport, Opinion, Picture, Stretch
 from emsync.emotion.features.sentiment import SentimentReader, emotions_of
 from emsync.emotion.features.translation import LANGUAGES, MODEL, LanguageFinder, Translator
-from emsync.errors import Cancelled, EmsyncError, WeightsError
+from emsync.errors import WeightsError
 from emsync.film.footage import Footage, Still
-from emsync.process.files import PREFIX
-from emsync.process.lifeline import Lifeline
 from emsync.progress import CancelToken
 from emsync.settings import ExpertSettings
 from emsync.text import listed
@@ -69,156 +56,7 @@ text English. Ours."""
 CERTAIN_WORDS = 4
 """Known words that make a card's opinion fully certain. Ours."""
 
-_LOOK_SECONDS = 0.1
-_START_PATIENCE, _PICTURE_PATIENCE = 180.0, 120.0  # seconds without an answer
 _FILES = ("inference.json", "inference.pdiparams", "inference.yml")
-_MODELS = ("ocr-detection", "ocr-recognition")
-
-
-# Reading them -----------------------------------------------------------------------------------
-
-
-class TextReader:
-    """PaddleOCR in a process of its own, see `ocr_worker`.
-
-    The process ends with `stop`, with whoever started it, and with a reading that is cancelled or
-    takes too long.
-    """
-
-    def __init__(self, detection: Path, recognition: Path) -> None:
-        """Start it and wait until its models are loaded.
-
-        Raises:
-            WeightsError: they cannot be used.
-            EmsyncError: a library is missing, or the process ends or does not answer.
-        """
-        self._scratch = tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-ocr-")
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115, closed by stop
-        self._lifeline = Lifeline()
-        worker = Path(__file__).with_name("worker.py")
-        threads = min(4, _cores())
-        self._process: subprocess.Popen[bytes] = subprocess.Popen(
-            # -P: the modules beside the worker are not for its libraries to import.
-            [sys.executable, "-P", str(worker), str(detection), str(recognition), str(threads)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            start_new_session=True,
-            env={
-                **os.environ,
-                # PaddleX asks all model hubs whether they are there, and keeps a folder at home.
-                "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True",
-                "PADDLE_PDX_CACHE_HOME": self._scratch.name,
-                "HF_HUB_OFFLINE": "1",
-            },
-        )
-        self._lifeline.tie(self._process.pid)
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._input: IO[bytes] = self._process.stdin
-        self._answers: queue.Queue[bytes] = queue.Queue()
-        threading.Thread(
-            target=_pass_on, args=(self._process.stdout, self._answers), daemon=True
-        ).start()
-        answer = self._answer(_START_PATIENCE, CancelToken())
-        if "ready" not in answer:
-            self.stop()
-        if "missing" in answer:
-            why = weights.unreadable(_MODELS[0])
-            raise EmsyncError(
-                f"PaddleOCR cannot be loaded ({answer['missing']}). "
-                + (f"{why}." if why else "Install what requirements.txt lists.")
-            )
-        if "error" in answer:
-            raise WeightsError(
-                f"The weights {' and '.join(_MODELS)} in {detection.parent} cannot be used "
-                f"({answer['error']}). Install them again: "
-                f"python -m emsync weights pull {' '.join(_MODELS)}"
-            )
-
-    @property
-    def running(self) -> bool:
-        return self._process.poll() is None
-
-    def read(self, jpeg: bytes, cancel: CancelToken) -> tuple[Line, ...]:
-        """All lines in a picture, in no order, however uncertain.
-
-        Raises:
-            Cancelled: the request was cancelled; the process is gone then.
-            EmsyncError: the picture cannot be read, or the process ended or does not answer.
-        """
-        message = struct.pack(">I", len(jpeg)) + jpeg
-        # A process that hangs reads nothing, and writing to it would hang as well.
-        threading.Thread(target=self._write, args=(message,), daemon=True).start()
-        answer = self._answer(_PICTURE_PATIENCE, cancel)
-        if "error" in answer:
-            raise EmsyncError(f"a picture could not be read ({answer['error']}).")
-        return tuple(Line(text, confidence, _box(box)) for text, confidence, box in answer["lines"])
-
-    def stop(self) -> None:
-        """End the process, whatever it is doing."""
-        self._process.kill()
-        self._process.wait()
-        self._lifeline.close()
-        with suppress(OSError):
-            self._input.close()
-        self._said.close()
-        self._scratch.cleanup()
-
-    def _write(self, message: bytes) -> None:
-        with suppress(OSError, ValueError):  # its end is noticed by whoever waits for the answer
-            self._input.write(message)
-            self._input.flush()
-
-    def _answer(self, patience: float, cancel: CancelToken) -> dict[str, Any]:
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                line = self._answers.get(timeout=_LOOK_SECONDS)
-            except queue.Empty:
-                if cancel.cancelled:
-                    self.stop()
-                    raise Cancelled from None
-                if time.monotonic() > deadline:
-                    self.stop()
-                    raise EmsyncError(
-                        f"the text reader did not answer for {patience:.0f} s and was stopped. "
-                        "Try again when this machine has less to do."
-                    ) from None
-                continue
-            if not line:
-                self._said.seek(0)
-                said = self._said.read().decode(errors="replace").strip().splitlines()
-                code = self._process.wait()
-                self.stop()
-                raise EmsyncError(
-                    f"the text reader ended unexpectedly (exit {code}"
-                    f"{': ' + said[-1][:200] if said else ''}). Try again; if it keeps happening, "
-                    "this machine may have too little memory."
-                )
-            answer: dict[str, Any] = json.loads(line)
-            return answer
-
-
-def _pass_on(answers: IO[bytes], to: "queue.Queue[bytes]") -> None:
-    """Every answer; an empty one when there will be no more."""
-    with answers:
-        for line in answers:
-            to.put(line)
-    to.put(b"")
-
-
-def _box(values: Sequence[int]) -> Box:
-    left, top, right, bottom = values
-    return left, top, right, bottom
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-# What it says -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -250,7 +88,7 @@ class OcrExpert:
 
     modality: str = "ocr"
     title: str = MODALITIES["ocr"].title
-    weights: tuple[str, ...] = _MODELS
+    weights: tuple[str, ...] = MODELS
 
     def __init__(self) -> None:
         self._reader: TextReader | None = None
@@ -358,8 +196,8 @@ class OcrExpert:
         self._translator.release()
 
     def _start(self) -> None:
-        folders = [weights.find(name) for name in _MODELS]
-        for name, folder in zip(_MODELS, folders, strict=True):
+        folders = [weights.find(name) for name in MODELS]
+        for name, folder in zip(MODELS, folders, strict=True):
             missing = [file for file in _FILES if not (folder / file).is_file()]
             if missing:
                 raise WeightsError(
