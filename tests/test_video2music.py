@@ -1,6 +1,7 @@
 """Video2Music against what its published code gives: chords, networks, arpeggios, features."""
 
 import base64
+import importlib.util
 import io
 import itertools
 import json
@@ -17,7 +18,7 @@ from emsync.errors import Cancelled, EmsyncError, WeightsError, WeightsNotInstal
 from emsync.film.frames import stream_frames
 from emsync.film.probe import probe
 from emsync.music.notes import Note
-from emsync.music.video2music import installed
+from emsync.music.video2music import clip, installed
 from emsync.music.video2music import vocabulary as v
 from emsync.music.video2music.arpeggio import (
     density_level,
@@ -53,11 +54,13 @@ from emsync.music.video2music.published import (
     read_dynamics,
 )
 from emsync.music.video2music.regression import Cell, DynamicsNetwork, DynamicsSettings
+from emsync.music.video2music.settings import Video2MusicSettings
 from emsync.music.video2music.targets import loudness_of, note_density_of
 from emsync.music.video2music.voicing import lead_voices, written_notes
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
 from emsync.weights import store
+from emsync.weights.registry import REGISTRY
 
 SYSTEMS = (
     Path(os.environ.get("EMSYNC_REFERENCE", Path(__file__).parents[2] / "shared" / "reference"))
@@ -157,6 +160,13 @@ def test_chords_become_notes_as_published() -> None:
     for one in found["progressions"]:
         assert [list(written_notes(symbol)) for symbol in one["chords"]] == one["notes"]
         assert [list(notes) for notes in lead_voices(one["notes"])] == one["voiced"]
+
+
+def test_a_note_that_would_go_far_stays_only_if_it_hardly_moves() -> None:
+    """The centre of both is 64; F# lies two semitones from G#, and three from A."""
+    assert lead_voices([(48, 61, 78), (48, 68)])[1] == (48, 68)
+    assert lead_voices([(48, 61, 78), (48, 69)])[1] == (48, 81)
+    assert lead_voices([(), (48, 61, 78), (), (48, 69)]) == [(), (48, 61, 78), (), (48, 81)]
 
 
 def test_arpeggios_are_played_as_published() -> None:
@@ -410,6 +420,16 @@ def test_damaged_weights_are_refused(tmp_path: Path) -> None:
         save(small_chords(2), DynamicsNetwork(DynamicsSettings(semantic=3)), tmp_path / "c", {})
 
 
+def test_the_registry_knows_where_the_weights_are() -> None:
+    files = {file.path: file.urls for file in REGISTRY["video2music"].files}
+    assert list(files) == [CHORDS_FILE, DYNAMICS_FILE]
+    (file,) = REGISTRY[clip.WEIGHTS].files
+    found = importlib.util.find_spec("open_clip")  # found, not imported: that takes long
+    assert found is not None and found.origin is not None
+    assert f'"{file.urls[0]}"' in Path(found.origin).with_name("pretrained.py").read_text()
+    assert file.path == clip.ARCHIVE and file.sha256 == file.urls[0].split("/")[-2]
+
+
 def test_installed_weights_are_converted_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -483,6 +503,14 @@ def test_targets_are_as_published() -> None:
     ]
     density = note_density_of(notes, found["note_density_chord_seconds"])
     assert density.tolist() == [float(one) for one in found["note_density"]]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"repeats": 0}, {"clip_every": 0}, {"most_on_cpu": 0}, {"smooth_emotion": -1.0}]
+)
+def test_settings_have_limits(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))}.* or more"):
+        Video2MusicSettings(**wrong)
 
 
 def test_emotion_is_smoothed_only_where_asked_for() -> None:

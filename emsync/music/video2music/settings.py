@@ -46,3 +46,10 @@ class Video2MusicSettings:
     accents: bool = False
     """Whether the chord of the moment is struck whole on each hit point. Ours: what is published
     knows no hit points."""
+
+    def __post_init__(self) -> None:
+        every = 1 if self.clip_every is None else self.clip_every
+        if min(self.repeats, self.most_on_cpu, every) < 1:
+            raise ValueError("repeats, most_on_cpu and clip_every are 1 or more")
+        if self.smooth_emotion < 0:
+            raise ValueError("smooth_emotion is 0 or more")
