@@ -6,10 +6,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from fractions import Fraction
+from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -267,3 +270,138 @@ assert acts == [], acts
 assert state() == before, (before, state())
 """
     run_python(program)
+
+
+# The structure ---------------------------------------------------------------------------------
+
+FLOORS = (
+    {"errors", "text", "progress", "limits", "settings", "stages"},
+    {"process"},
+    {"weights"},
+    {"film"},
+    {"emotion"},
+    {"music"},
+    {"performance"},
+    {"sound"},
+    {"results", "presets"},
+    {"report"},
+    {"pipeline"},
+    {"batch", "commands", "interface", "evaluation", "training", "benchmarks"},
+)
+"""Parts of the package, the lowest first: a module imports from its own floor and those below."""
+BESIDE = {"__main__": 11, "__init__": 0}
+"""The package itself and its command, with the floors on which they stand."""
+ARROWS_UP: dict[tuple[str, str], str] = {}
+"""Imports from a higher floor that are to stay, with the reason."""
+MOST_ROOT_MODULES = 10
+FEWEST_IMPERATIVE = 0.9
+VERBS = set((REPOSITORY / "tests" / "verbs.txt").read_text().split())
+"""With which docstrings begin. What is no verb of this list counts as no imperative, so a new verb
+has to be added there."""
+
+
+def product() -> dict[str, ast.Module]:
+    """Every module of the package by its full name, parsed."""
+    root = REPOSITORY / "emsync"
+    return {
+        ".".join(("emsync", *path.relative_to(root).with_suffix("").parts)).removesuffix(
+            ".__init__"
+        ): ast.parse(path.read_text(), str(path))
+        for path in sorted(root.rglob("*.py"))
+    }
+
+
+def imports_of(module: str, tree: ast.Module, modules: set[str]) -> set[str]:
+    """The modules of the package that one imports: anywhere, and for types as well."""
+    named = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert not node.level, f"{module} imports relatively"
+            # What is imported may be a module or something in it.
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            named |= inner & modules
+            if inner - modules:
+                named.add(node.module)
+    return (named & modules) - {module}
+
+
+def floor_of(module: str) -> int:
+    part = [*module.split("."), "__init__"][1]
+    floors = [number for number, parts in enumerate(FLOORS) if part in parts]
+    assert floors or part in BESIDE, f"on which floor does {module} stand?"
+    return floors[0] if floors else BESIDE[part]
+
+
+def test_modules_import_from_their_own_floor_and_those_below() -> None:
+    modules = product()
+    up = {
+        (module, other)
+        for module, tree in modules.items()
+        for other in imports_of(module, tree, set(modules))
+        if floor_of(other) > floor_of(module)
+    }
+    wrong = sorted(up - set(ARROWS_UP))
+    assert not wrong, "\n".join(f"{one} imports {other}" for one, other in wrong)
+    assert set(ARROWS_UP) == up, "an arrow is excused that is no longer there"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    modules = product()
+    graph = {module: imports_of(module, tree, set(modules)) for module, tree in modules.items()}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as found:
+        pytest.fail("a circle: " + " ← ".join(found.args[1]))
+
+
+def test_few_modules_stand_at_the_root_of_the_package() -> None:
+    root = {path.stem for path in (REPOSITORY / "emsync").glob("*.py")} - {"__init__"}
+    assert len(root) <= MOST_ROOT_MODULES, sorted(root)
+
+
+def functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Functions and methods, with their names inside the module."""
+
+    def inside(node: ast.AST, place: str) -> Iterator[tuple[str, Any]]:
+        for child in ast.iter_child_nodes(node):
+            name = getattr(child, "name", "")
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield place + name, child
+            yield from inside(child, f"{place}{name}." if name else place)
+
+    yield from inside(tree, "")
+
+
+def test_docstrings_of_functions_and_methods_are_in_the_imperative() -> None:
+    """Counted are functions and methods of the package that have a docstring, but for properties,
+    which are what they say. Right is one whose first word is a verb of `VERBS` and which ruff's
+    rule D401 does not find in another form ("Returns")."""
+    found = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "D401", "--output-format",
+         "json", "emsync"],
+        cwd=REPOSITORY, capture_output=True, text=True,
+    )  # fmt: skip
+    other_forms = {
+        (Path(one["filename"]).relative_to(REPOSITORY).as_posix(), one["location"]["row"])
+        for one in json.loads(found.stdout)
+    }
+    counted, wrong = 0, []
+    for path in sorted((REPOSITORY / "emsync").rglob("*.py")):
+        for name, node in functions(ast.parse(path.read_text())):
+            text = ast.get_docstring(node)
+            marks = {ast.unparse(mark).rpartition(".")[2] for mark in node.decorator_list}
+            if not text or marks & {"property", "cached_property", "setter"}:
+                continue
+            counted += 1
+            place = path.relative_to(REPOSITORY).as_posix()
+            first, second, *_ = [*re.findall(r"\w+", text.lower()), "", ""]
+            # "Score of the piece" is no verb.
+            if first not in VERBS or second == "of" or (place, node.body[0].lineno) in other_forms:
+                wrong.append(f"{place}:{node.lineno} {name}: {text.splitlines()[0]}")
+    assert counted > 1000, "the docstrings were not found"
+    share = 1 - len(wrong) / counted
+    assert share >= FEWEST_IMPERATIVE, "\n".join(
+        [*wrong, f"{share:.1%} of {counted} docstrings are in the imperative"]
+    )
