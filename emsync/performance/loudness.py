@@ -107,8 +107,11 @@ def mood_level(context: Context, settings: PerformanceSettings) -> np.ndarray:
 
 
 def section_level(context: Context, settings: PerformanceSettings) -> np.ndarray:
-    """Play the sections of the plan as loud as it says."""
-    return settings.energy * (context.energy - 0.5)
+    """Play the sections of the plan as loud as it says, compared with the whole piece.
+
+    How loud that is says its mood already.
+    """
+    return settings.energy * (context.energy - float(context.energy.mean()))
 
 
 def drummer(context: Context, settings: PerformanceSettings) -> np.ndarray:

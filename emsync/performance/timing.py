@@ -21,8 +21,13 @@ TIGHTER = 0.4
 WITHIN_CHORD = 0.4
 """Standard deviation of the notes of one chord, as a share of that of the whole chord. Ours, after
 the 5 to 10 ms between the notes of pianists' chords (Goebl 2001)."""
+TOGETHER_AGAIN = 16
+"""Onsets after which a group that drifted is back with the others: players listen to each other.
+Ours."""
 AT_START = 0.01
 """Seconds from the film's start in which notes begin exactly."""
+TIED = 1e-6
+"""Seconds by which a note may seem to end after the next one begins, from rounding."""
 SHORTEST = 0.03
 """Seconds that every note lasts, if it was written to."""
 REPEATED_GAP, REPEATED_SHARE = 0.03, 0.2
@@ -53,12 +58,14 @@ def shifts(context: Context, settings: PerformanceSettings, rng: np.random.Gener
     out -= settings.melody_lead * context.melody
     out += settings.strum * _strings_before(context)
     limit = np.minimum(LARGEST_SHIFT, SHARE_OF_GAP * _room(context))
-    out = settings.expression * np.clip(out, -limit, limit)
+    out = np.clip(settings.expression * out, -limit, limit)
     return np.where(context.on_hit | (context.start < AT_START), 0.0, out)
 
 
 def pink(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return noise of variance 1 whose power falls as 1/f, float64 (count,).
+    """Return noise of variance 1 whose power falls as 1/f for periods up to `TOGETHER_AGAIN`.
+
+    float64 (count,).
 
     So does what drummers and pianists miss the beat by: who is late stays late for a while (Hennig
     et al. 2011).
@@ -68,7 +75,7 @@ def pink(count: int, rng: np.random.Generator) -> np.ndarray:
     # The beginning of a longer series: that of a Fourier transform ends where it begins.
     spectrum = np.fft.rfft(rng.standard_normal(2 * count))
     spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
-    spectrum[0] = 0.0
+    spectrum[: max(1, 2 * count // TOGETHER_AGAIN)] = 0.0
     series = np.fft.irfft(spectrum, 2 * count)
     return np.asarray(series[:count] / max(float(series.std()), 1e-9))
 
@@ -159,11 +166,14 @@ def _next_onset(context: Context) -> np.ndarray:
 
 
 def _before_the_same(context: Context, starts: np.ndarray, ending: np.ndarray) -> np.ndarray:
-    """Return `ending` such that no group sounds a pitch twice at once, where it did not before."""
+    """Return `ending` such that no group sounds a pitch twice at once, where it was not to."""
     out = ending.copy()
-    order = np.lexsort((starts, context.pitch, context.group))
-    voice = context.group[order] * 128 + context.pitch[order]
-    same = voice[1:] == voice[:-1]
-    before, after = order[:-1][same], order[1:][same]
-    out[before] = np.minimum(out[before], np.maximum(starts[after], starts[before] + 1e-3))
+    order = np.lexsort((context.start, context.pitch, context.group))
+    before, after = order[:-1], order[1:]
+    same = (context.group[before] == context.group[after]) & (
+        context.pitch[before] == context.pitch[after]
+    )
+    same &= context.end[before] <= context.start[after] + TIED
+    before, after = before[same], after[same]
+    out[before] = np.minimum(out[before], starts[after])
     return out
