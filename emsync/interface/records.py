@@ -56,12 +56,14 @@ class Source:
         sha256: of its content.
         poster: JPEG of one of its frames.
         upload: where it was uploaded; None if it came by another way.
+        probe_seconds: that it took to find out what film it is.
     """
 
     film: Film
     sha256: str
     poster: bytes
     upload: Path | None = None
+    probe_seconds: float = 0.0
 
     @property
     def name(self) -> str:

@@ -234,6 +234,8 @@ class Scorer:
         from emsync.pipeline import analyse
 
         source, settings = job.take.source, job.take.settings
+        probed = {"probe": source.probe_seconds}  # when it was chosen, and not again
+        job.stage_seconds |= probed
         key = AnalysisKey.of(source, settings)
         known = self.analyses.get(key, source.film)
         if known is None:
@@ -249,6 +251,7 @@ class Scorer:
                         self._panel,
                         self._host.stages,
                     )
+                    known = replace(known, seconds=probed | known.seconds)
                     self.analyses.put(key, known)
         return known
 

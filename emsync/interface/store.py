@@ -90,10 +90,12 @@ class Store:
         try:
             if not ours:
                 _link(upload, path)
+            began = time.monotonic()
             film = probe(path, limits, cancel)
+            seconds = time.monotonic() - began
             came_from = None if ours or not upload.is_relative_to(self.root) else upload
             bound = bounded(cancel, "probe", float(film.duration), self._stages)
-            source = Source(film, digest(path, bound), poster(film, bound), came_from)
+            source = Source(film, digest(path, bound), poster(film, bound), came_from, seconds)
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, OSError):
