@@ -18,9 +18,9 @@ from browsing import REPOSITORY, App, cpu_seconds, open_page, running_app, wait_
 from conftest import Films
 
 from emsync.benchmarks.load import (
-    AppLooks,
-    Leftovers,
-    PageLooks,
+    AppSampler,
+    PageSampler,
+    Remains,
     Run,
     Visit,
     connect,
@@ -95,12 +95,12 @@ def test_everybody_is_sent_with_a_film_of_their_own(films: Films, tmp_path: Path
 
 
 def test_the_figures_are_those_that_were_taken() -> None:
-    pages, looks = PageLooks("http://nowhere"), AppLooks(0, Path("nowhere"))
+    pages, looks = PageSampler("http://nowhere"), AppSampler(0, Path("nowhere"))
     pages.seconds = [number / 1000 for number in range(1, 102)]
     looks.bytes, looks.bytes_together, looks.looking = 900_000_000, 1_100_000_000, 1
     hers, his = Path("hers.mp4"), Path("his.mp4")
     run = Run([visited(hers, 12.34), visited(his, math.inf, "Nothing came.")], pages, looks)
-    run.left = Leftovers(("request-1",), ())
+    run.left = Remains(("request-1",), ())
     rows = [" ".join(line.split()) for line in table(run).splitlines()]
     assert {
         "tried 2", "right 1", "wrong 1", "first result after 12.3 s", "last after 12.3 s",
@@ -287,7 +287,7 @@ def test_eight_people_at_once_each_get_their_own_film(
 ) -> None:
     own = [lasting(films, seconds) for seconds in SECONDS]
     before = set(app.request_folders())
-    with PageLooks(app.url) as pages, AppLooks(app.process.pid, app.temporary) as looks:
+    with PageSampler(app.url) as pages, AppSampler(app.process.pid, app.temporary) as looks:
         visits = score_at_once(app.url, own, tmp_path, QUICK)
     with capsys.disabled():
         print("\n" + table(Run(visits, pages, looks)))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from emsync.benchmarks.load import PageLooks
+from emsync.benchmarks.load import PageSampler
 from trials.soak import KINDS, Outcome, Soak, Visit, plan, soak, table
 from trials.visitors import colour_film, colour_of, sentence_in
 
@@ -18,7 +18,7 @@ def run(end: tuple[float, ...], problem: str = "", too_late: int = 10) -> Soak:
     outcomes[7] = Outcome(visit(7), "", problem, 1.0)
     words = ["scored before it was cancelled"] * too_late + ["cancelled"] * (20 - too_late)
     outcomes += [Outcome(visit(200, "cancelled"), word, "", 1.0) for word in words]
-    pages = PageLooks("http://nowhere")
+    pages = PageSampler("http://nowhere")
     start, middle = (0, 800, 0, 14, 7, 0, 0), (200, 898, 0, 14, 7, 0, 0)
     return Soak(0, 8, outcomes, 400.0, FLAT, start, middle, end, [], pages)
 

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 from gradio_client.exceptions import AppError
 
-from emsync.benchmarks.load import App, PageLooks, connect, family, score, started, what_is_wrong
-from emsync.benchmarks.sampler import Watcher
+from emsync.benchmarks.load import App, PageSampler, connect, family, score, started, what_is_wrong
+from emsync.benchmarks.sampler import Sampler
 from emsync.benchmarks.speed import machine, resident
 from trials.trial import Wrong
 from trials.visitors import (
@@ -95,7 +95,7 @@ class Outcome:
     seconds: float
 
 
-class Gauges(Watcher):
+class Gauges(Sampler):
     """What the app takes, again and again while a ``with`` block runs (Linux)."""
 
     def __init__(self, app: App) -> None:
@@ -105,7 +105,7 @@ class Gauges(Watcher):
         self._app = app
         self._began = time.monotonic()
 
-    def look(self) -> None:
+    def sample(self) -> None:
         """Add a row."""
         with suppress(OSError, IndexError):  # it has just ended
             self.rows.append(self.now())
@@ -388,7 +388,7 @@ class Soak:
     end: tuple[float, ...]
     """When everything had gone."""
     left: list[str]
-    pages: PageLooks
+    pages: PageSampler
 
     @property
     def growth(self) -> float:
@@ -445,7 +445,7 @@ def soak(requests: int, at_once: int, seed: int, keep: int = KEEP_SECONDS) -> So
             idle, seconds = [gauges.now()], 0.0
             outcomes: list[Outcome] = []
             half = requests // 2
-            with gauges, PageLooks(app.url) as pages:
+            with gauges, PageSampler(app.url) as pages:
                 for part in (visits[:half], visits[half:]):
                     began = time.monotonic()
                     with ThreadPoolExecutor(at_once) as people:

@@ -1,5 +1,5 @@
-"""Many people at once: `python -m emsync.benchmarks.load [URL]` has one film scored for each, and
-prints what came back, how long it took, and how the page answered meanwhile.
+"""Measure the app with many people at once: `python -m emsync.benchmarks.load [URL]` has a film
+scored for each, and prints what came back, how long it took, and how the page answered meanwhile.
 
 Without a URL the app is started for it, in a folder of its own, and stopped afterwards; only then
 is it known what it took and what it left behind.
@@ -27,11 +27,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from emsync.benchmarks.sampler import Watcher
+from emsync.benchmarks.sampler import Sampler
 from emsync.benchmarks.speed import machine, resident
 from emsync.errors import EmsyncError
-from emsync.presets import one_line
 from emsync.process.files import digest
+from emsync.text import one_line
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _START_SECONDS = 120
@@ -40,7 +40,7 @@ _ANSWER_SECONDS = 60
 """A page that takes longer has not answered."""
 _LONGEST_SECONDS = 3600
 """What takes longer has not come."""
-_LOOK_SECONDS = 0.1
+_SAMPLE_SECONDS = 0.1
 _MILLISECOND = Fraction(1, 1000)
 """Of which the clocks of films are rounded."""
 
@@ -67,7 +67,7 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class Leftovers:
+class Remains:
     """What was still there after the app had ended: names of files and folders, and numbers of
     processes."""
 
@@ -75,14 +75,15 @@ class Leftovers:
     processes: tuple[int, ...]
 
 
-class PageLooks(Watcher):
-    """Somebody who looks at the page again and again while a ``with`` block runs."""
+class PageSampler(Sampler):
+    """How fast the page answers while a ``with`` block runs."""
 
     def __init__(self, url: str, pause: float = 0.2) -> None:
-        """
+        """Prepare to fetch the page.
+
         Args:
             url: of the app.
-            pause: seconds between two looks; each fetches the page and its description.
+            pause: seconds between two samples; each fetches the page and its description.
         """
         super().__init__(pause, _ANSWER_SECONDS)
         self.seconds: list[float] = []
@@ -90,7 +91,7 @@ class PageLooks(Watcher):
         self.unanswered = 0
         self._addresses = [f"{url.rstrip('/')}/{path}" for path in ("", "config")]
 
-    def look(self) -> None:
+    def sample(self) -> None:
         """Fetch both, and time them."""
         for address in self._addresses:
             began = time.monotonic()
@@ -103,17 +104,17 @@ class PageLooks(Watcher):
                 self.seconds.append(time.monotonic() - began)
 
 
-class AppLooks(Watcher):
-    """Watches, while its ``with`` block runs, what an app and its helpers take. Linux only: on
-    other systems nothing is found."""
+class AppSampler(Sampler):
+    """What an app and its helpers take while a ``with`` block runs."""
 
     def __init__(self, process: int, temporary: Path) -> None:
-        """
+        """Prepare to measure an app.
+
         Args:
             process: number of the app's own.
             temporary: the folder that it was given as TMPDIR, and nobody else.
         """
-        super().__init__(_LOOK_SECONDS)
+        super().__init__(_SAMPLE_SECONDS)
         self.bytes = 0
         """Largest resident memory of the app's own process."""
         self.bytes_together = 0
@@ -122,7 +123,7 @@ class AppLooks(Watcher):
         """Most FFmpegs at the same time that looked at a whole film, and that wrote one."""
         self._process, self._temporary = process, temporary
 
-    def look(self) -> None:
+    def sample(self) -> None:
         """Raise each of the peaks that is passed now."""
         own = resident(self._process)
         commands = {number: _command(number) for number in family(self._temporary)}
@@ -141,13 +142,13 @@ class Run:
     """Everything that is printed."""
 
     visits: list[Visit]
-    pages: PageLooks
-    app: AppLooks | None = None
-    left: Leftovers | None = None
+    pages: PageSampler
+    app: AppSampler | None = None
+    left: Remains | None = None
 
     @property
     def wrong(self) -> list[Visit]:
-        """Those who did not get what they asked for."""
+        """Return the visits of those who did not get what they asked for."""
         return [visit for visit in self.visits if visit.problem]
 
 
@@ -165,15 +166,15 @@ class App:
     process: subprocess.Popen[bytes]
     log: Path
     temporary: Path
-    left: Leftovers = field(default=Leftovers((), ()))
+    left: Remains = field(default=Remains((), ()))
 
     def request_folders(self) -> list[Path]:
-        """Those of films, takes and other files of visitors."""
+        """Return the folders of films, takes and other files of visitors."""
         return list(self.temporary.glob("emsync-*/request-*"))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do it and print it; returns the exit status: 1 if anything was wrong."""
+    """Run the benchmark and print it; return the exit status: 1 if anything was wrong."""
     options = _parser().parse_args(arguments)
     try:
         with tempfile.TemporaryDirectory(prefix="emsync-load-") as name:
@@ -191,7 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def example_films() -> list[Path]:
-    """Those that come with EMSYNC.
+    """Return the films that come with EMSYNC.
 
     Raises:
         EmsyncError: they were left out.
@@ -205,7 +206,7 @@ def example_films() -> list[Path]:
 
 
 def own_films(films: Sequence[Path], people: int, folder: Path) -> list[Path]:
-    """One for each person, in turn: a copy with a name of its own.
+    """Return a film for each person, in turn: a copy with a name of its own.
 
     The copy of an MP4 also has content of its own, though it shows the same: an app that remembers
     what it found in a film has to look at each.
@@ -266,7 +267,7 @@ def score_at_once(
 
 
 def what_is_wrong(film: Path, seed: int, files: Sequence[Path]) -> str:
-    """What is not as this film's score must be, in a sentence; empty if all is right.
+    """Return what is not as this film's score must be, in a sentence; empty if all is right.
 
     Args:
         film: that was sent.
@@ -301,7 +302,7 @@ def what_is_wrong(film: Path, seed: int, files: Sequence[Path]) -> str:
 
 
 def table(run: Run) -> str:
-    """What is printed: a line for each figure, then one for each visit that went wrong."""
+    """Return what is printed: a line for each figure, then one for each visit that went wrong."""
     came = sorted(visit.seconds for visit in run.visits if math.isfinite(visit.seconds))
     looks = sorted(run.pages.seconds)
     rows = [
@@ -341,17 +342,20 @@ def table(run: Run) -> str:
 
 
 def family(temporary: Path) -> list[int]:
-    """Numbers of the processes that were started with this folder as TMPDIR, on Linux."""
-    mark = os.fsencode(f"TMPDIR={temporary}")
+    """Return the numbers of the processes that were started with this folder as TMPDIR."""
+    import psutil
+
     found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # somebody else's, or one that has just ended
-            if mark in (entry / "environ").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
+    for process in psutil.process_iter():
+        # Somebody else's, or one that has just ended.
+        with suppress(psutil.Error):
+            if process.environ().get("TMPDIR") == str(temporary):
+                found.append(process.pid)
     return found
 
 
 def _parser() -> argparse.ArgumentParser:
+    """Return the options."""
     made = argparse.ArgumentParser(prog="python -m emsync.benchmarks.load", description=__doc__)
     made.add_argument("url", nargs="?", help="of a running app; default: start one")
     made.add_argument("--people", type=_count, default=8, help="how many (default: %(default)s)")
@@ -373,12 +377,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
+    """Convert a number of people; an argparse type."""
     if not text.isdecimal() or not 1 <= int(text) <= 100:
         raise argparse.ArgumentTypeError("must be a number from 1 to 100")
     return int(text)
 
 
 def _pause(text: str) -> float:
+    """Convert the seconds between two looks at the page; an argparse type."""
     try:
         seconds = float(text)
     except ValueError:
@@ -389,11 +395,15 @@ def _pause(text: str) -> float:
 
 
 def _load(url: str | None, films: Sequence[Path], pause: float, folder: Path) -> Run:
+    """Have all films scored at once, by the app at `url` or one that is started in `folder`."""
     if url is not None:
-        with PageLooks(url, pause) as pages:
+        with PageSampler(url, pause) as pages:
             return Run(score_at_once(url, films, folder), pages)
     with started(folder) as app:
-        with PageLooks(app.url, pause) as pages, AppLooks(app.process.pid, app.temporary) as looks:
+        with (
+            PageSampler(app.url, pause) as pages,
+            AppSampler(app.process.pid, app.temporary) as looks,
+        ):
             visits = score_at_once(app.url, films, folder)
         run = Run(visits, pages, looks)
     run.left = app.left
@@ -402,7 +412,7 @@ def _load(url: str | None, films: Sequence[Path], pause: float, folder: Path) ->
 
 @contextmanager
 def started(folder: Path, program: Sequence[str] = ("app.py",), **variables: str) -> Iterator[App]:
-    """The app in a process of its own on a free port, told to stop afterwards.
+    """Start the app in a process of its own on a free port, and have it stop afterwards.
 
     Args:
         folder: receives its files.
@@ -439,7 +449,7 @@ def started(folder: Path, program: Sequence[str] = ("app.py",), **variables: str
         while not answers(app.url):
             if process.poll() is not None or time.monotonic() > end:
                 raise EmsyncError(f"The app does not start. It says:\n{log.read_text()}")
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_SAMPLE_SECONDS)
         yield app
     finally:
         process.terminate()
@@ -448,13 +458,13 @@ def started(folder: Path, program: Sequence[str] = ("app.py",), **variables: str
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        app.left = Leftovers(
+        app.left = Remains(
             tuple(path.name for path in temporary.iterdir()), tuple(family(temporary))
         )
 
 
 def answers(url: str) -> bool:
-    """Whether there is a page."""
+    """Return whether there is a page."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
             return bool(answer.status == 200)
@@ -465,7 +475,15 @@ def answers(url: str) -> bool:
 def _visit(
     url: str, film: Path, settings: Mapping[str, Any], folder: Path, together: threading.Barrier
 ) -> Visit:
-    """One person's: connect, wait for the others, send the film, and look at what comes back."""
+    """Connect, wait for the others, send the film, and look at what comes back.
+
+    Args:
+        url: of the app.
+        film: to send.
+        settings: as in a preset.
+        folder: receives what comes back.
+        together: where everybody waits until all are connected.
+    """
     seed = settings["seed"]
     client = connect(url, folder / f"of {seed}")
     try:
@@ -481,7 +499,7 @@ def _visit(
 
 
 def connect(url: str, folder: Path, password: str | None = None) -> Any:
-    """A `gradio_client.Client` that puts what it gets into `folder`."""
+    """Return a `gradio_client.Client` that puts what it gets into `folder`."""
     from gradio_client import Client
 
     auth = None if password is None else ("emsync", password)
@@ -491,7 +509,7 @@ def connect(url: str, folder: Path, password: str | None = None) -> Any:
 def score(
     client: Any, film: Path | None, settings: object = None, moods: object = None
 ) -> tuple[str, ...]:
-    """The app's call for programs: scored film, MIDI, WAV, report, and the token of the link.
+    """Have the app score a film; return scored film, MIDI, WAV, report and the link's token.
 
     Args:
         client: of `connect`.
@@ -511,9 +529,12 @@ def score(
 
 
 def _command(process: int) -> str:
+    """Return the words of a process's command line; nothing if it has ended."""
+    import psutil
+
     try:
-        return Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace")
-    except OSError:
+        return " ".join(psutil.Process(process).cmdline())
+    except psutil.Error:
         return ""
 
 

@@ -1,5 +1,5 @@
-"""How long a film takes on this machine: `python -m emsync.benchmarks.speed [film.mp4]`, or `make
-bench`.
+"""Measure how long a film takes on this machine: `python -m emsync.benchmarks.speed [film.mp4]`, or
+`make bench`.
 
 Everything is counted from the start of the process, libraries and weights included, as somebody
 who types one command waits for it.
@@ -18,28 +18,27 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from emsync.benchmarks.sampler import Watcher
+from emsync.benchmarks.sampler import Sampler
 from emsync.errors import EmsyncError
 
 if TYPE_CHECKING:
-    from emsync.emotion.curve import MoodRequest
     from emsync.emotion.mapping import Mood
     from emsync.results import Result
     from emsync.settings import Settings
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
-_LOOK_SECONDS = 0.05
+_SAMPLE_SECONDS = 0.05
 _OTHER_MOODS = ((0.8, 0.6), (-0.8, 0.6), (-0.6, -0.6), (0.6, -0.6), (0.0, 0.0))
 
 
-class PeakMemory(Watcher):
-    """Watches, while its ``with`` block runs, how much memory this process and FFmpeg hold.
+class PeakMemory(Sampler):
+    """The most memory that this process and FFmpeg hold while a ``with`` block runs.
 
     getrusage alone will not do: Linux hands a child the peak of the parent that started it.
     """
 
     def __init__(self) -> None:
-        super().__init__(_LOOK_SECONDS)
+        super().__init__(_SAMPLE_SECONDS)
         self.bytes = 0
         """Largest sum of the resident memory of this process and its children."""
 
@@ -49,13 +48,13 @@ class PeakMemory(Watcher):
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
         self.bytes = max(self.bytes, own)
 
-    def look(self) -> None:
+    def sample(self) -> None:
         """Raise the peak if it is passed now."""
-        self.bytes = max(self.bytes, sum(map(resident, _family())))
+        self.bytes = max(self.bytes, sum(map(resident, _own_processes())))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Score a film once and print what it took; returns the exit status."""
+    """Score a film once and print what it took; return the exit status."""
     began = time.monotonic()
     parser = argparse.ArgumentParser(prog="python -m emsync.benchmarks.speed", description=__doc__)
     parser.add_argument(
@@ -89,14 +88,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def find_film() -> Path:
-    """The demo film of the paper where it is to be had, else the film in `examples`."""
+    """Return the demo film of the paper where it is to be had, else the film in `examples`."""
     film = Path(os.environ.get("EMSYNC_TEST_VIDEOS", _REPOSITORY.parent / "shared" / "videos"))
     film /= "emsync_demo_60s.mp4"
     return film if film.is_file() else _REPOSITORY / "examples" / "landscapes.mp4"
 
 
 def table(name: str, result: "Result", wall_seconds: float, memory: int) -> str:
-    """What is printed: one line a stage, then the whole."""
+    """Return what is printed: one line a stage, then the whole.
+
+    Args:
+        name: of the film.
+        result: what came of it.
+        wall_seconds: from the start of the process.
+        memory: bytes, at most.
+    """
     film_seconds = float(result.analysis.film.duration)
     piece = result.composition
     staged = sum(result.seconds.values())
@@ -120,13 +126,17 @@ def table(name: str, result: "Result", wall_seconds: float, memory: int) -> str:
 
 
 def again(result: "Result", folder: Path) -> list[tuple[str, str]]:
-    """What is waited for after the first time, when nothing has to be looked at or loaded again.
+    """Measure what is waited for after the first time, with everything analysed and loaded.
+
+    Args:
+        result: of the first time.
+        folder: receives the other results.
 
     Returns:
-        What is printed.
+        What is printed: what was measured, and the figures.
     """
-    from emsync.emotion.mapping import Mood
     from emsync.emotion.curve import MoodRequest
+    from emsync.emotion.mapping import Mood
     from emsync.music.composer import open_composer
     from emsync.pipeline import compose_pieces, perform
     from emsync.progress import CancelToken, silent
@@ -135,7 +145,7 @@ def again(result: "Result", folder: Path) -> list[tuple[str, str]]:
     settings = result.settings
 
     def timed(settings: "Settings", mood: "Mood | None") -> tuple[float, float]:
-        """Seconds to the scored film, and to the first notes of the sketch."""
+        """Return the seconds to the scored film, and to the first notes of the sketch."""
         began = time.monotonic()
         notes: list[float] = []
         pieces = compose_pieces(
@@ -174,7 +184,7 @@ def again(result: "Result", folder: Path) -> list[tuple[str, str]]:
 
 
 def machine() -> str:
-    """Processor, cores that this process may use, system and Python."""
+    """Return the processor, the cores that this process may use, the system and Python."""
     model = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
     if information.is_file():
@@ -186,24 +196,28 @@ def machine() -> str:
     return f"{model}, {cores} cores, {platform.system()}, Python {platform.python_version()}"
 
 
-def _family() -> list[str]:
-    """This process and its children, as Linux numbers them; nothing elsewhere."""
-    found = [str(os.getpid())]
+def _own_processes() -> list[int]:
+    """Return the numbers of this process and its children; of the latter on Linux only."""
+    found = [os.getpid()]
+    # psutil asks every process of the machine for its parent: 2 ms of the 50 between two samples.
     for task in Path("/proc/self/task").glob("*/children"):
         with suppress(OSError):  # a thread that has just ended
-            found += task.read_text().split()
+            found += map(int, task.read_text().split())
     return found
 
 
-def resident(process: str | int) -> int:
-    """Bytes of resident memory; 0 for a process that has ended."""
+def resident(process: int) -> int:
+    """Return the bytes of a process's resident memory; 0 if it has ended."""
+    import psutil
+
     try:
-        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * resource.getpagesize()
-    except (OSError, IndexError, ValueError):
+        return int(psutil.Process(process).memory_info().rss)
+    except psutil.Error:
         return 0
 
 
 def _score(film: Path, folder: Path) -> "Result":
+    """Score a film into `folder` as the command line does by default."""
     from emsync.emotion.features.panel import Panel, standard_experts
     from emsync.pipeline import analyse, score
     from emsync.progress import CancelToken, silent
