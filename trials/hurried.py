@@ -23,8 +23,8 @@ def main(seconds: int) -> None:
 
     @contextmanager
     def hurried_folder() -> Iterator[Path]:
-        """Where the app makes its folder nothing of it is imported yet, and Gradio reads the name
-        of the folder when it is."""
+        """Hurry the app where it makes its folder."""
+        # Nothing of the app is imported yet, and Gradio reads the folder's name when it is.
         with standard_folder() as root:
             os.environ["GRADIO_TEMP_DIR"] = str(root)
             _hurry(seconds)

@@ -26,7 +26,7 @@ FILMS = tuple(_KINDS)
 
 
 def film(name: str, folder: Path, seconds: float = 1.0) -> Path:
-    """A film of 10 frames a second, 64 × 48, with a tone; one of `FILMS`."""
+    """Write a film of 10 frames a second, 64 × 48, with a tone; one of `FILMS`."""
     path = folder / name
     path.write_bytes(_made(name, seconds))
     return path
@@ -53,13 +53,13 @@ def encode(arguments: Sequence[str], path: Path) -> None:
 
 
 def box(kind: bytes, *content: bytes) -> bytes:
-    """A box of ISO/IEC 14496-12."""
+    """Return a box of ISO/IEC 14496-12."""
     whole = b"".join(content)
     return struct.pack(">I4s", 8 + len(whole), kind) + whole
 
 
 def full(kind: bytes, *content: bytes, version: int = 0, flags: int = 0) -> bytes:
-    """A box with version and flags."""
+    """Return a box with version and flags."""
     return box(kind, struct.pack(">I", version << 24 | flags), *content)
 
 
@@ -78,7 +78,7 @@ def movie(
     sizes: bytes | None = None,
     edits: bytes = b"",
 ) -> bytes:
-    """A QuickTime film, the index in front.
+    """Return a QuickTime film, the index in front.
 
     Args:
         codec: such as b"png ".
@@ -150,7 +150,7 @@ def movie(
 
 
 def alias(path: Path) -> bytes:
-    """A data reference of QuickTime's to another file, by its full name."""
+    """Return a data reference of QuickTime's to another file, by its full name."""
     name = path.name.encode()[:27]
     record = bytearray(150)
     record[4:6] = struct.pack(">H", 150)
@@ -167,7 +167,7 @@ def alias(path: Path) -> bytes:
 
 
 def png(width: int, height: int, depth: int = 8) -> bytes:
-    """A grey picture of zeros, in as few bytes as zlib needs."""
+    """Return a grey picture of zeros, in as few bytes as zlib needs."""
     row = bytes(1 + (width * depth + 7) // 8)
     packer = zlib.compressobj(9)
     many, rest = divmod(height, step := max(1, min(height, (1 << 22) // len(row))))
@@ -183,7 +183,7 @@ def png(width: int, height: int, depth: int = 8) -> bytes:
 
 
 def gif(width: int, height: int, frames: int, delay: int = 1) -> bytes:
-    """An animation whose every frame is one pixel."""
+    """Return an animation whose every frame is one pixel."""
     head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
     frame = b"\x21\xf9\x04\x04" + struct.pack("<H", delay) + b"\0\0"
     frame += b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\0"
@@ -197,31 +197,31 @@ class Bits:
         self._bits = ""
 
     def put(self, value: int, count: int) -> "Bits":
-        """A number of so many bits."""
+        """Write a number in `count` bits."""
         self._bits += format(value, f"0{count}b")
         return self
 
     def golomb(self, *values: int) -> "Bits":
-        """Numbers in exponential Golomb code."""
+        """Write numbers in exponential Golomb code."""
         for value in values:
             code = format(value + 1, "b")
             self._bits += "0" * (len(code) - 1) + code
         return self
 
     def repeat(self, bits: str, times: int) -> "Bits":
-        """The same bits so many times."""
+        """Write the same bits so many times."""
         self._bits += bits * times
         return self
 
     def bytes(self) -> bytes:
-        """All so far and the bit that ends it."""
+        """Return all so far and the bit that ends it."""
         bits = self._bits + "1"
         bits += "0" * (-len(bits) % 8)
         return int(bits, 2).to_bytes(len(bits) // 8, "big")
 
 
 def avc(width: int, height: int, frames: int = 3) -> bytes:
-    """A film in H.264 whose header claims this size, and whose pictures are next to nothing."""
+    """Return a film in H.264 whose header claims this size, and whose pictures are tiny."""
     sps = Bits().put(0x67, 8).put(66, 8).put(0, 8).put(62, 8).golomb(0, 0, 2, 1).put(0, 1)
     sps.golomb(width // 16 - 1, height // 16 - 1).put(1, 1).put(1, 1).put(0, 1).put(0, 1)
     pps = Bits().put(0x68, 8).golomb(0, 0).put(0, 2).golomb(0, 0, 0).put(0, 3).golomb(0, 0, 0)
@@ -238,7 +238,7 @@ def avc(width: int, height: int, frames: int = 3) -> bytes:
 
 
 def vp9(width: int, height: int, frames: int = 3) -> bytes:
-    """An IVF whose VP9 pictures claim this size."""
+    """Return an IVF whose VP9 pictures claim this size."""
     head = Bits().put(2, 2).put(0, 2).put(0, 1).put(0, 1).put(1, 1).put(0, 1).put(0x498342, 24)
     head.put(1, 3).put(0, 1).put(width - 1, 16).put(height - 1, 16).put(0, 1)
     frame = head.put(0, 1).put(1, 1).put(0, 2).bytes() + bytes(64)
@@ -253,14 +253,14 @@ def vp9(width: int, height: int, frames: int = 3) -> bytes:
 
 
 def element(identifier: int, *content: bytes) -> bytes:
-    """An element of EBML."""
+    """Return an element of EBML."""
     whole = b"".join(content)
     length = (len(whole) | 1 << 56).to_bytes(8, "big")
     return identifier.to_bytes((identifier.bit_length() + 7) // 8, "big") + length + whole
 
 
 def number(identifier: int, value: int) -> bytes:
-    """An element that is a whole number."""
+    """Return an element that is a whole number."""
     return element(identifier, value.to_bytes(max(1, (value.bit_length() + 7) // 8), "big"))
 
 
@@ -276,7 +276,7 @@ def matroska(
     scale: int = 1_000_000,
     private: bytes = b"",
 ) -> bytes:
-    """A Matroska film.
+    """Return a Matroska film.
 
     Args:
         blocks: coded pictures, 100 ms each.
@@ -319,7 +319,7 @@ def matroska(
 
 
 def midi(*tracks: bytes, form: int = 1, division: int = 480, count: int | None = None) -> bytes:
-    """A standard MIDI file of these tracks' events.
+    """Return a standard MIDI file of these tracks' events.
 
     Args:
         tracks: events with their times.
@@ -333,7 +333,7 @@ def midi(*tracks: bytes, form: int = 1, division: int = 480, count: int | None =
 
 
 def delta(ticks: int) -> bytes:
-    """A time of MIDI, in seven bits a byte."""
+    """Return a time of MIDI, in seven bits a byte."""
     parts = [ticks & 0x7F]
     while ticks := ticks >> 7:
         parts.insert(0, ticks & 0x7F | 0x80)
@@ -341,7 +341,7 @@ def delta(ticks: int) -> bytes:
 
 
 def melody(notes: int = 64, gap: int = 240) -> bytes:
-    """Events of one track: notes one after the other, and the end."""
+    """Return the events of one track: notes one after the other, and the end."""
 
     def events() -> Iterator[bytes]:
         yield b"\0\xff\x51\x03\x07\xa1\x20\0\xff\x58\x04\x04\x02\x18\x08\0\xc0\0"

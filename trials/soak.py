@@ -111,7 +111,7 @@ class Gauges(Sampler):
             self.rows.append(self.now())
 
     def now(self) -> tuple[float, ...]:
-        """A row."""
+        """Return a row."""
         process = self._app.process.pid
         helpers = [number for number in family(self._app.temporary) if number != process]
         place = Path(f"/proc/{process}")
@@ -129,7 +129,7 @@ class Gauges(Sampler):
 
 
 def files_of(app: App) -> list[Path]:
-    """All that lies in the app's TMPDIR, files and folders."""
+    """Return all that lies in the app's TMPDIR, files and folders."""
     # What goes while it is looked at is passed over, as `Path.rglob` does not.
     return [
         Path(folder, name)
@@ -150,7 +150,7 @@ def by_page(url: str, visit: Visit, folder: Path) -> str:
 
 
 def by_program(url: str, visit: Visit, folder: Path) -> str:
-    """The same by `gradio_client`."""
+    """Do the same by `gradio_client`."""
     client = connect(url, folder / "received")
     try:
         settings = {"seed": visit.seed, "music": {"openings": 1}}
@@ -223,7 +223,7 @@ def gone_working(url: str, visit: Visit, folder: Path) -> str:
 
 
 def program_gone(url: str, visit: Visit, folder: Path) -> str:
-    """A program that ends in the middle: its connections close, and nobody knows the token."""
+    """End a program in the middle: its connections close, and nobody knows the token."""
     with begin_score(url, visit.film):
         time.sleep(visit.pause / 2)
     return "a program that went"
@@ -241,7 +241,7 @@ def no_film(url: str, visit: Visit, folder: Path) -> str:
 
 
 def no_film_by_program(url: str, visit: Visit, folder: Path) -> str:
-    """The same by `gradio_client`."""
+    """Do the same by `gradio_client`."""
     client = connect(url, folder / "received")
     try:
         score(client, _damaged(visit, folder), None)
@@ -264,7 +264,7 @@ KINDS: dict[str, Callable[[str, Visit, Path], str]] = {
 
 
 def plan(requests: int, seed: int, folder: Path) -> list[Visit]:
-    """Who comes, in turn: every 11th with a damaged film, every 7th goes away, every 5th cancels.
+    """Return who comes: every 11th with a damaged film, every 7th goes away, every 5th cancels.
 
     Args:
         requests: how many.
@@ -292,7 +292,7 @@ def plan(requests: int, seed: int, folder: Path) -> list[Visit]:
 
 
 def one(url: str, visit: Visit) -> Outcome:
-    """One visit, from its begin to its end."""
+    """Make one visit, from its beginning to its end."""
     began = time.monotonic()
     words = problem = ""
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
@@ -304,13 +304,13 @@ def one(url: str, visit: Visit) -> Outcome:
 
 
 def _arrive(page: Visitor) -> None:
-    """The page is loaded; it reads its address."""
+    """Load the page; it reads its address."""
     for _ in page.call("arrive"):
         pass
 
 
 def _compose(page: Visitor, visit: Visit) -> None:
-    """From the empty page to the scored film."""
+    """Go from the empty page to the scored film."""
     _arrive(page)
     page.choose(visit.film)
     told = sentence_in(page.value("em-status"))
@@ -340,7 +340,7 @@ def _gone(url: str, visit: Visit, folder: Path, is_time: Callable[[str], bool], 
 
 
 def _fetch(url: str, token: str, visit: Visit, folder: Path) -> None:
-    """By the link; if it is still at work, when it is done."""
+    """Fetch the results by the link, when the work is done."""
     with Visitor(url, query_of(take=token)) as page:
         _arrive(page)
         told = sentence_in(page.value("em-status"))
@@ -350,7 +350,7 @@ def _fetch(url: str, token: str, visit: Visit, folder: Path) -> None:
 
 
 def _check(visit: Visit, files: Sequence[Path]) -> None:
-    """These files are made of this film, with this seed."""
+    """Raise `Wrong` unless these files are made of this film, with this seed."""
     problem = what_is_wrong(visit.film, visit.seed, files)
     if problem:
         raise Wrong(f"mixed up? {problem}")
@@ -360,7 +360,7 @@ def _check(visit: Visit, files: Sequence[Path]) -> None:
 
 
 def _damaged(visit: Visit, folder: Path) -> Path:
-    """What was a film: its begin, its end, or nothing of it."""
+    """Write what was a film: its beginning, its end, or nothing of it."""
     content = visit.film.read_bytes()
     path = folder / f"damaged {visit.number}.mp4"
     half = len(content) // 2
@@ -396,7 +396,7 @@ class Soak:
         return (self.end[1] - self.middle[1]) / (len(self.outcomes) / 2)
 
     def faults(self) -> list[str]:
-        """What is wrong with the app as a whole."""
+        """Return what is wrong with the app as a whole."""
         found = [f"left behind: {name}" for name in self.left]
         if self.end[3] > self.start[3] + MOST_DESCRIPTORS:
             found.append(f"{self.end[3]:.0f} descriptors are open, after {self.start[3]:.0f}")
@@ -467,12 +467,12 @@ def soak(requests: int, at_once: int, seed: int, keep: int = KEEP_SECONDS) -> So
 
 
 def _settle() -> None:
-    """Until idle connections and threads have ended: ten seconds at most, as Gradio's have it."""
+    """Wait until idle connections and threads have ended; Gradio needs ten seconds at most."""
     time.sleep(12)
 
 
 def table(run: Soak) -> str:
-    """What is printed."""
+    """Return what is printed."""
     rows, tried = np.array(run.rows), len(run.outcomes)
     wrong = [outcome for outcome in run.outcomes if outcome.problem]
     kinds = Counter(outcome.words for outcome in run.outcomes if not outcome.problem)
@@ -510,7 +510,7 @@ def table(run: Soak) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status: 1 if anything was wrong."""
+    """Run the command line; return 1 if anything was wrong."""
     parser = argparse.ArgumentParser(prog="python -m trials.soak", description=__doc__)
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--at-once", type=int, default=8)

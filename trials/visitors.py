@@ -24,7 +24,7 @@ _PATIENCE = 300.0
 
 
 def begin_upload(url: str, size: int) -> socket.socket:
-    """A connection on which so many bytes of a larger file have been sent."""
+    """Return a connection on which `size` bytes of a larger file have been sent."""
     host, _, port = url.partition("://")[2].partition(":")
     line = socket.create_connection((host, int(port)), 20)
     line.sendall(
@@ -71,7 +71,7 @@ class Visitor:
         self.close()
 
     def close(self) -> None:
-        """The tab is closed, whatever is under way."""
+        """Close the tab, whatever is under way."""
         for connection in (self._alive, self._stream):
             if connection is not None:
                 with suppress(OSError):
@@ -80,7 +80,7 @@ class Visitor:
                 connection.close()
 
     def value(self, part: str) -> Any:
-        """What a part of the page shows: the value of the component of this `elem_id` or label."""
+        """Return what a part of the page shows, by its `elem_id` or label."""
         return self._values[self._parts[part]]
 
     def set(self, part: str, value: object) -> None:
@@ -160,7 +160,7 @@ class Visitor:
                 self._stream = None
 
     def press_cancel(self) -> None:
-        """As the button does it: past the line of Gradio."""
+        """Cancel as the button does it: past Gradio's queue."""
         one = self._functions["press_cancel"]
         message = {"data": [], "fn_index": one["id"], "session_hash": self._name}
         kind = {"Content-Type": "application/json"}
@@ -177,11 +177,11 @@ class Visitor:
         return tuple(saved)
 
     def addresses(self) -> list[str]:
-        """Where the files are."""
+        """Return where the files are."""
         return re.findall(r'href="([^"]+)"', self.value("em-downloads"))
 
     def status_of(self, address: str) -> int:
-        """What the app says when it is asked for a file: 200 if it is there."""
+        """Return the status with which the app answers for a file: 200 if it is there."""
         connection = http.client.HTTPConnection(self._host, timeout=_PATIENCE)
         try:
             connection.request("GET", "/" + address)
@@ -217,7 +217,7 @@ class Visitor:
 
 @contextmanager
 def begin_score(url: str, film: Path) -> Iterator[None]:
-    """A program that waits for its film to be scored, and hangs up at the end of the block."""
+    """Wait as a program for a film to be scored, and hang up at the end of the ``with`` block."""
     with Visitor(url) as page:
         body = json.dumps({"data": [page.upload(film), {"music": {"openings": 1}}, None]}).encode()
         kind = {"Content-Type": "application/json"}
@@ -227,13 +227,13 @@ def begin_score(url: str, film: Path) -> Iterator[None]:
 
 
 def sentence_in(html: object) -> str:
-    """What a problem says on the page; empty if it shows none."""
+    """Return what a problem says on the page; empty if it shows none."""
     found = re.search(r'class="em-problem"[^>]*>([^<]*)<', str(html or ""))
     return found[1] if found else ""
 
 
 def colour_film(path: Path, colour: tuple[int, int, int], seconds: float) -> Path:
-    """A film of one colour and as much of a tone, with 25 frames a second."""
+    """Write a film of one colour and as much of a tone, with 25 frames a second."""
     red, green, blue = colour
     picture = f"color=c=0x{red:02X}{green:02X}{blue:02X}:s=96x64:d={seconds}:r=25"
     tone = f"sine=frequency={200 + red}:d={seconds}:r=44100"
@@ -248,7 +248,7 @@ def colour_film(path: Path, colour: tuple[int, int, int], seconds: float) -> Pat
 
 
 def colour_of(film: Path) -> tuple[int, int, int]:
-    """Of its first frame."""
+    """Return red, green and blue of its first frame, 0 to 255."""
     command = [
         *(ffmpeg_executable(), "-nostdin", "-v", "error", "-i", f"file:{film}", "-frames:v", "1"),
         *("-vf", "scale=1:1", "-pix_fmt", "rgb24", "-f", "rawvideo", "-"),
@@ -259,5 +259,5 @@ def colour_of(film: Path) -> tuple[int, int, int]:
 
 
 def query_of(**asked: object) -> str:
-    """The part of an address after the question mark."""
+    """Return the part of an address after the question mark."""
     return urllib.parse.urlencode(asked)

@@ -137,7 +137,7 @@ def watch(path: Path) -> Seen:
 
 
 def boxes(path: Path) -> list[bytes]:
-    """The kinds of an MP4's top-level boxes, in order."""
+    """Return the kinds of an MP4's top-level boxes, in order."""
     kinds = []
     with path.open("rb") as file:
         while len(head := file.read(8)) == 8:
@@ -154,14 +154,14 @@ def boxes(path: Path) -> list[bytes]:
 
 
 def _states_length(path: Path) -> bool:
-    """Whether a Matroska file has a duration of eight bytes, as FFmpeg writes it (RFC 9559)."""
+    """Say whether a Matroska file has a duration of eight bytes, as FFmpeg's have (RFC 9559)."""
     with path.open("rb") as file:
         before, cluster, _ = file.read(1 << 20).partition(b"\x1f\x43\xb6\x75")
     return not cluster or b"\x44\x89\x88" in before
 
 
 def _clock_begins_anew(path: Path) -> bool:
-    """Whether time stamps of a transport stream, as they stand in it, run back by hours."""
+    """Say whether time stamps of a transport stream, as they stand in it, run back by hours."""
     import av
 
     with av.open(str(path), options={"correct_ts_overflow": "0"}) as file:
@@ -170,7 +170,10 @@ def _clock_begins_anew(path: Path) -> bool:
 
 
 def pictures(path: Path, fields: bool = False) -> np.ndarray:
-    """Every frame as FFmpeg shows it, or every field; (pictures, `_SIDE`, `_SIDE`, 3) uint8 RGB."""
+    """Return every frame as FFmpeg shows it, or every field.
+
+    (pictures, `_SIDE`, `_SIDE`, 3), uint8, RGB.
+    """
     # In even sizes, as H.264 has them, or cells would lie elsewhere in the picture.
     even = "crop=max(2\\,trunc(iw/2)*2):max(2\\,trunc(ih/2)*2):0:0"
     apart = "setfield=tff,separatefields," if fields else ""
@@ -181,7 +184,7 @@ def pictures(path: Path, fields: bool = False) -> np.ndarray:
 
 
 def listen(path: Path) -> np.ndarray:
-    """(samples,) float32 at 44.1 kHz from the container's second 0 on: all channels together."""
+    """Return all channels together: (samples,) float32, 44.1 kHz, from the container's second 0."""
     raw = _decoded(path, "-map", "0:a:0", "-af", "aresample=44100:async=1:first_pts=0",
                    "-ac", "1", "-f", "f32le")  # fmt: skip
     return np.frombuffer(raw, np.float32)
@@ -196,7 +199,7 @@ def _decoded(path: Path, *arguments: str) -> bytes:
 
 
 def beep_at(samples: np.ndarray) -> float:
-    """Seconds at which the beep begins: where its tone first has half of its full strength."""
+    """Return the seconds at which the beep begins: its tone first has half of its full strength."""
     times = np.arange(len(samples)) / SOUND_RATE
     window = SOUND_RATE // 100
     turning = samples * np.exp(-2j * np.pi * TONE * times)
@@ -205,7 +208,7 @@ def beep_at(samples: np.ndarray) -> float:
 
 
 def tone_in(samples: np.ndarray) -> float:
-    """Amplitude of the beep's tone in that tenth of a second that has most of it."""
+    """Return the amplitude of the beep's tone in the tenth of a second that has most of it."""
     window = SOUND_RATE // 10
     turning = 2 * np.pi * TONE * np.arange(window) / SOUND_RATE
     tenths = samples[: len(samples) // window * window].reshape(-1, window)
