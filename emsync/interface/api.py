@@ -2,9 +2,12 @@
 
 import html
 import secrets
-from typing import Any
+from functools import cache
+from itertools import pairwise
+from typing import Annotated, Any
 
 import gradio as gr
+from pydantic import Field, Strict, TypeAdapter
 
 from emsync.emotion.curve import MoodRequest
 from emsync.emotion.mapping import Mood
@@ -71,6 +74,18 @@ def offer_score(studio: Studio) -> None:
         )
 
 
+_Seconds = Annotated[float, Strict(), Field(ge=0, lt=1e9)]
+_Axis = Annotated[float, Strict(), Field(ge=-1, le=1)]
+_Moods = Annotated[list[tuple[_Seconds, _Axis, _Axis]], Field(max_length=MOST_SCENES)]
+"""(seconds, valence, arousal) of each change, as a program sends them."""
+
+
+@cache
+def _moods() -> "TypeAdapter[list[tuple[float, float, float]]]":
+    """Return what makes changes of mood out of a request's body, or refuses to."""
+    return TypeAdapter(_Moods)
+
+
 def request_from(moods: object) -> MoodRequest:
     """Return the mood that a program asks to be composed for.
 
@@ -80,32 +95,17 @@ def request_from(moods: object) -> MoodRequest:
     Raises:
         EmsyncError: it is neither.
     """
-    if moods is None or moods == []:
-        return MoodRequest(None, False, ())
-    wrong = EmsyncError(
-        "Moods are a list of [seconds, valence, arousal], the seconds ascending from 0, valence "
-        "and arousal in [-1, 1]."
-    )
-    if not isinstance(moods, list) or len(moods) > MOST_SCENES:
-        raise wrong
-    changes: list[tuple[float, Mood]] = []
-    for entry in moods:
-        if not isinstance(entry, list) or len(entry) != 3 or not all(map(_is_number, entry)):
-            raise wrong
-        at, valence, arousal = map(float, entry)
-        if at != 0 if not changes else at <= changes[-1][0]:
-            raise wrong
-        try:
-            changes.append((at, Mood(valence, arousal)))
-        except ValueError:
-            raise wrong from None
-    return MoodRequest(None, False, tuple(changes))
-
-
-def _is_number(value: object) -> bool:
-    """Return whether JSON gave a number of a sensible size."""
-    # What is not a number is not below anything.
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
+    try:
+        asked = _moods().validate_python([] if moods is None else moods)
+        starts = [at for at, _, _ in asked]
+        if starts[:1] not in ([], [0]) or any(a >= b for a, b in pairwise(starts)):
+            raise ValueError("not in order")
+    except ValueError:
+        raise EmsyncError(
+            "Moods are a list of [seconds, valence, arousal], the seconds ascending from 0, "
+            "valence and arousal in [-1, 1]."
+        ) from None
+    return MoodRequest(changes=tuple((at, Mood(*point)) for at, *point in asked))
 
 
 def mood_from(text: str) -> Mood:
