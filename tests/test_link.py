@@ -308,8 +308,8 @@ def test_a_site_that_answers_with_a_number(
     ],
 )
 def test_other_numbers_have_their_words(status: int, words: str) -> None:
-    from yt_dlp.networking import Response  # type: ignore[import-untyped]
-    from yt_dlp.networking.exceptions import HTTPError  # type: ignore[import-untyped]
+    from yt_dlp.networking import Response
+    from yt_dlp.networking.exceptions import HTTPError
 
     problem = HTTPError(Response(io.BytesIO(), "https://films.example/1", {}, status))
     sentence = sentence_of(problem, "https://films.example/1", 1, 20)
@@ -389,7 +389,7 @@ def test_an_address_gives_no_orders() -> None:
     ],
 )  # fmt: skip
 def test_what_sites_say_becomes_a_plain_sentence(said: str, words: str) -> None:
-    from yt_dlp.utils import DownloadError, ExtractorError  # type: ignore[import-untyped]
+    from yt_dlp.utils import DownloadError, ExtractorError
 
     problem = ExtractorError(said, expected=True, video_id="1")
     outer = DownloadError(f"\x1b[0;31mERROR:\x1b[0m {said}", (type(problem), problem, None))

@@ -6,23 +6,15 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
 from emsync.errors import FilmError, ToolError
-from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments
+from emsync.film.ffmpeg import FFmpegRun, input_arguments
 from emsync.film.film import Film
 from emsync.progress import CancelToken
 from emsync.text import quoted
-
-__all__ = [
-    "Frame",
-    "StillRequest",
-    "ffmpeg_executable",
-    "iter_audio",
-    "read_audio",
-    "stream_frames",
-]
 
 _AUDIO_BLOCK_SECONDS = 1
 _LOUDEST = 16.0
@@ -82,93 +74,139 @@ def stream_frames(
         Cancelled: the owner of the request asked to stop.
     """
     columns = max(1, min(width, film.width))
-    rows = max(1, round(columns * film.height / film.width))
-    base = f"{film.time_base.numerator}/{film.time_base.denominator}"
-    scored: deque[tuple[Fraction, float, bool]] = deque()
-    pictures = _Pictures(columns, rows)
+    small = _Pictures(columns, max(1, round(columns * film.height / film.width)))
     shrink = min(1.0, (stills.side if stills else 1) / max(film.width, film.height))
-    choice = _StillChoice(film, stills.seconds) if stills else None
     large = _Pictures(max(1, round(film.width * shrink)), max(1, round(film.height * shrink)))
-    lines = bytearray()
-    time: Fraction | None = None
+    choice = _StillChoice(film, stills.seconds) if stills else None
+    scores = _Scores(film, choice)
     origin: Fraction | None = None
-    decoded = 0
     reached: Fraction | None = None
     with FFmpegRun(cancel) as run:
-        side = run.open_side_pipe()
-        filters = [
-            f"settb={base}",
-            "select='gte(scene,0)'",
-            f"metadata=mode=print:key=lavfi.scene_score:direct=1:file='pipe\\:{side}'",
-        ]
-        raw = ["-fps_mode", "passthrough", "-enc_time_base", base, "-f", "rawvideo"]
-        small = f"scale={columns}:{rows}:flags=area,format=rgb24[small]"
-        if stills is None:
-            graph = f"[0:{film.video_stream}]{','.join(filters)},{small}"
-            outputs = ["-map", "[small]", *raw, "pipe:1"]
-        else:
-            assert choice is not None
-            graph = (
-                f"[0:{film.video_stream}]{','.join(filters)},split[a][b];[a]{small};"
-                f"[b]select='{choice.expression}',"
-                f"scale={large.columns}:{large.rows}:flags=area,format=rgb24[large]"
-            )
-            outputs = [
-                "-map", "[small]", *raw, "pipe:1",
-                "-map", "[large]", *raw, f"pipe:{run.open_side_pipe('stills')}",
-            ]  # fmt: skip
-        run.start(["-copyts", *input_arguments(film.path), "-filter_complex", graph, *outputs])
+        run.start(_arguments(run, film, small, large, choice))
         for source, chunk in run.read():
             if source == "side":
-                lines += chunk
-                consumed = 0
-                for found in _SCORED_FRAME.finditer(lines):
-                    consumed = found.end()
-                    if film.evenly_numbered:
-                        time = film.start + decoded / film.frame_rate
-                        decoded += 1
-                    elif found[1] != b"NOPTS":
-                        time = int(found[1]) * film.time_base
-                    elif time is not None:
-                        time += 1 / film.frame_rate
-                    else:
-                        time = film.start
-                    wanted = choice is not None and choice.takes(found[1])
-                    scored.append((time, float(found[2]), wanted))
-                del lines[:consumed]
+                scores.add(chunk)
             elif source == "stills":
-                large.take(chunk)
+                large.add(chunk)
             else:
-                pictures.take(chunk)
-            while scored and pictures.whole:
-                if scored[0][2] and not large.whole:
+                small.add(chunk)
+            while scores.waiting and small.waiting:
+                if scores.waiting[0].is_still and not large.waiting:
                     break  # on its way
-                now, score, wanted = scored.popleft()
-                pixels = pictures.whole.popleft()
-                still = large.whole.popleft() if wanted else None
-                if now < film.start:
+                scored = scores.waiting.popleft()
+                pixels = small.waiting.popleft()  # (height, width, 3)
+                still = large.waiting.popleft() if scored.is_still else None
+                if scored.time < film.start:
                     continue
-                origin = now if origin is None else origin
+                origin = scored.time if origin is None else origin
                 # Time stamps that stand still or run back belong to damaged films.
-                if reached is None or now - origin > reached:
-                    reached = now - origin
-                    yield Frame(reached, score, pixels, still)
-        status = run.finish()
-        if reached is None and status >= 0:
-            raise FilmError(
-                f"None of the frames of {quoted(film.path.name)} can be decoded. Export it as MP4 "
-                f"(H.264).{run.words}"
-            )
-        # Damage gives a status as well, but then the frames after it were still decoded.
-        if status < 0 or (status > 0 and reached is not None and reached < film.last_frame * 0.9):
-            raise ToolError(
-                f"FFmpeg stopped while it decoded {quoted(film.path.name)} (status {status}). "
-                f"{run.complaint or 'Perhaps the machine ran out of memory; try again.'}"
-            )
+                if reached is None or scored.time - origin > reached:
+                    reached = scored.time - origin
+                    yield Frame(reached, scored.score, pixels, still)
+        _check_end(run, run.finish(), film, reached)
+
+
+def _arguments(
+    run: FFmpegRun,
+    film: Film,
+    small: "_Pictures",
+    large: "_Pictures",
+    choice: "_StillChoice | None",
+) -> list[str]:
+    """Return FFmpeg's arguments: frames small, their scores, and those that `choice` takes large.
+
+    Scores come out of a pipe of their own, large frames out of a third; `run` opens them.
+    """
+    base = f"{film.time_base.numerator}/{film.time_base.denominator}"
+    filters = ",".join(
+        [
+            f"[0:{film.video_stream}]settb={base}",
+            "select='gte(scene,0)'",
+            "metadata=mode=print:key=lavfi.scene_score:direct=1:"
+            f"file='pipe\\:{run.open_side_pipe()}'",
+        ]
+    )
+    raw = ["-fps_mode", "passthrough", "-enc_time_base", base, "-f", "rawvideo"]
+    scaled = "scale={0.columns}:{0.rows}:flags=area,format=rgb24"
+    outputs = ["-map", "[small]", *raw, "pipe:1"]
+    if choice is None:
+        graph = f"{filters},{scaled.format(small)}[small]"
+    else:
+        graph = (
+            f"{filters},split[a][b];[a]{scaled.format(small)}[small];"
+            f"[b]select='{choice.expression}',{scaled.format(large)}[large]"
+        )
+        outputs += ["-map", "[large]", *raw, f"pipe:{run.open_side_pipe('stills')}"]
+    return ["-copyts", *input_arguments(film.path), "-filter_complex", graph, *outputs]
+
+
+def _check_end(run: FFmpegRun, status: int, film: Film, reached: Fraction | None) -> None:
+    """Raise if too little of the film was decoded.
+
+    Args:
+        run: of FFmpeg, finished.
+        status: its exit status.
+        film: the film.
+        reached: seconds of the last frame; None if there was none.
+    """
+    if reached is None and status >= 0:
+        raise FilmError(
+            f"None of the frames of {quoted(film.path.name)} can be decoded. Export it as MP4 "
+            f"(H.264).{run.words}"
+        )
+    # Damage gives a status as well, but then the frames after it were still decoded.
+    if status < 0 or (status > 0 and reached is not None and reached < film.last_frame * 0.9):
+        raise ToolError(
+            f"FFmpeg stopped while it decoded {quoted(film.path.name)} (status {status}). "
+            f"{run.complaint or 'Perhaps the machine ran out of memory; try again.'}"
+        )
+
+
+class _Scored(NamedTuple):
+    """What FFmpeg prints of a frame: time on the container's clock, scene score; is it a still?"""
+
+    time: Fraction
+    score: float
+    is_still: bool
+
+
+class _Scores:
+    """Reads the times and scores of the frames out of what FFmpeg prints."""
+
+    def __init__(self, film: Film, choice: "_StillChoice | None") -> None:
+        self.waiting: deque[_Scored] = deque()
+        self._film, self._choice = film, choice
+        self._text = bytearray()
+        self._time: Fraction | None = None
+        self._count = 0
+
+    def add(self, chunk: bytes) -> None:
+        """Take in the next piece of text."""
+        self._text += chunk
+        consumed = 0
+        for found in _SCORED_FRAME.finditer(self._text):
+            consumed = found.end()
+            is_still = self._choice is not None and self._choice.takes(found[1])
+            self.waiting.append(_Scored(self._time_of(found[1]), float(found[2]), is_still))
+        del self._text[:consumed]
+
+    def _time_of(self, stamp: bytes) -> Fraction:
+        """Return the time of the next frame; `stamp`: its time stamp in ticks, or NOPTS."""
+        film = self._film
+        if film.evenly_numbered:
+            self._time = film.start + self._count / film.frame_rate
+            self._count += 1
+        elif stamp != b"NOPTS":
+            self._time = int(stamp) * film.time_base
+        elif self._time is not None:
+            self._time += 1 / film.frame_rate
+        else:
+            self._time = film.start
+        return self._time
 
 
 class _StillChoice:
-    """Which frames FFmpeg lets through as stills, said to it and worked out alike."""
+    """Chooses the frames that are stills, by an expression for FFmpeg and here alike."""
 
     def __init__(self, film: Film, seconds: float) -> None:
         self._by_number = film.evenly_numbered  # then time stamps are nothing to go by
@@ -183,7 +221,7 @@ class _StillChoice:
         self._last: int | None = None
 
     def takes(self, stamp: bytes) -> bool:
-        """Whether the next frame is one; `stamp`: its time stamp in ticks, or NOPTS."""
+        """Return whether the next frame is a still; `stamp`: in ticks, or NOPTS."""
         self._number += 1
         if self._by_number:
             return (self._number - 1) % self._step == 0
@@ -199,10 +237,11 @@ class _Pictures:
 
     def __init__(self, columns: int, rows: int) -> None:
         self.columns, self.rows = columns, rows
-        self.whole: deque[np.ndarray] = deque()
+        self.waiting: deque[np.ndarray] = deque()
         self._begun = bytearray()
 
-    def take(self, chunk: bytes) -> None:
+    def add(self, chunk: bytes) -> None:
+        """Take in the next piece of raw pictures."""
         size = self.columns * self.rows * 3
         rest = memoryview(chunk)
         while rest:
@@ -211,14 +250,14 @@ class _Pictures:
             rest = rest[len(taken) :]
             if len(self._begun) == size:
                 pixels = np.frombuffer(self._begun, np.uint8)
-                self.whole.append(pixels.reshape(self.rows, self.columns, 3))
+                self.waiting.append(pixels.reshape(self.rows, self.columns, 3))
                 self._begun = bytearray()
 
 
 def read_audio(film: Film, sample_rate: int, cancel: CancelToken) -> np.ndarray:
-    """The whole sound of the film as (samples,) float32 mono; empty if it has none.
+    """Return the whole sound of the film as (samples,) float32 mono; empty if it has none.
 
-    As `iter_audio`, for those who need it in one piece.
+    As `iter_audio` yields it, for those who need it in one piece.
     """
     if film.audio_stream is None:
         return np.zeros(0, np.float32)

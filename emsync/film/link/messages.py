@@ -156,7 +156,7 @@ def without_advice(text: str) -> str:
 def _outcome_of(chain: Sequence[BaseException]) -> Outcome | None:
     """Return which outcome it is; None for trouble of the network and what nobody knows."""
     from yt_dlp.networking.exceptions import HTTPError
-    from yt_dlp.utils import (  # type: ignore[import-untyped]
+    from yt_dlp.utils import (
         ExtractorError,
         GeoRestrictedError,
         UnsupportedError,

@@ -77,7 +77,7 @@ def _fetch(job: Mapping[str, Any], say: Say) -> tuple[str, list[str]]:
     # Libraries that open connections in their own ways: yt-dlp does without, and starts sooner.
     for library in ("requests", "curl_cffi", "websockets"):
         sys.modules[library] = None  # type: ignore[assignment]
-    import yt_dlp  # type: ignore[import-untyped]
+    import yt_dlp
 
     codecs.lookup("idna")  # is imported when the first name is resolved
     meter = _Meter(job["bytes"], say)
@@ -186,8 +186,8 @@ def _metered_handler(meter: _Meter) -> Any:
 
     Its others connect by libraries that no audit hook sees, or speak other protocols.
     """
-    from yt_dlp.networking import _urllib  # type: ignore[import-untyped]
-    from yt_dlp.networking.exceptions import HTTPError  # type: ignore[import-untyped]
+    from yt_dlp.networking import _urllib
+    from yt_dlp.networking.exceptions import HTTPError
 
     class MeteredRH(_urllib.UrllibRH):
         _SUPPORTED_URL_SCHEMES = ("http", "https")
