@@ -26,8 +26,8 @@ from emsync.emotion.features.report import FeatureReport, Opinion
 from emsync.emotion.reading import EMOTIONS, LabelledReading
 from emsync.errors import EmsyncError
 from emsync.film.footage import Footage
+from emsync.interface.diagnostics import diagnostics
 from emsync.interface.experts import table
-from emsync.interface.views import diagnostics
 from emsync.pipeline import analyse, score
 from emsync.progress import CancelToken, silent
 from emsync.report.read import read_report

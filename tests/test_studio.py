@@ -21,6 +21,7 @@ from emsync.emotion.mapping import Mood
 from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import records, views
 from emsync.interface.api import mood_from, request_from
+from emsync.interface.diagnostics import terms
 from emsync.interface.page import build
 from emsync.interface.records import Job, Source, Take, Update
 from emsync.interface.studio import MOST_TAKES, Studio
@@ -638,7 +639,7 @@ def test_time_spans_in_words(seconds: float, words: str) -> None:
     ],
 )
 def test_the_terms_of_the_weights_are_told(tiers: tuple[str, ...], words: str) -> None:
-    assert words in views.terms(tiers)
+    assert words in terms(tiers)
 
 
 def test_moods_of_programs_and_addresses() -> None:

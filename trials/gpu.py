@@ -22,7 +22,7 @@ def gpu_full_for_the_generator(place: Path) -> str:
     """
     import torch
 
-    from emsync.interface import views
+    from emsync.interface.diagnostics import diagnostics
     from emsync.music.transformer.checkpoint import Checkpoint, load
     from emsync.music.transformer.composer import TransformerComposer
 
@@ -63,7 +63,7 @@ def gpu_full_for_the_generator(place: Path) -> str:
         told = json.loads(result.report.read_text())["music"]["remarks"]
         if not any("CPU" in remark and "GPU" in remark for remark in told):
             raise Wrong(f"the report says nothing of it: {told}")
-        if "memory of the GPU" not in views.diagnostics(result):
+        if "memory of the GPU" not in diagnostics(result):
             raise Wrong("the page says nothing of it")
         if piece.composition.notes != plain.notes:
             raise Wrong("it is another piece than the CPU's own")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from emsync.interface import views
 from emsync.interface.analyses import AnalysisCache, AnalysisKey
+from emsync.interface.diagnostics import diagnostics
 from emsync.interface.disk_quota import DiskQuota, bundle_bytes, size_of, version_bytes
 from emsync.interface.records import Job, Outcome, Source, Take, Version
 from emsync.interface.work_queue import WorkQueue
@@ -210,12 +211,12 @@ class Scorer:
             )
             result = _named_after(take.source, result)
             # Here, because drawing would hold up everybody's page if the event loop did it.
-            diagnostics = self._plotting.submit(views.diagnostics, result).result()
+            drawn = self._plotting.submit(diagnostics, result).result()
             job.cancel.check()
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        version.result, version.diagnostics = result, diagnostics
+        version.result, version.diagnostics = result, drawn
         version.stems, version.bundle = {}, None
         job.sketch = None
         take.revision += 1
