@@ -22,8 +22,8 @@ def main() -> None:
     remove_stale_folders()
     # A plain `kill` must tidy up as well as Ctrl-C does. An exception would be lost where Python
     # ignores them, as in the callbacks of an import.
-    told_to_stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: told_to_stop.set())
+    asked_to_stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.set())
     with process_folder() as root:
         # Read by Gradio when it is imported: uploads and results share one folder, ours.
         os.environ["GRADIO_TEMP_DIR"] = str(root)
@@ -47,7 +47,7 @@ def main() -> None:
         try:
             app, _, _ = page.launch(**options, prevent_thread_lock=True)
             check_guarded(app)
-            told_to_stop.wait()
+            asked_to_stop.wait()
         except KeyboardInterrupt:
             print("Stopping.", flush=True)
         except (EmsyncError, OSError) as problem:

@@ -496,7 +496,7 @@ def test_a_film_for_which_there_is_no_room_is_refused_and_leaves_nothing(
 def test_the_disk_is_given_back_after_the_work(studio: Studio, films: Films) -> None:
     studio.films.choose("page", films.silent())
     begin_and_cancel(studio, "page")
-    assert studio.quota._promised == 0
+    assert studio.quota.promised == 0
 
 
 def test_no_version_is_made_where_the_ones_before_took_more_than_was_reserved(

@@ -300,8 +300,8 @@ def _bounds_of(text: str) -> tuple[float | None, float | None]:
     Raises:
         EmsyncError: it is nothing of the kind, or out of range.
     """
-    slow, line, fast = (part.strip() for part in re.sub("[-–—]", "–", text).partition("–"))
-    bounds = (slow, fast if line else slow)
+    slow, dash, fast = (part.strip() for part in re.sub("[-–—]", "–", text).partition("–"))
+    bounds = (slow, fast if dash else slow)
     if not all(re.fullmatch(r"(\d{1,3}([.]\d{1,3})?)?", bound, re.ASCII) for bound in bounds):
         raise EmsyncError(
             f"The tempo must be one number or two {RANGES['music.slowest']}, such as 92 or 80–100, "

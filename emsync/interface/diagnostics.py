@@ -155,7 +155,7 @@ def _music(result: "Result") -> str:
 
 def _trace(result: "Result") -> str:
     """Return HTML of every boundary: asked, hit, how far off; and the hits of a piece of the same
-    seed that was not told of them, if there is one."""
+    seed that was composed without them, if there is one."""
     piece, window = result.composition, f"{result.settings.music.sensitivity:g} s"
     if not piece.boundaries:
         return ""
@@ -168,19 +168,19 @@ def _trace(result: "Result") -> str:
         )
         for boundary in piece.boundaries
     ]
-    told, untold = piece.score, piece.score_without
+    score, twin_score = piece.score, piece.score_without
     counts = [
-        ("strong chord", told.strong_chords, untold and untold.strong_chords),
-        ("chord token", told.chord_tokens, untold and untold.chord_tokens),
+        ("strong chord", score.strong_chords, twin_score and twin_score.strong_chords),
+        ("chord token", score.chord_tokens, twin_score and twin_score.chord_tokens),
     ]
     rows = [
         (
             f"Cuts with a {sign} within {window}",
-            f"{hits} of {told.boundaries}"
+            f"{hits} of {score.boundaries}"
             + ("" if twin is None else f" (same seed, not told of them: {twin})"),
         )
         for sign, hits, twin in counts
-        if told.boundaries
+        if score.boundaries
     ]
     return _table(rows) + f"<details><summary>Every boundary</summary>{_table(trace)}</details>"
 

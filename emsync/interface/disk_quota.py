@@ -56,7 +56,7 @@ class DiskQuota:
         self.root, self.limits = root, limits
         self._sweep = sweep
         self._lock = threading.Lock()
-        self._promised = 0
+        self.promised = 0
         """Bytes for work under way."""
         self._uploads: dict[tuple[Path, int], tuple[float, float]] = {}
         """By name and inode: since when each is known, and since when no request has it; infinity
@@ -81,9 +81,9 @@ class DiskQuota:
         """Return whether so many bytes more may be written now, beside what is promised already."""
         with suppress(OSError):
             free = shutil.disk_usage(self.root).free
-            if free - self._promised - needed < self.limits.disk_free:
+            if free - self.promised - needed < self.limits.disk_free:
                 return False
-        return self.used() + self._promised + needed <= self.limits.disk
+        return self.used() + self.promised + needed <= self.limits.disk
 
     @contextmanager
     def reserved(self, needed: int, folder: Path | None = None) -> Iterator[None]:
@@ -103,19 +103,19 @@ class DiskQuota:
         with self._lock:
             enough = self.has_room(needed)
             if enough:
-                self._promised += needed
+                self.promised += needed
         if not enough:
             self._sweep()
             self.remove_abandoned()
             with self._lock:
                 if not self.has_room(needed):
                     raise EmsyncError(FULL)
-                self._promised += needed
+                self.promised += needed
         try:
             yield
         finally:
             with self._lock:
-                self._promised -= needed
+                self.promised -= needed
 
     def check(self, folder: Path) -> None:
         """Raise if more lies here by now than may: some pictures take far more than was reserved.

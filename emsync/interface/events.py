@@ -43,7 +43,7 @@ _WORK = _QUIETLY | {"concurrency_limit": None}
 """Of events that may wait: the studio has queues of its own, so that who waits can see the queue
 and leave it."""
 _EACH_TIME = _WORK | {"trigger_mode": "multiple"}
-"""Of events that come twice and mean both, or the last; what is impossible is told."""
+"""Of events that may come twice and then both count; what is impossible is refused."""
 
 
 class Events:

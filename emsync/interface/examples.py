@@ -1,4 +1,4 @@
-"""Films that are scored already: they play at once, to show what comes out."""
+"""Films that are scored already: they play at once and show what comes out."""
 
 import html
 import json
@@ -49,7 +49,7 @@ class Example:
         title, words: what it is called, and what there is to see.
         film: as it came, to be scored anew.
         scored, midi, report: what was made of it.
-        timeline: for the player.
+        timeline: what the player shows of it.
         credits: who made it, and on which terms.
     """
 
@@ -70,12 +70,12 @@ def examples(folder: Path = FOLDER) -> tuple[Example, ...]:
 
 
 def _read(place: Path) -> Example:
-    told = json.loads((place / "example.json").read_text(encoding="utf-8"))
+    entry = json.loads((place / "example.json").read_text(encoding="utf-8"))
     return Example(
         place.name,
-        told["title"],
-        told["words"],
-        place / told["film"],
+        entry["title"],
+        entry["words"],
+        place / entry["film"],
         place / "scored.mp4",
         place / "music.mid",
         place / "report.json",
@@ -119,8 +119,8 @@ def downloads(example: Example) -> str:
             ("Report", example.report),
         )
     )
-    told = "".join(f"<p>{html.escape(part)}</p>" for part in example.credits.split("\n\n"))
+    terms = "".join(f"<p>{html.escape(part)}</p>" for part in example.credits.split("\n\n"))
     return (
         f'<p class="em-files">{links}</p><details class="em-credits"><summary>Credits and terms'
-        f"</summary>{told}</details>"
+        f"</summary>{terms}</details>"
     )

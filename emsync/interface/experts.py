@@ -20,7 +20,7 @@ PROFILE = "standard"
 """What the button installs."""
 
 FILM_SECONDS = 60.0
-"""The film for which costs are told beforehand."""
+"""Length of the film for which costs are given."""
 
 log = logging.getLogger(__name__)
 

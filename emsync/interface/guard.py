@@ -65,7 +65,7 @@ _READ_BELOW = (
 _WRITE = {
     "/login", "/login/", _UPLOAD, "/gradio_api/queue/join", "/gradio_api/cancel",
     "/gradio_api/reset", "/gradio_api/reset/",
-    # What does not wait in Gradio's own line, by its number.
+    # What does not wait in Gradio's own queue, by its number.
     "/gradio_api/run/predict",
     *(
         f"/gradio_api/{way}/score{end}"

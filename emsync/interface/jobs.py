@@ -1,4 +1,4 @@
-"""Work in threads of its own, and what its page is told meanwhile.
+"""Work in threads of their own, and what a page shows of it meanwhile.
 
 Work goes on when its page is closed, and can be found again by the link of its take.
 """

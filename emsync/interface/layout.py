@@ -116,7 +116,7 @@ def lay_out(defaults: Settings, host: HostLimits, samples: tuple[Example, ...]) 
 
     Args:
         defaults: what the controls show at first.
-        host: limits that the page tells.
+        host: limits that the page states.
         samples: films that are scored already.
     """
     gr.HTML(

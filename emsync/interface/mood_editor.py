@@ -11,7 +11,7 @@ Its value is a JSON object that travels between Python and the browser:
     edits     how often the user has changed anything
 
 A mood that differs from what was read was set by hand; nothing else marks it. The browser keeps
-what the user did after Python had looked, which it tells by `edits`.
+what the user did after Python had looked, which it knows by `edits`.
 
 For listeners: "input" comes after the user has changed something, once for each drag; "change" is
 Gradio's own and comes after updates from Python as well.

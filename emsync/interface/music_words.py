@@ -22,7 +22,7 @@ def in_words(piece: "Composition") -> str:
 
 def kind_of(piece: "Composition") -> str:
     """Return key, tempo, metre and style in a line, such as "A minor, 92 beats a minute, 4/4, folk
-    style"; nothing of a piece that was drawn freely."""
+    style"; nothing for a piece without a plan."""
     if piece.plan is None:
         return ""
     kind = [keys_of(piece.plan), tempo_of(piece), piece.plan.metre.name]
@@ -48,7 +48,7 @@ def tempo_of(piece: "Composition") -> str:
 
 
 def facts_of(piece: "Composition") -> list[tuple[str, str]]:
-    """Return names and values of what was planned; none for a piece that was drawn freely."""
+    """Return names and values of what was planned; none for a piece without a plan."""
     plan = piece.plan
     if plan is None:
         return []

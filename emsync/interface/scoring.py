@@ -55,7 +55,7 @@ class Scorer:
         self.analysing = WorkQueue(most_waiting=host.waiting)
         self.composing = WorkQueue(most_waiting=host.waiting)
         self._panel, self._quota, self._host = panel, quota, host
-        # Always the same thread: Matplotlib opens its fonts anew for each that draws, and keeps 64.
+        # Always the same thread: Matplotlib opens its fonts anew for each that plots, and keeps 64.
         self._plotting = ThreadPoolExecutor(1)
         self._composers: dict[str, Composer] = {}
         self._pace = 1.0
@@ -210,13 +210,13 @@ class Scorer:
                 self._host.stages,
             )
             result = _named_after(take.source, result)
-            # Here, because drawing would hold up everybody's page if the event loop did it.
-            drawn = self._plotting.submit(diagnostics, result).result()
+            # Here, because plotting in the event loop would hold up everybody's page.
+            figures = self._plotting.submit(diagnostics, result).result()
             job.cancel.check()
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        version.result, version.diagnostics = result, drawn
+        version.result, version.diagnostics = result, figures
         version.stems, version.bundle = {}, None
         job.sketch = None
         take.revision += 1
@@ -224,7 +224,7 @@ class Scorer:
             shutil.rmtree(before.video.parent, ignore_errors=True)
 
     def close(self) -> None:
-        """Draw nothing any more, and let the experts go."""
+        """Plot nothing any more, and let the experts go."""
         self._plotting.shutdown(wait=False, cancel_futures=True)
         self._panel.release()
 

@@ -141,8 +141,8 @@ def launch_options(settings: Settings, waiting: int) -> dict[str, Any]:
         "allowed_paths": [str(FOLDER)],
         "max_file_size": settings.limits.bytes,
         "state_session_capacity": MOST_STATES,
-        # Of things that happen on pages; who waits for work takes one of them all the while, and
-        # others must find one to be told that there is no place.
+        # Threads for events. Whoever waits for work keeps one all the while, and others need
+        # one to learn that there is no place.
         "max_threads": 40 + 4 * waiting,
         "footer_links": [],
         "run_history": False,

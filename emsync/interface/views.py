@@ -1,4 +1,4 @@
-"""The page's words and tables: pure functions from results to HTML.
+"""What the page says of films and takes: pure functions from records to HTML.
 
 Whatever comes from a film or its name is escaped here.
 """
@@ -134,11 +134,11 @@ def facts(source: "Source", seconds: float, waiting: int, panel: "Panel") -> str
         if absent
         else ""
     )
-    line = "" if not waiting else f" {waiting} in line before it."
+    queue = "" if not waiting else f" {waiting} in line before it."
     return (
         f'<div class="em-facts" role="status"><p><strong>{html.escape(source.name)}</strong>: '
         f"{clock(float(film.duration))}, {shape}.</p>"
-        f"<p>Its music will take about <strong>{duration(seconds)}</strong> here.{line}</p>"
+        f"<p>Its music will take about <strong>{duration(seconds)}</strong> here.{queue}</p>"
         f"<p>It is read by {html.escape(looks)}.{html.escape(more)}</p></div>"
     )
 
@@ -201,12 +201,12 @@ def cards(take: "Take") -> list[dict[str, Any]]:
 def _worth(piece: "Piece") -> list[str]:
     """Return the scores of a piece in words, as candidates are ranked by them."""
     composition = piece.composition
-    told = composition.score
+    score = composition.score
     judged = composition.candidates[composition.kept]
     words = [
         # Html is made of these words by the browser, so nothing of the user's is among them.
-        f"chords on {told.chord_tokens} of {told.boundaries} cuts"
-        if told.boundaries
+        f"chords on {score.chord_tokens} of {score.boundaries} cuts"
+        if score.boundaries
         else "no cuts to meet",
         f"{judged.mood_distance:.2f} off the mood asked for",
         *([] if composition.plan is None else [keys_of(composition.plan)]),
