@@ -1,6 +1,7 @@
 """What one request and all of them together may take: stated, held, and said in a sentence."""
 
 import asyncio
+import errno
 import os
 import shutil
 import subprocess
@@ -36,7 +37,13 @@ from emsync.interface.states import States
 from emsync.interface.studio import Studio
 from emsync.limits import HostLimits, ToolLimits, film_limits, host_limits
 from emsync.pipeline import analyse
-from emsync.process.files import process_folder, remove_stale_files, remove_stale_folders
+from emsync.process.files import (
+    locked,
+    process_folder,
+    remove_stale_files,
+    remove_stale_folders,
+    written_whole,
+)
 from emsync.process.lifeline import Lifeline
 from emsync.progress import CancelToken, silent
 from emsync.settings import ExpertSettings, FilmLimits, Settings
@@ -190,6 +197,78 @@ def test_halves_of_killed_runs_go(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         ".emsync-1-a.partial", ".emsync-x-a.partial",
     ]  # fmt: skip
+
+
+# Files that appear whole, and locks ---------------------------------------------------------------
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with written_whole(path) as partial:
+        partial.write_text("first")
+        assert not path.exists() and partial.parent == tmp_path
+    with pytest.raises(KeyError), written_whole(path) as partial:
+        partial.write_text("second")
+        raise KeyError
+    assert path.read_text() == "first" and [*tmp_path.iterdir()] == [path]
+    with written_whole(path) as one, written_whole(path) as other:
+        one.write_text("one")
+        other.write_text("other")
+    assert path.read_text() == "one" and [*tmp_path.iterdir()] == [path]
+
+
+def test_half_a_file_of_a_killed_run_goes(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from emsync.process.files import written_whole\n"
+        "with written_whole(Path(sys.argv[1])) as partial:\n"
+        "    partial.touch(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.mid")], check=False)
+    assert len([*tmp_path.iterdir()]) == 1
+    remove_stale_files(tmp_path)
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.ENOSPC, "The disk is full. Make room for a.txt and try again."),
+        (errno.EROFS, "“a.txt” cannot be written: Read-only file system."),
+    ],
+)
+def test_what_cannot_be_written_is_told(tmp_path: Path, number: int, sentence: str) -> None:
+    with pytest.raises(ToolError) as caught, written_whole(tmp_path / "a.txt") as partial:
+        partial.touch()
+        raise OSError(number, os.strerror(number))
+    assert str(caught.value) == sentence and not [*tmp_path.iterdir()]
+
+
+def test_a_lock_is_one_owners_and_goes_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    code = (
+        "import sys, time; from pathlib import Path; from emsync.process.files import locked\n"
+        "with locked(Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    waited: list[float] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None and owner.stdout.readline() == b"held\n"
+
+        def wait() -> None:
+            waited.append(time.monotonic())
+            if len(waited) == 3:
+                owner.kill()
+
+        with locked(path, wait):
+            assert len(waited) >= 3
+            with pytest.raises(Cancelled), locked(path, _stop):
+                pytest.fail("two hold the lock")
+    with locked(path, _stop):
+        pass
+
+
+def _stop() -> None:
+    raise Cancelled
 
 
 # Disk -------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Cuts: the scores are FFmpeg's, the choice is the paper's."""
 
+import json
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
@@ -13,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync import pipeline
+from emsync.errors import EmsyncError
 from emsync.film import scenes
 from emsync.film.frames import Frame, stream_frames
 from emsync.film.probe import probe
 from emsync.film.scenes import DETECTORS, Cut, CutKind, keep_apart, open_detector
 from emsync.progress import CancelToken, silent
+from emsync.report.read import read_report
 from emsync.settings import CutSettings, Settings
 
 DEMO_CUTS = [
@@ -144,3 +147,15 @@ def test_another_detector_is_registered_in_one_line(
     assert [round(float(cut.time)) for cut in analysis.cuts] == [0, 6]
     assert analysis.boundaries == tuple(float(cut.time) for cut in analysis.cuts)
     assert analysis.film is seen and "probe" not in analysis.seconds
+
+
+def test_a_report_tells_the_kind_of_a_cut_and_old_ones_have_hard_ones(tmp_path: Path) -> None:
+    example = Path(__file__).parents[1] / "examples" / "landscapes" / "report.json"
+    plain = json.loads(example.read_text())
+    assert {cut.kind for cut in read_report(example).cuts} == {"hard"}
+    for kind in ("gradual", "soft"):
+        plain["cuts"][0]["kind"] = kind
+        (tmp_path / f"{kind}.json").write_text(json.dumps(plain))
+    assert read_report(tmp_path / "gradual.json").cuts[0].kind == "gradual"
+    with pytest.raises(EmsyncError, match=r"cuts\[0\]\.kind must be 'hard' or 'gradual'"):
+        read_report(tmp_path / "soft.json")

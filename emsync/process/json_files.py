@@ -1,4 +1,4 @@
-"""JSON files that may come from strangers."""
+"""Reading JSON files that may come from strangers."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from emsync.errors import EmsyncError
 from emsync.text import one_line, quoted
 
-_LONGEST_WHOLE = 40
+_MOST_DIGITS = 40
 """Digits of a whole number. Python takes time that grows with their square to read them."""
 
 
@@ -34,7 +34,7 @@ def read_json(path: Path, most: int) -> Any:
         return made
 
     def whole_number(digits: str) -> int:
-        if len(digits) > _LONGEST_WHOLE:
+        if len(digits) > _MOST_DIGITS:
             raise ValueError(f"it has a number with {len(digits)} digits")
         return int(digits)
 
