@@ -30,6 +30,7 @@ from emsync.music.video2music.arpeggio import (
 )
 from emsync.music.video2music.checkpoint import load, save
 from emsync.music.video2music.features import (
+    FilmFeatures,
     FilmWatcher,
     at_seconds,
     padded,
@@ -503,6 +504,18 @@ def test_targets_are_as_published() -> None:
     ]
     density = note_density_of(notes, found["note_density_chord_seconds"])
     assert density.tolist() == [float(one) for one in found["note_density"]]
+
+
+def test_rows_are_what_the_networks_are_told() -> None:
+    features = FilmFeatures(
+        np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.0, 1.0]), np.array([0.0, 7.5]),
+        np.eye(6)[[3, 5]],
+    )  # fmt: skip
+    expected = [[1, 2, 1, 0, 0, 0, 0, 1, 0, 0], [3, 4, 2, 7.5, 0, 0, 0, 0, 0, 1]]
+    assert len(features) == 2 and features.rows().tolist() == expected
+    assert features.rows(5.0)[0, -6:].tolist() == [0, 0, 0, 0.5, 0, 0.5]
+    assert padded(features.rows(), 3).tolist() == [*expected, [0] * 10]
+    assert padded(features.rows(), 1).tolist() == expected[:1]
 
 
 @pytest.mark.parametrize(

@@ -369,7 +369,7 @@ _ALL = (
     Weights(
         "video2music",
         "Video2Music: affective multimodal transformer and biGRU",
-        "the composer Video2Music: chords, loudness and note density",
+        "the second composer: chords, loudness and note density",
         "https://github.com/AMAAI-Lab/Video2Music",
         "MIT by its authors; the Hugging Face Space that holds the files is marked Apache-2.0",
         tuple(
@@ -381,7 +381,7 @@ _ALL = (
     Weights(
         "clip-vit-l-14-336",
         "OpenAI CLIP ViT-L/14@336px",
-        "what the composer Video2Music sees",
+        "what the second composer sees",
         "https://github.com/openai/CLIP",
         "MIT",
         (
