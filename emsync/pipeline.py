@@ -1,6 +1,7 @@
 """A film goes in; the same film comes out with music composed for it.
 
-    film ─ probe ─ scenes ─ emotion ─▶ Analysis ─ compose ─▶ Piece ─ render ─ mux ─▶ Result
+    film ─ probe ─ scenes ─ emotion ─▶ Analysis
+    Analysis ─ compose ─▶ Piece ─ perform ─ render ─ mux ─▶ Result
 
 `analyse` looks at the film once; `compose_pieces` composes for an analysis, as often as knobs are
 turned; `perform` plays a piece, as often as the sound is changed; `score` does the last two.
@@ -27,7 +28,7 @@ from emsync.film.scenes import open_detector
 from emsync.film.speech import VoiceDetector
 from emsync.progress import CancelToken, ProgressCallback
 from emsync.results import Piece, Result
-from emsync.settings import Settings, SoundSettings
+from emsync.settings import PerformanceSettings, Settings, SoundSettings
 from emsync.stages import StageClock, TimeLimits, bounded
 
 if TYPE_CHECKING:
@@ -186,6 +187,7 @@ def perform(
     cancel: CancelToken,
     earlier: Result | None = None,
     limits: TimeLimits | None = None,
+    performance: PerformanceSettings | None = None,
 ) -> Result:
     """Play a piece and put it under the picture.
 
@@ -198,6 +200,7 @@ def perform(
         earlier: the same film scored before; its picture and what was heard in the film are used
             again.
         limits: what each stage may take; None for the usual times.
+        performance: how it is to be played; None for as the piece's own settings say.
 
     Raises:
         SoundError, ToolError: something that is needed is missing, or the disk is full; see its
@@ -205,14 +208,19 @@ def perform(
         TooLong: a stage took longer than it may.
         Cancelled: the owner asked to stop.
     """
-    from emsync.music.midi import write_midi
+    from emsync.performance.midi_file import write_performance
+    from emsync.performance.performance import summary_of
+    from emsync.performance.performer import perform as play
     from emsync.report.write import write_report
     from emsync.sound.mix import master, mix_with_original, write_wav
     from emsync.sound.mux import Scored, mux
     from emsync.sound.stems import render_music
     from emsync.sound.synth import SoundFont, find_soundfont
 
-    film, composition = piece.analysis.film, piece.composition
+    film = piece.analysis.film
+    settings = replace(
+        piece.settings, sound=sound, performance=performance or piece.settings.performance
+    )
     clock = StageClock(tell)
     seconds = clock.film_seconds = float(film.duration)
     clock.learn(piece.seconds)
@@ -223,11 +231,12 @@ def perform(
     )
     midi, wav, video = folder / "music.mid", folder / "music.wav", folder / "scored.mp4"
     speech = None if earlier is None else earlier.speech
+    with clock.stage("perform"):
+        bounded(cancel, "perform", seconds, limits).check()
+        played = play(piece.composition, settings.performance, settings.seed)
+        write_performance(played, midi, film.path.stem, sound.programs)
     with clock.stage("render") as advance:
         token = bounded(cancel, "render", seconds, limits)
-        write_midi(
-            composition.notes, midi, film.duration, composition.beats_per_minute, sound.programs
-        )
         if sound.original_sound == "duck" and film.has_audio and speech is None:
             heard = VoiceDetector().speech(read_audio(film, SOUND_RATE, token), token)
             speech = tuple(heard)
@@ -245,7 +254,8 @@ def perform(
         joined = mux(film, wav, video, advance, token, picture)
     result = Result(
         piece,
-        replace(piece.settings, sound=sound),
+        settings,
+        summary_of(piece.composition, played),
         joined,
         soundfont.name,
         speech,

@@ -38,11 +38,12 @@ if TYPE_CHECKING:
 
     from emsync.music.planning.grid import MetreName
 
-VERSION = 2
-VERSIONS = (1, VERSION)
-"""That are read. Those of version 1 know only the free method (`of_its_time`)."""
+VERSION = 3
+VERSIONS = (1, 2, VERSION)
+"""That are read. Those of version 1 know only the free method, and those up to 2 only notes as they
+are written (`of_its_time`)."""
 LARGEST_PRESET = 64_000
-"""Bytes; a preset with every setting has 3,000, and the longest chords 4,000 more."""
+"""Bytes; a preset with every setting has 4,000, and the longest chords 4,000 more."""
 LONGEST_QUERY = 6_000
 """Characters of a query's names and values. Ours; servers take some 8,000."""
 _NUMBER = re.compile(r"[-+]?\d{1,18}(\.\d{1,25})?([eE][-+]?\d{1,3})?", re.ASCII)
@@ -60,8 +61,9 @@ IN_THE_PAPER: dict[str, Any] = {
     "music.opening": None,
     "music.redraws": 0,
     "music.end_on_chord": False,
+    "performance.performer": "flat",
 }
-"""Algorithm 1 as it stands, and the numbers of the published code."""
+"""Algorithm 1 as it stands, the numbers of the published code, and its two velocities."""
 
 
 def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
@@ -86,7 +88,8 @@ def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
 
 def as_in_the_paper(settings: Settings) -> Settings:
     """Return `settings` with music composed by Algorithm 1 as published: one piece, token by token,
-    without a plan, a beat grid, a choice among openings or an ending (`IN_THE_PAPER`)."""
+    without a plan, a beat grid, a choice among openings, an ending or expression
+    (`IN_THE_PAPER`)."""
     return changed(settings, IN_THE_PAPER)
 
 
@@ -118,14 +121,22 @@ def check_together(settings: Settings) -> None:
         )
 
 
-def of_its_time(plain: object) -> object:
-    """Return nested values of version 1 with the method that was the only one then, "free"."""
-    if not isinstance(plain, dict):
-        return plain
-    music = plain.get("music", {})
-    if not isinstance(music, dict):
-        return plain
-    return {**plain, "music": {"method": "free", **music}}
+def of_its_time(plain: object, version: int) -> object:
+    """Return nested values with what was the only choice when they were written.
+
+    Up to version 1 that was the method "free", up to version 2 the performer "flat".
+
+    Args:
+        plain: of a preset or a report, which have the same versions; what is no group of settings
+            stays as it is.
+        version: that wrote it.
+    """
+    only = [("music", "method", "free")] if version < 2 else []
+    only += [("performance", "performer", "flat")] if version < 3 else []
+    for part, name, value in only:
+        if isinstance(plain, dict) and isinstance(plain.get(part, {}), dict):
+            plain = {**plain, part: {name: value, **plain.get(part, {})}}
+    return plain
 
 
 def value_of(name: str, text: str, *, allow_paths: bool = False) -> Any:
@@ -241,8 +252,7 @@ def read_preset(path: Path, base: Settings | None = None, *, allow_paths: bool =
                 "Leave it out."
             )
         asked = plain.get("settings", {})
-        asked = asked if version == VERSION else of_its_time(asked)
-        return from_plain(asked, base, allow_paths=allow_paths)
+        return from_plain(of_its_time(asked, version), base, allow_paths=allow_paths)
     except EmsyncError as problem:
         raise EmsyncError(f"The preset {quoted(path.name)} cannot be used. {problem}") from problem
 

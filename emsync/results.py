@@ -12,6 +12,7 @@ from emsync.settings import Settings
 
 if TYPE_CHECKING:
     from emsync.music.composition import Composition
+    from emsync.performance.performance import PerformanceSummary
     from emsync.sound.mux import MuxReport
 
 
@@ -40,6 +41,7 @@ class Result:
     piece: Piece
     settings: Settings
     """The piece's, with those of the sound that was made of it."""
+    performance: "PerformanceSummary"
     mux: "MuxReport"
     soundfont: str
     speech: tuple[Stretch, ...] | None

@@ -290,11 +290,11 @@ class PerformanceSettings:
     """Which of `emsync.performance.performer.PERFORMERS` plays; "flat": as in the thesis."""
     expression: Annotated[float, Range(0, 2)] = 1.0
     """Scales all that follows; 0 is "flat"."""
-    metrical_accent: Annotated[float, Range(0, 40)] = 5.0
+    metrical_accent: Annotated[float, Range(0, 40)] = 6.0
     """Steps from a note off the beat to the first of a bar; drums have `groove`."""
-    phrase_arch: Annotated[float, Range(0, 40)] = 12.0
+    phrase_arch: Annotated[float, Range(0, 40)] = 18.0
     """Steps from the edges of a phrase of four bars to its height."""
-    high_loud: Annotated[float, Range(0, 40)] = 5.0
+    high_loud: Annotated[float, Range(0, 40)] = 7.0
     """Steps an octave above what a group plays around a note."""
     melodic_charge: Annotated[float, Range(0, 40)] = 5.0
     """Steps at the melody note that is most foreign to its chord."""
@@ -302,27 +302,27 @@ class PerformanceSettings:
     """Steps that a melody's short notes are softer than its long ones."""
     faster_louder: Annotated[float, Range(0, 40)] = 8.0
     """Steps for twice as many notes a second as the piece has on average."""
-    melody: Annotated[float, Range(0, 40)] = 16.0
+    melody: Annotated[float, Range(0, 40)] = 20.0
     """Steps between the melody and what accompanies it."""
-    voicing: Annotated[float, Range(0, 40)] = 5.0
+    voicing: Annotated[float, Range(0, 40)] = 6.0
     """Steps between the highest note of a chord and those inside it."""
     groove: Annotated[float, Range(0, 2)] = 1.0
     """Share of the drummer's accents (`emsync.performance.drumming`)."""
     ghost_notes: bool = True
     """Whether the drummer adds soft strokes between the back-beats."""
-    crescendo: Annotated[float, Range(0, 40)] = 12.0
+    crescendo: Annotated[float, Range(0, 40)] = 14.0
     """Steps that the music rises by before a kept cut."""
     cut_accent: Annotated[float, Range(0, 40)] = 30.0
     """Steps by which the chord on a kept cut stands out."""
     arousal_level: Annotated[float, Range(0, 40)] = 9.0
     """Steps louder at arousal 1 than at 0."""
-    arousal_range: Annotated[float, Range(0, 1)] = 0.35
+    arousal_range: Annotated[float, Range(0, 1)] = 0.25
     """Share by which all of the above is more at arousal 1, and less at -1."""
-    energy: Annotated[float, Range(0, 40)] = 12.0
+    energy: Annotated[float, Range(0, 40)] = 18.0
     """Steps between a section of the plan with no energy and one with all."""
     valence_brightness: Annotated[float, Range(0, 1)] = 0.5
     """Share by which high notes stand out more at valence 1, and less at -1."""
-    variation: Annotated[float, Range(0, 20)] = 5.0
+    variation: Annotated[float, Range(0, 20)] = 6.0
     """Standard deviation of the steps that nobody intends."""
     articulation: Annotated[float, Range(0, 0.5)] = 0.15
     """Share of their length by which notes are shorter in the most lively mood, and longer, up to
@@ -380,6 +380,7 @@ class Settings:
     experts: ExpertSettings = field(default_factory=ExpertSettings)
     mood: MoodSettings = field(default_factory=MoodSettings)
     music: MusicSettings = field(default_factory=MusicSettings)
+    performance: PerformanceSettings = field(default_factory=PerformanceSettings)
     sound: SoundSettings = field(default_factory=SoundSettings)
     seed: Annotated[int, Range(0, 2**31 - 1)] = 0
     """Seeds every draw of the request. 0 is a seed like any other."""

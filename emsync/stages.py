@@ -60,6 +60,10 @@ _ROWS = (
         expected=(2.0, 0.2), allowed=(120.0, 6.0),
     ),
     Stage(
+        "perform", "Shaping the performance", "shaping the performance", "Shaping the performance",
+        expected=(0.1, 0.005), allowed=(60.0, 0.5),
+    ),
+    Stage(
         "render", "Playing the instruments", "playing the music", "Playing the instruments",
         expected=(1.0, 0.03), allowed=(60.0, 2.0),
     ),

@@ -706,7 +706,7 @@ def test_a_report_of_before_is_told(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     for content, words in (
         ("{}", "not a report"),
-        ('{"emsync_report": 3}', "later version"),
+        ('{"emsync_report": 4}', "later version"),
         ('{"emsync_report": true}', "later version"),
         ('{"emsync_preset": 1}', "not a report"),
         ("[" * 10_000, "nested too deep"),

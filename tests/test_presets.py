@@ -128,7 +128,7 @@ def test_a_preset_is_a_file_with_every_setting_and_no_place_of_this_machine(
     preset = tmp_path / "preset.json"
     write_preset(settings, preset)
     written = json.loads(preset.read_text())
-    assert written["emsync_preset"] == 2
+    assert written["emsync_preset"] == 3
     assert set(dict(flat(written["settings"]))) == {
         name for name in STANDARD if not name.startswith("limits.")
     }
@@ -176,6 +176,7 @@ def test_settings_of_before_a_setting_was_there_are_read() -> None:
 def test_a_preset_of_before_the_plans_asks_for_the_music_of_its_time(tmp_path: Path) -> None:
     """Whatever has changed since: it holds all settings of then."""
     plain = to_plain(presets.changed(Settings(), {"music.repetition_coefficient": 0.4, "seed": 8}))
+    del plain["performance"]
     for since in ("method", "style", "metre", "tonic", "mode", "slowest", "fastest", "density",
                   "melody", "chords", "theme", "harmony"):  # fmt: skip
         del plain["music"][since]
@@ -184,9 +185,12 @@ def test_a_preset_of_before_the_plans_asks_for_the_music_of_its_time(tmp_path: P
     made = read_preset(path)
     assert (made.music.method, made.music.repetition_coefficient) == ("free", 0.4)
     assert made == from_plain({**plain, "music": {**plain["music"], "method": "free"}})
+    flat = {"performance.performer": "flat"}
     path.write_text(json.dumps({"emsync_preset": 1}))
-    assert read_preset(path) == presets.changed(Settings(), {"music.method": "free"})
+    assert read_preset(path) == presets.changed(Settings(), {"music.method": "free", **flat})
     path.write_text(json.dumps({"emsync_preset": 2}))
+    assert read_preset(path) == presets.changed(Settings(), flat)
+    path.write_text(json.dumps({"emsync_preset": 3}))
     assert read_preset(path) == Settings()
 
 
@@ -367,7 +371,7 @@ PRESET = {"emsync_preset": 1}
         ("[]", ["not a preset"]),
         ("{}", ["not a preset"]),
         ('"\\ud800"', ["not a preset"]),
-        (json.dumps({"emsync_preset": 3}), ["version 3", "reads version 2 and those before"]),
+        (json.dumps({"emsync_preset": 4}), ["version 4", "reads version 3 and those before"]),
         (json.dumps({"emsync_preset": True}), ["version true"]),
         (json.dumps({"emsync_preset": None}), ["version null"]),
         (json.dumps({**PRESET, "setings": {}}), ["“setings”", "Leave it out"]),

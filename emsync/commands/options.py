@@ -53,6 +53,8 @@ KNOBS = {
     "compare_untold": "music.compare_untold",
     "guidance": "music.guidance",
     "primer": "music.primer",
+    "performer": "performance.performer",
+    "expression": "performance.expression",
     "original_sound": "sound.original_sound",
     "balance": "sound.balance_decibels",
     "loudness": "sound.loudness",
@@ -292,7 +294,19 @@ def _add_drawing(music: argparse._ArgumentGroup, knob: Callable[..., None]) -> N
 def _add_sound(
     sound: argparse._ArgumentGroup, knob: Callable[..., None], standard: Settings
 ) -> None:
-    """Add options on how it sounds; `knob` adds one that is a setting."""
+    """Add options on how it is played and sounds; `knob` adds one that is a setting."""
+    knob(
+        sound,
+        "--performer",
+        "play with expression, by rule; or flat: as written, every note as loud as the next but "
+        "for the chords on cuts, as in the paper (default: %(default)s)",
+    )
+    knob(
+        sound,
+        "--expression",
+        "how much expression: 0 is none, 2 is twice as much (default: %(default)s)",
+        metavar="AMOUNT",
+    )
     knob(
         sound,
         "--original-sound",

@@ -4,8 +4,10 @@ All times are seconds from the film's start.
 """
 
 from dataclasses import dataclass
+from statistics import fmean, pstdev
 from typing import Final
 
+from emsync.music.composition import Composition
 from emsync.music.notes import Note
 from emsync.performance.tempo_map import TempoMap
 
@@ -66,3 +68,40 @@ class Performance:
     conductor: Conductor
     seconds: float
     """Length of the film; nothing sounds after it."""
+
+
+@dataclass(frozen=True)
+class PerformanceSummary:
+    """What a report tells of a performance."""
+
+    notes: int
+    added: int
+    """Notes that are not written: ghost notes of the drums."""
+    velocity_mean: float
+    velocity_deviation: float
+    """Standard deviation within the piece; pianists have 11 to 22."""
+    controllers: int
+    """Movements of pedal and bows."""
+    bars: int
+    tempo_changes: int
+    """In the MIDI file, the first tempo not counted."""
+    time_signatures: tuple[str, ...]
+    """In the MIDI file, a pickup's among them."""
+    keys: tuple[str, ...]
+
+
+def summary_of(piece: Composition, played: Performance) -> PerformanceSummary:
+    """Return what a report tells of how `piece` was played."""
+    loud = [note.velocity for note in played.notes] or [0]
+    tempo_map = played.conductor.tempo_map
+    return PerformanceSummary(
+        notes=len(played.notes),
+        added=len(played.notes) - len(piece.notes),
+        velocity_mean=fmean(loud),
+        velocity_deviation=pstdev(loud),
+        controllers=len(played.controls),
+        bars=len(tempo_map.bars),
+        tempo_changes=len(tempo_map.tempos) - 1,
+        time_signatures=tuple(f"{upper}/{lower}" for _, upper, lower in tempo_map.metres),
+        keys=tuple(key.name for key in played.conductor.keys),
+    )

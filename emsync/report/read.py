@@ -17,7 +17,7 @@ from emsync.emotion.mapping import Mood
 from emsync.emotion.reading import EMOTIONS, EmotionReading, LabelledReading, SceneReading, Voice
 from emsync.errors import EmsyncError
 from emsync.film.film import Film
-from emsync.film.scenes import Cut
+from emsync.film.scenes import Cut, CutKind
 from emsync.presets import from_plain, of_its_time
 from emsync.process.files import digest
 from emsync.process.json_files import read_json
@@ -136,7 +136,8 @@ def read_report(path: Path) -> Recorded:
             "this EMSYNC reads them. Use the EMSYNC that wrote it."
         )
     try:
-        return _recorded(_Report.model_validate(plain), plain["settings"])
+        settings = of_its_time(plain.get("settings"), version)
+        return _recorded(_Report.model_validate(plain), settings)
     except (EmsyncError, ValueError) as problem:
         reason = _reason(problem) if isinstance(problem, ValidationError) else str(problem)
         raise EmsyncError(
@@ -187,6 +188,7 @@ class _Cut(BaseModel):
     time: _Number
     score: _Number
     kept: StrictBool
+    kind: CutKind = "hard"  # reports of before there were others do not say
 
 
 class _Six(BaseModel):
@@ -320,14 +322,14 @@ def _reason(problem: ValidationError) -> str:
     if error["type"] == "missing":
         return f"{name} is missing."
     if error["type"] == "literal_error":
-        return f"{name} is none that an expert has."
+        return f"{name} must be {error['ctx']['expected']}."
     return f"{name} must be {_WANTED.get(error['type'], 'something else')}."
 
 
 # From what it holds to what composes --------------------------------------------------------------
 
 
-def _recorded(report: _Report, settings: dict[str, Any]) -> Recorded:
+def _recorded(report: _Report, settings: Any) -> Recorded:
     """Return what a report says of its piece.
 
     Args:
@@ -345,7 +347,7 @@ def _recorded(report: _Report, settings: dict[str, Any]) -> Recorded:
         "sound": {**settings["sound"], "soundfont": None},
     }
     return Recorded(
-        settings=from_plain(of_its_time(without_files)),
+        settings=from_plain(without_files),
         cuts=_cuts(report.cuts),
         reading=_reading(report.emotion),
         mood=report.mood.mood(),
@@ -387,7 +389,9 @@ def _cuts(cuts: Sequence[_Cut]) -> tuple[Cut, ...]:
     times = [Fraction(cut.time) for cut in cuts]
     if any(a >= b for a, b in pairwise([Fraction(0), *times])):
         raise EmsyncError("The times of the cuts must be above 0 and ascend.")
-    return tuple(Cut(time, cut.score, cut.kept) for time, cut in zip(times, cuts, strict=True))
+    return tuple(
+        Cut(time, cut.score, cut.kept, cut.kind) for time, cut in zip(times, cuts, strict=True)
+    )
 
 
 def _request(curve: Sequence[_Stretch]) -> MoodRequest:

@@ -46,6 +46,7 @@ def report_of(result: Result) -> dict[str, Any]:
             ],
         },
         "music": _music(result.composition, settings.music),
+        "performance": asdict(result.performance),
         "sound": {
             "soundfont": result.soundfont,
             "soundfont_sha256": digest_of(settings.sound.soundfont),
