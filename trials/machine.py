@@ -196,17 +196,18 @@ def is_at(stage: str, temporary: Path, past: set[str]) -> bool:
         with suppress(OSError):
             commands.append(Path(f"/proc/{number}/cmdline").read_bytes())
     listening = any(b"f32le" in words for words in commands)
-    names = files_below(temporary)
-    midi = [name for name in names if "/music.mid" in name]
-    muxing = any(b"+faststart" in words for words in commands)
+    files = {name.rpartition("/")[2] for name in files_below(temporary)}
+    # A file that is not whole yet has a name of its own.
+    writing = any(name.endswith(".partial") for name in files)
+    midi, sound, video = (name in files for name in ("music.mid", "music.wav", "scored.mp4"))
     signs = {
         "probe": bool(list(temporary.glob("emsync-*/request-*"))),
         "scenes": any(b"[large]" in words for words in commands),
         "emotion": listening,
         "compose": "emotion" in past and not listening and not midi,
-        "render": bool(midi) and not muxing,
-        "mux": muxing,
-        "stems": any("/.stems-" in name for name in names),
+        "render": midi and not sound,
+        "mux": sound and writing and not video,
+        "stems": video and writing,
     }
     past |= {name for name, is_there in signs.items() if is_there}
     return signs[stage]
