@@ -366,9 +366,9 @@ def _read(container: "InputContainer", video: Any, path: Path, limits: FilmLimit
                 timeline.start = frame.pts if known else _EVER
         elif audio_tries.get(index, _AUDIO_TRIES) < _AUDIO_TRIES:
             audio_tries[index] += 1
-            heard = next(iter(_decoded(packet)), None)
-            if heard is not None:
-                reading.audible[index] = heard.layout.nb_channels
+            sound = next(iter(_decoded(packet)), None)
+            if sound is not None:
+                reading.audible[index] = sound.layout.nb_channels
                 audio_tries[index] = _AUDIO_TRIES
         packets += ours
         # A frame may come in two halves; packets count as well while none decodes.
