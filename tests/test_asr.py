@@ -270,7 +270,7 @@ def test_whisper_itself_doubts_what_it_hears_in_music(expert: AsrExpert, films: 
     for name in ("calm/calm_acoustic_1", "happy/happy_electronic_s411"):
         film = footage_of(scored(films, name))
         with torch.inference_mode():
-            heard = expert._hear(film, [(1.0, 28.0)], silent_share, CancelToken())
+            heard = expert.transcribe(film, [(1.0, 28.0)], silent_share, CancelToken())
         assert heard.utterances == ()
 
 
@@ -402,7 +402,7 @@ def test_every_size_loads_by_name_and_runs(
     assert model.translates == (plain == size and "turbo" not in size)
     with torch.inference_mode():
         sound = footage(np.random.default_rng(1).standard_normal(3 * SOUND_RATE))
-        heard = expert._hear(sound, [(0.5, 2.5)], silent_share, CancelToken())
+        heard = expert.transcribe(sound, [(0.5, 2.5)], silent_share, CancelToken())
     assert heard.utterances == () and heard.model == size  # noise that nobody believes
 
 
@@ -513,7 +513,7 @@ def test_words_that_nobody_can_say_so_fast_are_left_out(
     ]
     monkeypatch.setattr(asr._Whisper, "written", lambda *_: [segments])
     film = footage(np.ones(20 * SOUND_RATE))
-    heard = expert._hear(film, [(10.0, 14.0), (17.0, 20.0)], silent_share, CancelToken())
+    heard = expert.transcribe(film, [(10.0, 14.0), (17.0, 20.0)], silent_share, CancelToken())
     calm, before = heard.utterances
     assert (calm.text, calm.stretch) == ("a calm sentence of six words", (10.0, 12.0))
     assert (before.text, before.stretch) == ("right before", (17.0, pytest.approx(17.4)))

@@ -27,12 +27,12 @@ from emsync.emotion.features.clip import (
     SAFETENSORS,
     WEIGHTS,
     ClipExpert,
-    _clip,
-    _embedded_texts,
-    _Model,
-    _opinions,
-    _picture,
-    _unit,
+    ClipModel,
+    embedded_texts,
+    load_clip,
+    opinions_of,
+    prepared,
+    unit,
 )
 from emsync.emotion.features.clip_prompts import CLASSES, SCENES
 from emsync.emotion.features.expert import Expert
@@ -157,7 +157,7 @@ def test_the_vectors_are_the_plain_output_of_open_clip(state: State, report: Fea
     model = open_clip.create_model(ARCHITECTURE, load_weights=False).eval()
     model.load_state_dict({key: value.float() for key, value in state.items()})
     by_time = {one.time: one.pixels() for one in footage().stills}
-    pictures = torch.stack([_picture(by_time[at]) for at, _ in report.stretches])
+    pictures = torch.stack([prepared(by_time[at]) for at, _ in report.stretches])
     with torch.inference_mode():
         expected = model.encode_image(pictures)
     assert report.vectors is not None
@@ -172,7 +172,7 @@ def test_any_shape_of_picture_becomes_its_middle_square(size: tuple[int, int]) -
 
     pixels = still(1.0, *size).pixels()
     expected = open_clip.image_transform(224, is_train=False)(Image.fromarray(pixels))
-    assert (_picture(pixels) - expected).abs().max() < 1.5 / 255 / min(clip.SD)
+    assert (prepared(pixels) - expected).abs().max() < 1.5 / 255 / min(clip.SD)
 
 
 def test_the_same_film_gives_the_same_report(expert: ClipExpert, report: FeatureReport) -> None:
@@ -226,19 +226,19 @@ def test_texts_without_padding_are_embedded_as_with_it(installed: Path) -> None:
     texts = ["a dog.", "a black screen", "a film still of someone hiding from danger in the dark."]
     import open_clip
 
-    model, scale = _clip(path, torch.float32)
+    model, scale = load_clip(path, torch.float32)
     with torch.inference_mode():
         expected = model.encode_text(open_clip.tokenize(texts)).numpy()
-    assert np.abs(_embedded_texts(model, texts, "cpu") - expected).max() < 1e-4
+    assert np.abs(embedded_texts(model, texts, "cpu") - expected).max() < 1e-4
     assert scale == pytest.approx(1 / 0.07, rel=1e-2)  # what the random model begins with
 
 
-def handmade(scale: float = 100.0) -> _Model:
+def handmade(scale: float = 100.0) -> ClipModel:
     """A model whose words are the axes: class i is axis i, phrase j is axis 9 + j."""
     axes = np.eye(512, dtype=np.float32)
     scenes = axes[len(CLASSES) : len(CLASSES) + len(SCENES)]
     none = torch.nn.Identity()
-    return _Model(Path("none"), "cpu", none, axes[: len(CLASSES)], scenes, scale)
+    return ClipModel(Path("none"), "cpu", none, axes[: len(CLASSES)], scenes, scale)
 
 
 def seen_as(**amounts: float) -> np.ndarray:
@@ -246,16 +246,16 @@ def seen_as(**amounts: float) -> np.ndarray:
     for name, amount in amounts.items():
         names = [*CLASSES, *SCENES]
         vector[names.index(name.replace("_", " "))] = amount
-    return _unit(vector)
+    return unit(vector)
 
 
 def test_the_fitting_class_wins_and_pictures_without_emotion_count_for_little() -> None:
     seen = np.stack([seen_as(sadness=1.0), seen_as(writing_and_graphics=1.0), seen_as()])
-    sad, writing, nothing = _opinions(handmade(), seen, np.array([0.0, 1.0, 2.0]))
+    sad, writing, nothing = opinions_of(handmade(), seen, np.array([0.0, 1.0, 2.0]))
     assert EMOTIONS[int(np.argmax(sad.probabilities))] == "sadness" and sad.certainty > 0.9
     assert writing.certainty < 0.1 and writing.probabilities == pytest.approx([1 / 6] * 6)
     assert nothing.certainty == pytest.approx(6 / 9)
-    softer = _opinions(handmade(10.0), seen, np.array([0.0, 1.0, 2.0]))[0]
+    softer = opinions_of(handmade(10.0), seen, np.array([0.0, 1.0, 2.0]))[0]
     assert max(softer.probabilities) < max(sad.probabilities)
 
 
@@ -264,12 +264,12 @@ def test_captions_are_shown_only_where_they_are_clear() -> None:
     moments = np.array([1.0, 2.0, 6.0, 7.0, 13.0])
     dog, beach = {"a_dog_in_a_shelter_cage": 1.0}, {"a_beach": 1.0}
     seen = np.stack([seen_as(**what) for what in (dog, dog, beach, dog, {})])
-    found = dict(clip._captions(handmade(20.0), seen, moments, film))
+    found = dict(clip.captions_of(handmade(20.0), seen, moments, film))
     assert found["0:00 to 0:05"].startswith("a dog in a shelter cage (")
     assert "0:05 to 0:12" not in found and "0:12 to 0:20" not in found  # two minds; nothing
     assert found["Scenes without a clear match"] == "2 of 3"
     assert found["Film as a whole"] == "no clear match"
-    everywhere = dict(clip._captions(handmade(20.0), seen[[0] * 5], moments, film))
+    everywhere = dict(clip.captions_of(handmade(20.0), seen[[0] * 5], moments, film))
     assert everywhere["Film as a whole"].startswith("a dog in a shelter cage (")
     assert "Scenes without a clear match" not in everywhere
 
@@ -417,7 +417,7 @@ def test_half_precision_on_a_gpu_says_the_same(
     assert next(expert._model.visual.parameters()).dtype == torch.float16
     found = look(expert, footage())
     assert found.vectors is not None and report.vectors is not None
-    assert (_unit(found.vectors) * _unit(report.vectors)).sum(axis=1).min() > 0.999
+    assert (unit(found.vectors) * unit(report.vectors)).sum(axis=1).min() > 0.999
     for one, two in zip(found.opinions, report.opinions, strict=True):
         assert one.probabilities == pytest.approx(two.probabilities, abs=0.01)
     expert.release()

@@ -78,7 +78,7 @@ def look(expert: FaceExpert, footage: Footage) -> FeatureReport:
 
 def network(kinds: int = 1, end_to_end: bool = False) -> Any:
     """A tiny random network of ultralytics that takes everything for a face."""
-    with face._left_as_it_was():
+    with face.unchanged_process():
         from ultralytics.nn.tasks import DetectionModel
     layers = [[-1, 1, "Conv", [channels, 3, 2]] for channels in (4, 8, 8, 8, 8)]
     design = {
@@ -289,19 +289,19 @@ def test_weights_as_published_are_loaded_and_run(
     from ultralytics.nn.tasks import DetectionModel
 
     assert type(detector._model) is DetectionModel
-    assert not any(isinstance(module, face._Unbuilt) for module in detector._model.modules())
+    assert not any(isinstance(module, face.Unbuilt) for module in detector._model.modules())
 
 
 def test_the_network_is_the_one_that_was_saved(tmp_path: Path) -> None:
     path = save_detector(tmp_path / "a") / "tiny-face.pt"
     saved = network().half()
-    assert same(saved, face._network(path))
+    assert same(saved, face.load_network(path))
     # What training leaves in a file is no reason to refuse it; nothing comes of it.
     from ultralytics.utils import IterableSimpleNamespace
 
     saved.args = IterableSimpleNamespace(imgsz=64)
     torch.save({"model": None, "ema": saved}, path)
-    loaded: Any = face._network(path)
+    loaded: Any = face.load_network(path)
     assert same(saved, loaded) and isinstance(loaded.args, face._Ignored)
 
 
@@ -350,7 +350,7 @@ def test_the_largest_boxes_count_and_impossible_ones_do_not() -> None:
             [150, 10, 190, 60, 0.9, 0],  # too narrow inside the picture
         ]
     )
-    found = face._faces(rows, 160, 90)
+    found = face.faces_of(rows, 160, 90)
     assert [one.box for one in found] == [(0, 0, 70, 85), (10, 10, 40, 50)]
     assert [one.confidence for one in found] == [0.8, 0.7]
 
@@ -455,7 +455,7 @@ def test_the_order_of_labels_is_read_and_not_assumed(
 def test_opinions_are_distributions_and_neutral_faces_are_not_certain(masses: list[float]) -> None:
     shares = np.array(masses) / sum(masses)
     seen = Face((0, 0, 9, 9), 1.0, None, tuple(zip(LABELS, shares.tolist(), strict=True)))
-    opinion = face._opinion(2.0, [seen, seen])
+    opinion = face.opinion_of(2.0, [seen, seen])
     assert sum(opinion.probabilities) == pytest.approx(1)
     assert opinion.certainty == pytest.approx(1 - shares[LABELS.index("neutral")], abs=1e-9)
     happy = shares[LABELS.index("happy")]
@@ -464,7 +464,7 @@ def test_opinions_are_distributions_and_neutral_faces_are_not_certain(masses: li
 
 def test_a_face_without_any_emotion_says_nothing() -> None:
     blank = tuple((label, float(label == "neutral")) for label in LABELS)
-    opinion = face._opinion(0.0, [Face((0, 0, 9, 9), 1.0, None, blank)])
+    opinion = face.opinion_of(0.0, [Face((0, 0, 9, 9), 1.0, None, blank)])
     assert opinion.certainty == 0
     assert opinion.probabilities == pytest.approx([1 / 6] * 6)
 
@@ -476,7 +476,7 @@ def test_a_request_can_be_cancelled_between_faces(
     pointed.prepare("cpu")
     reader = pointed._expression
     assert reader is not None
-    cancel, read = CancelToken(), reader._tell
+    cancel, read = CancelToken(), reader.classify
     calls = []
 
     def tell_and_cancel(crops: Sequence[Image.Image]) -> list[tuple[np.ndarray, list[float]]]:
@@ -484,7 +484,7 @@ def test_a_request_can_be_cancelled_between_faces(
         cancel.cancel()
         return read(crops)
 
-    monkeypatch.setattr(reader, "_tell", tell_and_cancel)
+    monkeypatch.setattr(reader, "classify", tell_and_cancel)
     with pytest.raises(Cancelled):
         pointed.run(made_up(), ExpertSettings(), silent_share, cancel)
     assert calls == [1]

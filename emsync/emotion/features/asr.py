@@ -85,21 +85,28 @@ class Utterance:
 
     @property
     def stretch(self) -> Stretch:
+        """Seconds from its first word to its last."""
         return self.words[0][0][0], self.words[-1][0][1]
 
     @property
     def text(self) -> str:
+        """Its words."""
         return " ".join(word for _, word in self.words)
 
     @property
     def certainty(self) -> float:
-        """How sure it was heard right, less if it is short. Its length in seconds is left to the
-        pooling, which looks at how much of a scene the opinions cover."""
+        """How sure it was heard right, in (0, 1]; less if it is short.
+
+        Its length in seconds is left to the pooling, which looks at how much of a scene the
+        opinions cover.
+        """
         return self.probability * min(1.0, len(self.words) / _ENOUGH_WORDS)
 
 
 @dataclass(frozen=True)
-class _Hearing:
+class Transcript:
+    """What is said in a film."""
+
     utterances: tuple[Utterance, ...]
     doubted: int  # utterances that were left out
     language: str  # code
@@ -108,7 +115,7 @@ class _Hearing:
 
 
 class AsrExpert:
-    """Hears what is said. Fulfils `emsync.emotion.features.expert.Expert`."""
+    """Speech by Whisper, and its sentiment; see the module."""
 
     modality = "asr"
     title = MODALITIES["asr"].title
@@ -129,7 +136,7 @@ class AsrExpert:
             return (f"whisper-{SIZES['cpu'][0]}",)
 
     def expected_seconds(self, film_seconds: float, device: str) -> float:
-        """If people speak all the time, with the best size here; measured on one core."""
+        """Return an estimate for speech throughout, by the best size here, measured on one core."""
         try:
             size = chosen_size(device)
         except WeightsError:
@@ -138,7 +145,7 @@ class AsrExpert:
         return loading + share * film_seconds
 
     def prepare(self, device: str) -> None:
-        """See `Expert.prepare`. The sentiment falls back to a list of words by itself."""
+        """Load the models, see `Expert.prepare`; without its own, sentiment has a list of words."""
         if device != self._device:
             self._models.clear()
         self._device = device
@@ -151,12 +158,16 @@ class AsrExpert:
     def run(
         self, footage: Footage, settings: ExpertSettings, tell: ShareCallback, cancel: CancelToken
     ) -> FeatureReport:
-        """See `Expert.run`. Cancelled within a second: looked at between the model's layers."""
+        """Write down what is said, see `Expert.run`.
+
+        It can be cancelled within a second: `cancel` is looked at between the model's layers.
+        """
         import torch
 
         began = time.perf_counter()
 
         def nothing(detail: str) -> FeatureReport:
+            """Return the report on a film in which nothing is said."""
             seconds = time.perf_counter() - began
             return FeatureReport(
                 self.modality, "no such content", detail, None, (), seconds, self._device
@@ -174,31 +185,34 @@ class AsrExpert:
         if not speech:
             return nothing("Nobody speaks in the film.")
         with torch.inference_mode():
-            heard = self._hear(footage, speech, lambda share: tell(0.2 + 0.6 * share), cancel)
-        if not heard.utterances:
+            transcript = self.transcribe(
+                footage, speech, lambda share: tell(0.2 + 0.6 * share), cancel
+            )
+        utterances = transcript.utterances
+        if not utterances:
             return nothing(
                 f"Something like a voice was heard for {_seconds(speech):.1f} s, "
                 "but no words could be made out."
             )
-        texts = [(utterance.stretch, utterance.text) for utterance in heard.utterances]
-        scenes = _texts_of_scenes(heard.utterances, footage.scenes)
+        texts = [(utterance.stretch, utterance.text) for utterance in utterances]
+        scenes = _texts_of_scenes(utterances, footage.scenes)
         whole = " ".join(text for _, text in texts)
         everything = [whole, *(text for _, text in scenes), *(text for _, text in texts)]
-        sentiments = self._sentiments(everything, tell, cancel) if heard.english else []
+        sentiments = self._sentiments(everything, tell, cancel) if transcript.english else []
         vectors = [s.vector for s in sentiments[: 1 + len(scenes)] if s.vector is not None]
         opinions = tuple(
             Opinion(utterance.stretch, emotions_of(sentiment), utterance.certainty)
             for utterance, sentiment in zip(
-                heard.utterances if sentiments else (), sentiments[1 + len(scenes) :], strict=True
+                utterances if sentiments else (), sentiments[1 + len(scenes) :], strict=True
             )
         )
         tell(1.0)
         return FeatureReport(
             modality=self.modality,
             status="ran",
-            detail=_detail(heard, speech, footage.seconds),
+            detail=_detail(transcript, speech, footage.seconds),
             vectors=np.stack(vectors) if vectors else None,
-            findings=_findings(heard, sentiments, self._sentiment.source),
+            findings=_findings(transcript, sentiments, self._sentiment.source),
             seconds=time.perf_counter() - began,
             device=self._device,
             stretches=((0.0, footage.seconds), *(scene for scene, _ in scenes)) if vectors else (),
@@ -207,18 +221,19 @@ class AsrExpert:
         )
 
     def release(self) -> None:
-        """See `Expert.release`."""
+        """Let go of all models."""
         self._models.clear()
         self._voice = None
         self._sentiment.release()
 
     def _model(self, size: str) -> "_Whisper":
+        """Return the Whisper of a size, loaded."""
         if size not in self._models:
             self._models[size] = _load(size, self._device)
         return self._models[size]
 
     def _translating_size(self) -> str | None:
-        """The best installed one that can translate, if any."""
+        """Return the best installed size that can translate, if any."""
         for size in SIZES[self._device]:
             try:
                 if self._model(size).translates:
@@ -227,9 +242,10 @@ class AsrExpert:
                 continue
         return None
 
-    def _hear(
+    def transcribe(
         self, footage: Footage, speech: Sequence[Stretch], tell: ShareCallback, cancel: CancelToken
-    ) -> _Hearing:
+    ) -> Transcript:
+        """Return what is said in the stretches in which somebody speaks."""
         pieces = pieces_of(speech)
         model = self._model(self._chosen)
         features = model.encoded(footage.sound, pieces, lambda share: tell(0.5 * share), cancel)
@@ -254,11 +270,12 @@ class AsrExpert:
                         doubted += 1
             tell(0.5 + 0.5 * min(1.0, (first + _BATCH) / len(pieces)))
         english = language == "en" or model.translates
-        return _Hearing(sentences(utterances), doubted, language, english, model.name)
+        return Transcript(sentences(utterances), doubted, language, english, model.name)
 
     def _sentiments(
         self, texts: Sequence[str], tell: ShareCallback, cancel: CancelToken
     ) -> list[Sentiment]:
+        """Return the sentiment of each text."""
         found: list[Sentiment] = []
         for first in range(0, len(texts), _BATCH):
             cancel.check()
@@ -290,8 +307,11 @@ class _Whisper:
 
     @property
     def translates(self) -> bool:
-        """Those that know one language only cannot; nor "turbo", whose decoder was cut to four
-        layers and retrained without translations."""
+        """Whether it can translate.
+
+        Those that know one language only cannot; nor "turbo", whose decoder was cut to four layers
+        and retrained without translations.
+        """
         dims = self.network.dims
         return bool(self.network.is_multilingual and dims.n_text_layer == dims.n_audio_layer)
 
@@ -302,26 +322,27 @@ class _Whisper:
         tell: ShareCallback,
         cancel: CancelToken,
     ) -> "list[torch.Tensor]":
-        """Features of every piece, (1500, width), of its speech alone."""
+        """Return the features of every piece, (1500, width), of its speech alone."""
         import whisper
 
         length = round(PIECE_SECONDS * SOUND_RATE)
         features = []
         with self._cancellable(cancel):
             for number, piece in enumerate(pieces, 1):
-                heard = np.zeros(length, dtype=np.float32)
+                speech = np.zeros(length, dtype=np.float32)  # (samples,), silent beside speech
                 offset = round(piece[0][0] * SOUND_RATE)
                 for start, end in piece:
                     part = slice(round(start * SOUND_RATE), round(end * SOUND_RATE))
-                    heard[part.start - offset : part.stop - offset] = sound[part]
-                mel = whisper.log_mel_spectrogram(heard, self.network.dims.n_mels)
+                    speech[part.start - offset : part.stop - offset] = sound[part]
+                # (bands, 3000)
+                mel = whisper.log_mel_spectrogram(speech, self.network.dims.n_mels)
                 mel = mel.to(self.network.device, self._dtype)
                 features.append(self.network.encoder(mel[None])[0])
                 tell(number / len(pieces))
         return features
 
     def language(self, features: "Sequence[torch.Tensor]", seconds: Sequence[float]) -> str:
-        """Code of the one language that is most probable over all pieces, by their seconds."""
+        """Return the code of the language that is likeliest over all pieces, by their seconds."""
         import torch
 
         if not self.network.is_multilingual:
@@ -335,7 +356,7 @@ class _Whisper:
     def written(
         self, features: "Sequence[torch.Tensor]", language: str, cancel: CancelToken
     ) -> list[list[_Segment]]:
-        """What is said in each piece, in English if this size can translate."""
+        """Return what is said in each piece, in English if this size can translate."""
         import torch
         from whisper import DecodingOptions, decode
 
@@ -349,7 +370,7 @@ class _Whisper:
             return [self._segments(result, options) for result in results]
 
     def _segments(self, result: Any, options: Any) -> list[_Segment]:
-        """Cut at the time stamps, each with the probability of its own tokens."""
+        """Return a result cut at its time stamps, each part with its own tokens' probability."""
         import torch
         from whisper.tokenizer import get_tokenizer
 
@@ -361,7 +382,8 @@ class _Whisper:
             task=options.task,
         )
         prompt = list(tokenizer.sot_sequence)
-        tokens = torch.tensor([prompt + result.tokens], device=network.device)
+        tokens = torch.tensor([prompt + result.tokens], device=network.device)  # (1, tokens)
+        # (tokens of the result, vocabulary): each row is asked for the token after it
         logits = network.logits(tokens, result.audio_features[None])[0, len(prompt) - 1 : -1]
         scores = logits.float().log_softmax(dim=-1)
         scores = scores.gather(1, tokens[0, len(prompt) :, None])[:, 0].tolist()
@@ -384,13 +406,14 @@ class _Whisper:
 
     @property
     def _dtype(self) -> "torch.dtype":
+        """In which it computes."""
         import torch
 
         return torch.float16 if self.network.device.type == "cuda" else torch.float32
 
     @contextmanager
     def _cancellable(self, cancel: CancelToken) -> Iterator[None]:
-        """Look at `cancel` before every layer, for a piece takes long on a CPU."""
+        """Look at `cancel` before every layer in the `with` block; a piece takes long on a CPU."""
         layers = [*self.network.encoder.blocks, *self.network.decoder.blocks]
         hooks = [layer.register_forward_pre_hook(lambda *_: cancel.check()) for layer in layers]
         try:
@@ -401,7 +424,7 @@ class _Whisper:
 
 
 def chosen_size(device: str) -> str:
-    """The installed size of Whisper that is used on a device.
+    """Return the installed size of Whisper that is used on a device.
 
     Raises:
         WeightsNotInstalled: there is none that the device can bear.
@@ -414,7 +437,11 @@ def chosen_size(device: str) -> str:
 
 
 def pieces_of(speech: Sequence[Stretch]) -> list[list[Stretch]]:
-    """Stretches, in order and none longer than a piece, gathered into as few pieces as go."""
+    """Return stretches gathered into as few pieces as go.
+
+    Args:
+        speech: in order, none longer than a piece.
+    """
     pieces: list[list[Stretch]] = []
     for stretch in speech:
         if pieces and stretch[1] - pieces[-1][0][0] <= PIECE_SECONDS:
@@ -425,19 +452,20 @@ def pieces_of(speech: Sequence[Stretch]) -> list[list[Stretch]]:
 
 
 def overlaps(stretch: Stretch, speech: Sequence[Stretch]) -> list[Stretch]:
-    """The parts of a stretch in which there is speech."""
+    """Return the parts of a stretch in which there is speech."""
     parts = [(max(stretch[0], start), min(stretch[1], end)) for start, end in speech]
     return [(start, end) for start, end in parts if start < end]
 
 
 def spread(words: Sequence[str], speech: Sequence[Stretch]) -> tuple[tuple[Stretch, str], ...]:
-    """Words with their times, if each takes as much of the speech as its letters."""
+    """Return words with their times, if each takes as much of the speech as its letters."""
     lengths = np.array([0.0, *np.cumsum([len(word) + 1 for word in words])])
     edges = np.array([0.0, *np.cumsum([end - start for start, end in speech])])
     at = lengths / lengths[-1] * edges[-1]
     starts = [start for start, _ in speech]
 
     def moment(spoken: float, side: Any) -> float:
+        """Return when so many seconds of speech are over, in seconds of the film."""
         # A word ends before a pause and the next one begins after it.
         part = int(np.clip(np.searchsorted(edges, spoken, side) - 1, 0, len(speech) - 1))
         return float(starts[part] + spoken - edges[part])
@@ -449,7 +477,7 @@ def spread(words: Sequence[str], speech: Sequence[Stretch]) -> tuple[tuple[Stret
 
 
 def sentences(utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
-    """Utterances put together where one goes on without a pause and without a full stop between."""
+    """Return utterances, joined where one goes on without a pause and without a full stop."""
     found: list[Utterance] = []
     for one in utterances:
         before = found[-1] if found else None
@@ -470,7 +498,7 @@ def sentences(utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
 def _texts_of_scenes(
     utterances: Sequence[Utterance], scenes: Sequence[Stretch]
 ) -> list[tuple[Stretch, str]]:
-    """Scenes with speech, and what is said in them; a word belongs where its middle is."""
+    """Return scenes with speech, and what is said in them; a word belongs where its middle is."""
     words = [word for utterance in utterances for word in utterance.words]
     texts = [
         (
@@ -483,34 +511,39 @@ def _texts_of_scenes(
 
 
 def _seconds(stretches: Sequence[Stretch]) -> float:
+    """Return how long stretches are together."""
     return sum(end - start for start, end in stretches)
 
 
-def _detail(heard: _Hearing, speech: Sequence[Stretch], film_seconds: float) -> str:
+def _detail(transcript: Transcript, speech: Sequence[Stretch], film_seconds: float) -> str:
+    """Return the sentence on what was done."""
     spoken = f"Somebody speaks for {_seconds(speech):.0f} of {film_seconds:.0f} s, in "
-    if heard.language == "en":
+    if transcript.language == "en":
         return f"{spoken}English; what is said was written down and its sentiment read."
-    if heard.english:
+    if transcript.english:
         return (
-            f"{spoken}{_name(heard.language)}; what is said was translated to English "
+            f"{spoken}{_name(transcript.language)}; what is said was translated to English "
             "and its sentiment read."
         )
     return (
-        f"{spoken}{_name(heard.language)}. What is said was written down, but this Whisper "
-        f"({heard.model}) cannot translate it, so its sentiment is not known. "
+        f"{spoken}{_name(transcript.language)}. What is said was written down, but this Whisper "
+        f"({transcript.model}) cannot translate it, so its sentiment is not known. "
         "Install one that can: python -m emsync weights pull whisper-small"
     )
 
 
 def _findings(
-    heard: _Hearing, sentiments: Sequence[Sentiment], source: str
+    transcript: Transcript, sentiments: Sequence[Sentiment], source: str
 ) -> tuple[tuple[str, str], ...]:
+    """Return findings on language, words and sentiment."""
     only = (
-        " (taken for granted: this Whisper knows no other)" if heard.model.endswith(".en") else ""
+        " (taken for granted: this Whisper knows no other)"
+        if transcript.model.endswith(".en")
+        else ""
     )
     found = [
-        ("Language", _name(heard.language) + only),
-        ("Said", f"“{' '.join(utterance.text for utterance in heard.utterances)}”"),
+        ("Language", _name(transcript.language) + only),
+        ("Said", f"“{' '.join(utterance.text for utterance in transcript.utterances)}”"),
     ]
     if sentiments:
         kinds = zip(("negative", "neutral", "positive"), sentiments[0].probabilities, strict=True)
@@ -518,18 +551,25 @@ def _findings(
             ("Sentiment", ", ".join(f"{kind} {share:.0%}" for kind, share in kinds)),
             ("Sentiment read by", source),
         ]
-    if heard.doubted:
-        found.append(("Left out", f"{heard.doubted} × something that was probably not said"))
-    return (*found, ("Heard by", f"Whisper {heard.model}"))
+    if transcript.doubted:
+        found.append(("Left out", f"{transcript.doubted} × something that was probably not said"))
+    return (*found, ("Heard by", f"Whisper {transcript.model}"))
 
 
 def _name(language: str) -> str:
+    """Return the English name of a language, by Whisper's code."""
     from whisper.tokenizer import LANGUAGES
 
     return str(LANGUAGES[language]).title()
 
 
 def _load(size: str, device: str) -> _Whisper:
+    """Return a Whisper of a size, on a device.
+
+    Raises:
+        WeightsNotInstalled: it is not installed.
+        WeightsError: its file cannot be used.
+    """
     import torch
     import whisper
 

@@ -67,7 +67,7 @@ TEXT_BATCH = 32
 
 
 @dataclass(frozen=True)
-class _Model:
+class ClipModel:
     """What stays loaded: half of CLIP, and what the other half made of the words.
 
     Attributes:
@@ -95,7 +95,7 @@ class ClipExpert:
     weights: tuple[str, ...] = (WEIGHTS,)
 
     def __init__(self) -> None:
-        self._model: _Model | None = None
+        self._model: ClipModel | None = None
 
     def expected_seconds(self, film_seconds: float, device: str) -> float:
         """Return an estimate: for the CPU as measured on one slow core, for a GPU guessed."""
@@ -112,18 +112,18 @@ class ClipExpert:
         import torch
 
         path = _file(weights.find(WEIGHTS))
-        clip, scale = _clip(path, torch.float16 if device == "cuda" else torch.float32)
+        clip, scale = load_clip(path, torch.float16 if device == "cuda" else torch.float32)
         clip.to(device)
         texts = [text for prompts in CLASSES.values() for text in prompts.texts]
         texts += [SCENE_TEMPLATE.format(phrase) for phrase in SCENES]
-        embedded = _finite(_embedded_texts(clip, texts, device), path)  # (texts, 512)
+        embedded = _finite(embedded_texts(clip, texts, device), path)  # (texts, 512)
         ends = np.cumsum([len(prompts.texts) for prompts in CLASSES.values()])
-        *classes, scenes = np.split(_unit(embedded), ends)
-        self._model = _Model(
+        *classes, scenes = np.split(unit(embedded), ends)
+        self._model = ClipModel(
             path,
             device,
             clip.visual,
-            _unit(np.stack([one.mean(axis=0) for one in classes])),
+            unit(np.stack([one.mean(axis=0) for one in classes])),
             scenes,
             scale,
         )
@@ -144,16 +144,16 @@ class ClipExpert:
             features.append(_seen(model, stills[start : start + size]))
             tell(min(start + size, len(stills)) / len(stills))
         vectors = _finite(np.concatenate(features), model.path)  # (stills, 512)
-        seen = _unit(vectors)
+        seen = unit(vectors)
         moments = np.array([still.time for still in stills])
-        opinions = _opinions(model, seen, moments)
+        opinions = opinions_of(model, seen, moments)
         return FeatureReport(
             modality=self.modality,
             status="ran",
             detail=f"Compared {len(stills)} frames with descriptions in words; what fits best is "
             "taken for what they show and for how they feel.",
             vectors=vectors,
-            findings=(*_feeling(opinions), *_captions(model, seen, moments, footage)),
+            findings=(*_feeling(opinions), *captions_of(model, seen, moments, footage)),
             seconds=time.perf_counter() - began,
             device=model.device,
             stretches=tuple(opinion.stretch for opinion in opinions),
@@ -220,7 +220,7 @@ def _state(path: Path) -> dict[str, "torch.Tensor"]:
     return state
 
 
-def _clip(path: Path, dtype: "torch.dtype") -> tuple["CLIP", float]:
+def load_clip(path: Path, dtype: "torch.dtype") -> tuple["CLIP", float]:
     """Return the model in `dtype` on the CPU, ready to be used, and its logit scale.
 
     open_clip's own loading functions draw random weights first and take names to download by; the
@@ -245,7 +245,7 @@ def _clip(path: Path, dtype: "torch.dtype") -> tuple["CLIP", float]:
     return clip.to(dtype).eval().requires_grad_(False), scale
 
 
-def _embedded_texts(clip: "CLIP", texts: Sequence[str], device: str) -> np.ndarray:
+def embedded_texts(clip: "CLIP", texts: Sequence[str], device: str) -> np.ndarray:
     """Return (texts, 512) float32, as the model gives them; it cannot read texts afterwards.
 
     A text ends with a mark at which it is read out, and no word looks at those after it, so the
@@ -268,18 +268,18 @@ def _embedded_texts(clip: "CLIP", texts: Sequence[str], device: str) -> np.ndarr
     return embedded
 
 
-def _seen(model: _Model, stills: Sequence[Still]) -> np.ndarray:
+def _seen(model: ClipModel, stills: Sequence[Still]) -> np.ndarray:
     """Return (stills, 512) float32, as the model gives them."""
     import torch
 
     dtype = next(model.visual.parameters()).dtype
     with torch.inference_mode():
         # (stills, 3, 224, 224)
-        pictures = torch.stack([_picture(still.pixels()) for still in stills])
+        pictures = torch.stack([prepared(still.pixels()) for still in stills])
         return model.visual(pictures.to(model.device, dtype)).float().cpu().numpy()
 
 
-def _picture(pixels: np.ndarray) -> "torch.Tensor":
+def prepared(pixels: np.ndarray) -> "torch.Tensor":
     """Return the middle square of a picture as the model wants it, (3, 224, 224) float32.
 
     To the letter as VEMOCLAP's published demo prepares it: overshoots of the interpolation stay.
@@ -314,7 +314,7 @@ def _finite(features: np.ndarray, path: Path) -> np.ndarray:
 # What it makes of the film ---------------------------------------------------------------------
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit(vectors: np.ndarray) -> np.ndarray:
     """Return vectors of length 1, along the last axis."""
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
@@ -325,7 +325,7 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def _opinions(model: _Model, seen: np.ndarray, moments: np.ndarray) -> tuple[Opinion, ...]:
+def opinions_of(model: ClipModel, seen: np.ndarray, moments: np.ndarray) -> tuple[Opinion, ...]:
     """Return the opinion of every still.
 
     Args:
@@ -358,8 +358,8 @@ def _feeling(opinions: Sequence[Opinion]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _captions(
-    model: _Model, seen: np.ndarray, moments: np.ndarray, footage: Footage
+def captions_of(
+    model: ClipModel, seen: np.ndarray, moments: np.ndarray, footage: Footage
 ) -> tuple[tuple[str, str], ...]:
     """Return findings on what the film and each scene shows, as far as that is clear.
 

@@ -51,7 +51,7 @@ class Reference:
     sd: float
 
     def score(self, value: float) -> float:
-        """Standard score, kept within 2.5 so that no single cue decides alone."""
+        """Return the standard score, kept within 2.5 so that no single cue decides alone."""
         return min(2.5, max(-2.5, (value - self.mean) / self.sd))
 
 
@@ -121,7 +121,7 @@ class Cues:
     loudness: float | None
 
     def scores(self) -> tuple[float | None, ...]:
-        """Standard scores in the order of the attributes; None where there is no cue."""
+        """Return standard scores in the order of the attributes; None where there is no cue."""
         motion = None if self.motion is None else math.log(self.motion + _SLOWEST)
         return (
             REFERENCE.brightness.score(self.brightness),
@@ -140,7 +140,10 @@ class CueAccumulator:
     """
 
     def __init__(self, cut_threshold: float = CutSettings().threshold) -> None:
-        """`cut_threshold`: scene score above which two frames are not compared for motion."""
+        """
+        Args:
+            cut_threshold: scene score above which two frames are not compared for motion.
+        """
         self._cut_threshold = cut_threshold
         self._times = array("d")
         self._brightness = array("d")
@@ -157,7 +160,7 @@ class CueAccumulator:
     def add_frame(self, frame: "Frame") -> None:
         """Take in the next frame."""
         started = time.perf_counter()
-        luma = _shrunk(frame.pixels.astype(np.float32) @ _LUMA)
+        luma = _shrunk(frame.pixels.astype(np.float32) @ _LUMA)  # (rows, columns) in [0, 1]
         red, green, blue = frame.pixels[..., 0], frame.pixels[..., 1], frame.pixels[..., 2]
         chroma = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
         now = float(frame.time)
@@ -189,7 +192,7 @@ class CueAccumulator:
         self._seconds += time.perf_counter() - started
 
     def reading(self, cuts: Sequence["Cut"], duration: Fraction) -> EmotionReading:
-        """Six probabilities for the film and for every stretch between kept cuts.
+        """Return six probabilities for the film and for every stretch between kept cuts.
 
         Args:
             cuts: all candidates in order of time; density counts all of them, scenes only the kept.
@@ -212,13 +215,15 @@ class CueAccumulator:
         )
 
     def report(self, cuts: Sequence["Cut"], duration: Fraction) -> FeatureReport:
-        """What was seen, without the emotions; arguments as for `reading`."""
+        """Return what was seen, without the emotions; arguments as for `reading`."""
         return self.reading(cuts, duration).reports[0]
 
     def cues(
         self, cuts: Sequence["Cut"], duration: Fraction, start: Fraction, end: Fraction
     ) -> Cues:
-        """The five cues between two moments (seconds); every frame counts for as long as it shows.
+        """Return the five cues between two moments, in seconds.
+
+        Every frame counts for as long as it shows.
 
         Raises:
             ValueError: if no frame was added.
@@ -246,7 +251,9 @@ class CueAccumulator:
         )
 
     def _speed(self, now: float, luma: np.ndarray, is_cut: bool) -> float:
-        """Mean speed in picture widths a second since the last compared frame; NaN if none.
+        """Return the mean speed since the last compared frame, in picture widths a second.
+
+        It is NaN where there is none to compare with.
 
         Brightness change divided by brightness slope is the displacement along the slope; weighting
         by the slope keeps flat areas, where it is undefined, from having a say. The contrast of the
@@ -274,6 +281,7 @@ class CueAccumulator:
         return math.pi / 2 * pixels / luma.shape[1] / step
 
     def _watch_bars(self, luma: np.ndarray) -> None:
+        """Keep how bright each row and each column has ever been."""
         rows, columns = luma.mean(axis=1), luma.mean(axis=0)
         if self._row_peak is None or self._column_peak is None:
             self._row_peak, self._column_peak = rows, columns
@@ -282,7 +290,9 @@ class CueAccumulator:
             np.maximum(self._column_peak, columns, out=self._column_peak)
 
     def _visible_share(self) -> float:
-        """Share of the picture that is not a black bar at its edge, in (0, 1]; 1 if all is black.
+        """Return the share of the picture that is not a black bar at its edge, in (0, 1].
+
+        It is 1 if all is black.
 
         Bars add next to nothing to the sums of brightness and saturation, so dividing the means by
         this share removes them without knowing them before the film has been seen.
@@ -296,9 +306,11 @@ class CueAccumulator:
 
     @staticmethod
     def _window(sample_rate: int) -> int:
+        """Return the samples over which energy is averaged."""
         return max(1, round(_LOUDNESS_SECONDS * sample_rate))
 
     def _loudness(self, start: Fraction, end: Fraction) -> float | None:
+        """Return decibels below full scale between two moments; None if the film has no sound."""
         energies, size, rate = self._all_energies()
         if not len(energies) or energies.max() < _SILENCE:
             return None
@@ -310,7 +322,7 @@ class CueAccumulator:
         return 10 * math.log10(max(energy, _SILENCE))
 
     def _all_energies(self) -> tuple[np.ndarray, int, int]:
-        """Mean square of every window, samples a window, sample rate."""
+        """Return the mean square of every window, samples a window, and the sample rate."""
         rate = self._sample_rate or 1
         energies = np.asarray(self._energies)
         if not len(energies) and len(self._rest):
@@ -320,9 +332,10 @@ class CueAccumulator:
     def _report(
         self, whole: Cues, parts: Sequence[Cues], cuts: Sequence["Cut"], duration: Fraction
     ) -> FeatureReport:
+        """Return the report on the cues of the whole film and of its scenes."""
         vectors = np.array(
             [[math.nan if s is None else s for s in part.scores()] for part in parts]
-        )
+        )  # (scenes, 5)
         return FeatureReport(
             modality="cues",
             status="ran",
@@ -338,9 +351,9 @@ class CueAccumulator:
 
 
 def probabilities_of(cues: Cues) -> tuple[float, ...]:
-    """Six probabilities from the five cues, order of `EMOTIONS` (see the module's docstring)."""
+    """Return six probabilities from the five cues, order of `EMOTIONS`; see the module."""
     pleasure, arousal = mood_scores(cues)
-    means = np.array([(c.valence_mean, c.arousal_mean) for c in TABLE_6_1])
+    means = np.array([(c.valence_mean, c.arousal_mean) for c in TABLE_6_1])  # (6, 2)
     sds = np.array([(c.valence_sd, c.arousal_sd) for c in TABLE_6_1])
     centre = means.mean(axis=0)
     spread = np.sqrt((sds**2 + means**2).mean(axis=0) - centre**2)
@@ -353,7 +366,7 @@ def probabilities_of(cues: Cues) -> tuple[float, ...]:
 
 
 def mood_scores(cues: Cues) -> tuple[float, float]:
-    """Pleasure and arousal as standard scores: 0 is an average film, 1 one SD above.
+    """Return pleasure and arousal as standard scores: 0 is an average film, 1 one SD above.
 
     Pleasure comes from colour alone. Arousal is the mean of colour, motion, cut density and
     loudness, as many as there are, each with the same weight as in Hanjalic & Xu.
@@ -370,7 +383,7 @@ def mood_scores(cues: Cues) -> tuple[float, float]:
 
 
 def _shrunk(luma: np.ndarray) -> np.ndarray:
-    """Means of square blocks, as large as it takes for both sides to be within the maximum."""
+    """Return means of square blocks, so large that both sides are within the maximum."""
     block = -(-max(luma.shape) // _MAXIMUM_SIDE)
     if block == 1:
         return luma
@@ -382,6 +395,7 @@ def _shrunk(luma: np.ndarray) -> np.ndarray:
 
 
 def _scenes(cuts: Sequence["Cut"], duration: Fraction) -> list[tuple[Fraction, Fraction]]:
+    """Return the stretches between kept cuts."""
     inner = [cut.time for cut in cuts if cut.kept and 0 < cut.time < duration]
     edges = [Fraction(0), *inner, duration]
     return list(pairwise(edges))
@@ -390,7 +404,7 @@ def _scenes(cuts: Sequence["Cut"], duration: Fraction) -> list[tuple[Fraction, F
 def _cut_density(
     cuts: Sequence["Cut"], duration: Fraction, start: Fraction, end: Fraction
 ) -> float:
-    """Mean over time of exp(-length of the shot around / `CUT_DECAY_SECONDS`), in (0, 1]."""
+    """Return the mean over time of exp(-length of the shot / `CUT_DECAY_SECONDS`), in (0, 1]."""
     inner = [float(cut.time) for cut in cuts if 0 < cut.time < duration]
     if not inner:
         # One shot of which only a piece may be known: a one-second clip is no rapid cutting.
@@ -403,6 +417,7 @@ def _cut_density(
 
 
 def _findings(cues: Cues, cuts: Sequence["Cut"], duration: Fraction) -> tuple[tuple[str, str], ...]:
+    """Return each cue in a word and a number."""
     brightness, saturation, motion, density, loudness = cues.scores()
     pleasure, arousal = mood_scores(cues)
     inside = sum(1 for cut in cuts if 0 < cut.time < duration)
@@ -442,13 +457,14 @@ def _findings(cues: Cues, cuts: Sequence["Cut"], duration: Fraction) -> tuple[tu
 
 
 def _word(score: float | None, low: str, middle: str, high: str) -> str:
+    """Return the word for a standard score; the middle one within half a deviation."""
     if score is None or abs(score) < 0.5:
         return middle
     return high if score > 0 else low
 
 
 def _against_average(score: float) -> str:
-    """A standard score in words; the number stays, so that nobody takes the words for more."""
+    """Return a standard score in words and as a number, lest the words be taken for more."""
     score = round(score, 1) + 0.0  # no "-0.0"
     if abs(score) < 0.3:
         return f"about average ({score:+.1f} SD)"

@@ -132,8 +132,8 @@ class FaceExpert:
 
     def __init__(self) -> None:
         self._device = ""
-        self._detector: _Detector | None = None
-        self._expression: _Expression | None = None
+        self._detector: Detector | None = None
+        self._expression: ExpressionModel | None = None
         self._missing = ""
 
     def expected_seconds(self, film_seconds: float, device: str) -> float:
@@ -149,10 +149,10 @@ class FaceExpert:
             self.release()
             self._device = device
         if self._detector is None:
-            self._detector = _Detector(_detector_file(weights.find(DETECTOR)), device)
+            self._detector = Detector(_detector_file(weights.find(DETECTOR)), device)
         if self._expression is None:
             try:
-                self._expression = _Expression(weights.find(EXPRESSION), device)
+                self._expression = ExpressionModel(weights.find(EXPRESSION), device)
             except WeightsNotInstalled as problem:
                 self._missing = str(problem)
 
@@ -210,7 +210,7 @@ class FaceExpert:
             seconds=seconds,
             device=self._device,
             stretches=tuple((at, at) for at, _ in read),
-            opinions=tuple(_opinion(at, faces) for at, faces in read),
+            opinions=tuple(opinion_of(at, faces) for at, faces in read),
             pictures=(_picture(*max(with_faces, key=lambda one: one[1][0].area)),),
         )
 
@@ -223,17 +223,17 @@ def open_expert() -> FaceExpert:
 # Finding faces ---------------------------------------------------------------------------------
 
 
-class _Detector:
+class Detector:
     """Finds faces; the package's network without its program around it."""
 
     def __init__(self, path: Path, device: str) -> None:
         import torch
 
-        with _left_as_it_was():
+        with unchanged_process():
             from ultralytics.nn.tasks import DetectionModel
             from ultralytics.utils.nms import non_max_suppression
         self._suppress: Any = non_max_suppression
-        model = _network(path)
+        model = load_network(path)
         if not isinstance(model, DetectionModel):
             raise _unusable(DETECTOR, path, "it holds no detector")
         kinds = len(getattr(model, "names", ()))
@@ -265,7 +265,7 @@ class _Detector:
             end2end=bool(self._model.end2end),
             max_time_img=math.inf,  # else a slow machine would find fewer faces
         )
-        return [_faces(one.cpu().numpy() / [*[scale] * 4, 1, 1], width, height) for one in kept]
+        return [faces_of(one.cpu().numpy() / [*[scale] * 4, 1, 1], width, height) for one in kept]
 
     def _rows(self, pictures: np.ndarray) -> "torch.Tensor":
         """Return what the network makes of pictures.
@@ -294,7 +294,7 @@ def _fitted(picture: np.ndarray, scale: float) -> np.ndarray:
     return canvas
 
 
-def _faces(rows: np.ndarray, width: int, height: int) -> tuple[Face, ...]:
+def faces_of(rows: np.ndarray, width: int, height: int) -> tuple[Face, ...]:
     """Return the faces of a likely size, the largest first.
 
     Args:
@@ -326,7 +326,7 @@ def _detector_file(folder: Path) -> Path:
     return files[0]
 
 
-def _network(path: Path) -> "torch.nn.Module":
+def load_network(path: Path) -> "torch.nn.Module":
     """Return the network in a file of ultralytics, of which no code is run.
 
     Such a file is a pickle of objects: a pickle can ask for any function of Python and call it.
@@ -350,14 +350,14 @@ def _network(path: Path) -> "torch.nn.Module":
             content = torch.load(path, map_location="cpu", weights_only=True)
         model = content.get("ema") or content["model"]
         for module in model.modules():
-            if isinstance(module, _Unbuilt):
+            if isinstance(module, Unbuilt):
                 module.__class__ = type(module).__bases__[1]
     except Exception as problem:
         raise _unusable(DETECTOR, path, "it is damaged, or no file of ultralytics") from problem
     return model
 
 
-class _Unbuilt:
+class Unbuilt:
     """A building block to a pickle that fills it, and of no use to one that constructs it."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -379,12 +379,12 @@ def _stand_in(name: str) -> type | None:
     if name == _MODEL or name.startswith(_LEARNED):
         block = getattr(sys.modules.get(module), attribute, None)
         if isinstance(block, type) and issubclass(block, torch.nn.Module):
-            return type(attribute, (_Unbuilt, block), {})
+            return type(attribute, (Unbuilt, block), {})
     return _Ignored if name.startswith("ultralytics.") else None
 
 
 @contextmanager
-def _left_as_it_was() -> Iterator[None]:
+def unchanged_process() -> Iterator[None]:
     """Undo what the first import of ultralytics does to the process around it.
 
     It asks a name server whether it is online, writes a file of settings into the user's home
@@ -422,7 +422,7 @@ def _left_as_it_was() -> Iterator[None]:
 # Reading faces ---------------------------------------------------------------------------------
 
 
-class _Expression:
+class ExpressionModel:
     """Tells what faces express."""
 
     def __init__(self, folder: Path, device: str) -> None:
@@ -471,7 +471,7 @@ class _Expression:
         while len(found) < len(crops):
             cancel.check()
             some_crops = crops[len(found) : len(found) + CROPS[self._model.device.type]]
-            found += self._classified(some_crops)
+            found += self.classify(some_crops)
         following = iter(found)
 
         def with_expression(face: Face) -> Face:
@@ -483,7 +483,7 @@ class _Expression:
 
         return [(*map(with_expression, some[:LARGEST]), *some[LARGEST:]) for some in faces]
 
-    def _classified(self, crops: "Sequence[Image.Image]") -> list[tuple[np.ndarray, list[float]]]:
+    def classify(self, crops: "Sequence[Image.Image]") -> list[tuple[np.ndarray, list[float]]]:
         """Return the vector of each face, and its probabilities in the order of the labels."""
         import torch
 
@@ -516,7 +516,7 @@ def _mean_vector(faces: Sequence[Face]) -> np.ndarray:
     return np.mean([face.vector for face in faces if face.vector is not None], axis=0)
 
 
-def _opinion(at: float, faces: Sequence[Face]) -> Opinion:
+def opinion_of(at: float, faces: Sequence[Face]) -> Opinion:
     """Return the opinion of a still; all its faces count alike, whatever their size."""
     shares = [np.mean([dict(face.expressions)[label] for face in faces]) for label in EMOTION_OF]
     certainty = math.fsum(shares)

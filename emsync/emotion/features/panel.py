@@ -53,7 +53,7 @@ class Panel:
         self._locks = {expert.modality: threading.Lock() for expert in experts}
 
     def expected_seconds(self, film_seconds: float, settings: ExpertSettings) -> float:
-        """About how long `consult` will take here."""
+        """Return about how long `consult` will take here."""
         device = device_of(settings.device)
         return sum(
             self.cost(expert, film_seconds, device)
@@ -62,8 +62,11 @@ class Panel:
         )
 
     def cost(self, expert: Expert, film_seconds: float, device: str) -> float:
-        """About how many seconds an expert takes here: its own figure, until it has looked at a
-        film on this machine, and then at the pace of the last one."""
+        """Return about how many seconds an expert takes here.
+
+        It is the expert's own figure until it has looked at a film on this machine, and then goes
+        by the pace of the last one.
+        """
         return expert.expected_seconds(film_seconds, device) * self._pace.get(expert.modality, 1.0)
 
     def consult(
@@ -90,9 +93,11 @@ class Panel:
         )
 
         def ask(number: int) -> FeatureReport:
+            """Return what the expert of a number says, on the CPU if the GPU is full."""
             expert = asked[number]
 
             def advance(share: float) -> None:
+                """Pass on the share that this expert has done."""
                 meter.advance(number, expert.title, share)
 
             cancel.check()
@@ -102,8 +107,7 @@ class Panel:
                 log.warning("the GPU's memory is full, %s looks on the CPU", expert.modality)
                 report = self._ask(expert, footage, settings, "cpu", advance, cancel)
                 assert report is not None, "the CPU has no memory of a GPU"
-                told = f"{report.detail} Done on the CPU: {GPU_FULL}."
-                report = replace(report, detail=told)
+                report = replace(report, detail=f"{report.detail} Done on the CPU: {GPU_FULL}.")
             advance(1.0)
             return report
 
@@ -127,6 +131,7 @@ class Panel:
                     lock.release()
 
     def _asked(self, settings: ExpertSettings) -> list[Expert]:
+        """Return the experts that `settings` names, in the panel's order."""
         return [expert for expert in self.experts if expert.modality in settings.names]
 
     def _ask(
@@ -138,12 +143,13 @@ class Panel:
         tell: ShareCallback,
         cancel: CancelToken,
     ) -> FeatureReport | None:
-        """What it says; None if the memory of the GPU is too small for it now."""
+        """Return what an expert says; None if the memory of the GPU is too small for it now."""
         patience = settings.patience + settings.patience_per_second * footage.seconds
         began = time.monotonic()
         work = _Work(expert, footage, settings, device, tell, self._keep)
 
         def failed(status: Status, detail: str) -> FeatureReport:
+            """Return the report of an expert that could not look."""
             return FeatureReport(
                 expert.modality, status, detail, None, (), time.monotonic() - began, device
             )
@@ -217,7 +223,7 @@ class _Meter:
         self._lock = threading.Lock()
 
     def advance(self, number: int, title: str, share: float) -> None:
-        """Expert `number` has done `share` of its work."""
+        """Tell that expert `number` has done `share` of its work."""
         with self._lock:
             self._done[number] = max(self._done[number], share)
             done = sum(a * b for a, b in zip(self._done, self.seconds, strict=True))
@@ -269,7 +275,7 @@ class _Work:
 
 
 def share_cores() -> None:
-    """PyTorch uses a fair part of the cores from now on, here and in threads that begin later.
+    """Let PyTorch use a fair part of the cores, here and in threads that begin later.
 
     Its threads wait for each other busily: with more of them than cores two experts took up to six
     times as long as one after the other.
@@ -286,7 +292,7 @@ def missing(one: Expert | ClassifierRow) -> tuple[str, ...]:
 
 
 def device_of(wanted: Device) -> str:
-    """The device that `wanted` means on this machine: "cpu" or "cuda".
+    """Return the device that `wanted` means on this machine: "cpu" or "cuda".
 
     Raises:
         EmsyncError: a GPU is asked for, and there is none.

@@ -44,7 +44,7 @@ class Sentiment:
 
 
 def emotions_of(sentiment: Sentiment) -> tuple[float, ...]:
-    """Six probabilities, order of `EMOTIONS`.
+    """Return six probabilities, order of `EMOTIONS`.
 
     What is positive goes to the emotions of positive valence in table 6.1 of the thesis and what is
     negative to those of negative valence, each in proportion to the distance of its mean from 0;
@@ -89,7 +89,7 @@ class SentimentReader:
             self._reader, self.source = _WordList(), f"{WORD_LIST}, because: {problem}"
 
     def read(self, texts: Sequence[str]) -> list[Sentiment]:
-        """The sentiment of each text; `prepare` has been called.
+        """Return the sentiment of each text; `prepare` has been called.
 
         A text longer than the model takes (512 tokens; a sentence for the word list) is cut into
         pieces, whose vectors and probabilities are averaged, weighted by their length.
@@ -108,10 +108,15 @@ class SentimentReader:
 
 
 class _Reader(Protocol):
-    def read(self, texts: Sequence[str]) -> list[Sentiment]: ...
+    """One way to read texts."""
+
+    def read(self, texts: Sequence[str]) -> list[Sentiment]:
+        """Return the sentiment of each text; none of them is empty."""
 
 
 class _Roberta:
+    """The classifier, loaded."""
+
     def __init__(self, folder: Path, device: str) -> None:
         import torch
         from transformers import RobertaForSequenceClassification, RobertaTokenizer
@@ -145,6 +150,7 @@ class _Roberta:
         self._longest = config.max_position_embeddings - config.pad_token_id - 1
 
     def read(self, texts: Sequence[str]) -> list[Sentiment]:
+        """Return the sentiment of each text, see `SentimentReader.read`."""
         import torch
 
         encoded = self._tokenizer(
@@ -164,9 +170,9 @@ class _Roberta:
             ).to(self._model.device)
             with torch.inference_mode():
                 output = self._model(**batch, output_hidden_states=True)
-            probabilities = output.logits.float().softmax(dim=-1)[:, self._order]
-            vectors = output.hidden_states[-1][:, 0].float()
-            rows = torch.cat([probabilities, vectors], dim=1).cpu().numpy()
+            probabilities = output.logits.float().softmax(dim=-1)[:, self._order]  # (pieces, 3)
+            vectors = output.hidden_states[-1][:, 0].float()  # (pieces, 768)
+            rows = torch.cat([probabilities, vectors], dim=1).cpu().numpy()  # (pieces, 771)
             for index, row in zip(chosen, rows, strict=True):
                 outcomes[index] = row
         found = []
@@ -189,9 +195,11 @@ class _WordList:
         self._analyser = SentimentIntensityAnalyzer()
 
     def read(self, texts: Sequence[str]) -> list[Sentiment]:
+        """Return the sentiment of each text, without vectors."""
         return [self._read(text) for text in texts]
 
     def _read(self, text: str) -> Sentiment:
+        """Return the mean over the sentences of a text, weighted by their words."""
         # The score saturates with the number of words, so it is meant for single sentences.
         sentences = [sentence for sentence in _SENTENCE_END.split(text) if sentence.strip()]
         scores = [self._analyser.polarity_scores(sentence)["compound"] for sentence in sentences]
@@ -201,11 +209,13 @@ class _WordList:
 
 
 def _normalised(values: np.ndarray) -> tuple[float, float, float]:
+    """Return three numbers as shares of their sum."""
     negative, neutral, positive = (values / values.sum()).tolist()
     return negative, neutral, positive
 
 
 def _damaged(folder: Path, why: str) -> WeightsError:
+    """Return the error for weights that cannot be used; `why` is a clause."""
     return WeightsError(
         f"The weights {NAME} in {folder} cannot be used ({why}). "
         f"Install them again: python -m emsync weights pull {NAME}"

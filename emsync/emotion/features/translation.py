@@ -84,7 +84,7 @@ class LanguageFinder:
         self._detector = LangDetector(LangDetectConfig(model="lite", max_input_length=None))
 
     def find(self, text: str) -> tuple[str, float]:
-        """fastText's code of the likeliest language, and its probability."""
+        """Return fastText's code of the likeliest language, and its probability."""
         (found,) = self._detector.detect(text, model="lite")
         return found["lang"], found["score"]
 
@@ -135,7 +135,7 @@ class Translator:
         self._device = device
 
     def translate(self, texts: Sequence[str], language: str, cancel: CancelToken) -> list[str]:
-        """English for each text; `prepare` has been called.
+        """Return the English of each text; `prepare` has been called.
 
         The likeliest word at each step is taken, so the same text always comes out the same.
 
@@ -151,6 +151,7 @@ class Translator:
         from transformers import StoppingCriteriaList
 
         def stop(ids: Any, scores: Any, **rest: Any) -> Any:
+            """Return for each text, (batch,), whether to stop."""
             return torch.full((len(ids),), cancel.cancelled, device=ids.device)
 
         self._tokenizer.src_lang = LANGUAGES[language][1]
@@ -184,6 +185,7 @@ class Translator:
 
 
 def _damaged(folder: Path, why: str) -> WeightsError:
+    """Return the error for weights that cannot be used; `why` is a clause."""
     return WeightsError(
         f"The weights {NAME} in {folder} cannot be used ({why}). "
         f"Install them again: python -m emsync weights pull {NAME}"

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 def is_here() -> bool:
-    """Whether this process runs on a Space with ZeroGPU."""
+    """Return whether this process runs on a Space with ZeroGPU."""
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 
@@ -70,7 +70,7 @@ class ZeroGpuPanel(Panel):
         self._look: Look = spaces.GPU(duration=self._duration)(_looking(make))
 
     def expected_seconds(self, film_seconds: float, settings: ExpertSettings) -> float:
-        """As `Panel` says, if a GPU is to be had at once."""
+        """Return about how long `consult` will take if a GPU is to be had at once."""
         on_gpu, here = self._divided(settings)
         return self._gpu_seconds(film_seconds, on_gpu) + super().expected_seconds(
             film_seconds, here
@@ -79,7 +79,7 @@ class ZeroGpuPanel(Panel):
     def consult(
         self, footage: Footage, settings: ExpertSettings, tell: TellExpert, cancel: CancelToken
     ) -> tuple[FeatureReport, ...]:
-        """As `Panel` says."""
+        """Show the film to every expert, see `Panel.consult`."""
         on_gpu, here = self._divided(settings)
         seconds = self._gpu_seconds(footage.seconds, on_gpu)
         part = seconds / max(self.expected_seconds(footage.seconds, settings), 1e-3)
@@ -98,7 +98,7 @@ class ZeroGpuPanel(Panel):
         return tuple(known[expert.modality] for expert in self._asked(settings))
 
     def _divided(self, settings: ExpertSettings) -> tuple[ExpertSettings, ExpertSettings]:
-        """Who looks on the GPU, and who here: whoever it does not help, or has no weights."""
+        """Return who looks on the GPU, and who here: whom it helps not, or who lacks weights."""
         on_gpu = tuple(
             expert.modality
             for expert in self._asked(settings)
@@ -109,21 +109,26 @@ class ZeroGpuPanel(Panel):
         return replace(settings, names=on_gpu), replace(settings, names=rest, device="cpu")
 
     def _gpu_seconds(self, film_seconds: float, settings: ExpertSettings) -> float:
+        """Return how long the experts that `settings` names need the GPU; 0 if they are none."""
         asked = self._asked(settings)
         wanted = sum(expert.expected_seconds(film_seconds, "cuda") for expert in asked)
         return START_SECONDS + wanted if asked else 0.0
 
     def _duration(self, footage: Footage, settings: ExpertSettings) -> int:
-        """Seconds of GPU that `_look` asks for, with its arguments."""
+        """Return the seconds of GPU that `_look` asks for, with its arguments."""
         return min(LONGEST_SECONDS, math.ceil(self._gpu_seconds(footage.seconds, settings)))
 
     def _borrow(
         self, footage: Footage, settings: ExpertSettings, tell: TellExpert, cancel: CancelToken
     ) -> list[FeatureReport]:
-        """The reports from the GPU; none if it cannot be had. Waiting for one can be cancelled."""
+        """Return the reports from the GPU; none if it cannot be had.
+
+        Waiting for one can be cancelled.
+        """
         steps: queue.SimpleQueue[Step | BaseException] = queue.SimpleQueue()
 
         def work() -> None:
+            """Pass on what comes from the GPU's process, and how it ends."""
             try:
                 calling: Any = self._look(footage, settings)
                 with closing(calling):  # gives the GPU back
@@ -151,24 +156,26 @@ class ZeroGpuPanel(Panel):
 
 
 def standard_panel() -> Panel:
-    """All experts of this project, on the borrowed GPU where this is a Space that has one."""
+    """Return all experts of this project, on the borrowed GPU where a Space has one."""
     return ZeroGpuPanel(standard_experts) if is_here() else Panel(standard_experts())
 
 
 def _looking(make: Callable[[], Sequence[Expert]]) -> Look:
-    """The function that runs in the GPU's process; its models stay loaded as long as that lives."""
+    """Return the function that runs in the GPU's process; its models stay as long as that lives."""
     kept: list[Panel] = []
 
     def look(footage: Footage, settings: ExpertSettings) -> Iterator[Step]:
+        """Yield what the experts have done so far, a sign of life now and then, and the reports."""
         if not kept:
             kept.append(Panel(make()))
         steps: queue.SimpleQueue[Step | BaseException] = queue.SimpleQueue()
         cancel, on_gpu = CancelToken(), replace(settings, device="cuda")
 
         def work() -> None:
+            """Consult the experts, and pass on what they say or how they failed."""
             try:
-                told = kept[0].consult(footage, on_gpu, lambda *step: steps.put(step), cancel)
-                steps.put(list(told))
+                reports = kept[0].consult(footage, on_gpu, lambda *step: steps.put(step), cancel)
+                steps.put(list(reports))
             except BaseException as problem:
                 steps.put(problem)
 
