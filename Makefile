@@ -26,11 +26,14 @@ run:
 	@bash scripts/setup.sh app
 	@GRADIO_SERVER_NAME="$(HOST)" GRADIO_SERVER_PORT="$(PORT)" exec $(python) app.py
 
+# Two cores are busy with three workers, since many tests wait: for the app, a host, a time limit.
+pytest := $(python) -m pytest --numprocesses 3 --dist worksteal
+
 test: check
-	$(python) -m pytest --numprocesses 2 --dist worksteal
+	$(pytest)
 
 test-all: check
-	$(python) -m pytest --numprocesses 2 --dist worksteal -m ""
+	$(pytest) -m ""
 
 check:
 	@bash scripts/setup.sh tests
