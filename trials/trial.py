@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
+_LONGEST = 600.0
+"""Seconds that a case of `make test-all` may take."""
 
 
 class Wrong(AssertionError):
@@ -22,11 +24,12 @@ def case(name: str, tried: Any, seconds: float = 60.0, slow: bool = False) -> An
         tried: what the test gets: mostly a function that tries it in an empty folder and returns
             in a few words what came. It calls `pytest.skip` where this machine cannot try it;
             whatever it raises else is wrong.
-        seconds: it must not take longer.
+        seconds: it must not take longer. What may take more than `_LONGEST` is left to the command.
         slow: `make test` leaves it to `make test-all` and to the command.
     """
     # The clock runs for the case alone: what it shares with others may take long to start.
     marks = [pytest.mark.timeout(seconds, func_only=True), *[pytest.mark.slow] * slow]
+    marks += [pytest.mark.longest] * (seconds > _LONGEST)
     return pytest.param(tried, id=name, marks=marks)
 
 
