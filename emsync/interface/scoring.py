@@ -73,17 +73,18 @@ class Scorer:
         Not for the thread of the event loop: the first time it imports PyTorch, to see what there
         is to compute with.
         """
-        from emsync.stages import expected_seconds
+        from emsync.stages import STAGES, expected_seconds
 
-        seconds = float(source.film.duration)
+        names, seconds = list(STAGES), float(source.film.duration)
+        at = names.index("compose")
         looking = 0.0
         if self.analyses.get(AnalysisKey.of(source, settings), source.film) is None:
-            looking = expected_seconds(seconds, ("probe", "scenes", "emotion"))
+            looking = expected_seconds(seconds, names[:at])
             looking += self._panel.expected_seconds(seconds, settings.experts)
         # Pieces are written side by side, and played one after the other.
         more = settings.music.candidates - 1
-        writing = expected_seconds(seconds, ("compose",)) * (1 + _ANOTHER_PIECE * more)
-        playing = expected_seconds(seconds, ("render", "mux")) * (1 + more)
+        writing = expected_seconds(seconds, names[at : at + 1]) * (1 + _ANOTHER_PIECE * more)
+        playing = expected_seconds(seconds, names[at + 1 :]) * (1 + more)
         return self._pace * (looking + writing + playing)
 
     def learn(self, job: Job) -> None:
