@@ -43,10 +43,12 @@ class Line:
 
     @property
     def height(self) -> int:
+        """Pixels, at least 1."""
         return max(1, self.box[3] - self.box[1])
 
     @property
     def centre(self) -> tuple[float, float]:
+        """Pixels from the left and from the top."""
         left, top, right, bottom = self.box
         return (left + right) / 2, (top + bottom) / 2
 
@@ -81,6 +83,7 @@ class Track:
 
     @property
     def last(self) -> int:
+        """Number of the last look that has it."""
         return self.seen[-1][0]
 
     @property
@@ -107,7 +110,7 @@ class Card:
     stretch: Stretch
 
     def text(self, spell: Callable[[Line], str]) -> str:
-        """As sentences, each line as `spell` writes it.
+        """Return its lines as sentences, each as `spell` writes it.
 
         A line goes on with the sentence before it if it begins with a small letter, or came with
         that line and stands close under or beside it. A sentence without a mark at its end gets a
@@ -127,12 +130,12 @@ class Card:
 
 
 def bare(text: str) -> str:
-    """Letters and digits alone, small: what two readings of one line have in common."""
+    """Return letters and digits alone, small: what two readings of one line have in common."""
     return re.sub(r"[\W_]+", "", text).casefold()
 
 
 def alike(one: str, other: str) -> float:
-    """How much two readings are one line, 0 to 1; 0 below `ALIKE`.
+    """Return how much two readings are one line, 0 to 1; 0 below `ALIKE`.
 
     Of a line that fades in or is cut off, a part of at least four letters will do.
     """
@@ -144,7 +147,7 @@ def alike(one: str, other: str) -> float:
 
 
 def find_marks(looks: Sequence[Look], size: tuple[int, int]) -> list[Track]:
-    """Logos and watermarks: small text in a corner that stays while the pictures change.
+    """Return logos and watermarks: small text in a corner that stays while the pictures change.
 
     Args:
         looks: in order.
@@ -170,6 +173,7 @@ def find_marks(looks: Sequence[Look], size: tuple[int, int]) -> list[Track]:
     begin, end = looks[0].stretch[0], looks[-1].stretch[1]
 
     def stays(track: Track) -> bool:
+        """Return whether it is there for most of the looks, and of the film."""
         share = len({number for number, _ in track.seen}) / len(looks)
         spread = looks[track.last].stretch[1] - looks[track.first].stretch[0]
         return share >= MARK_SHARE and spread >= MARK_SHARE * (end - begin)
@@ -178,7 +182,7 @@ def find_marks(looks: Sequence[Look], size: tuple[int, int]) -> list[Track]:
 
 
 def without_marks(looks: Sequence[Look], marks: Sequence[Track]) -> list[Look]:
-    """The looks without what is read where a logo is, however it was read."""
+    """Return the looks without what is read where a logo is, however it was read."""
     places = []
     for mark in marks:
         boxes = [line.box for _, line in mark.seen]
@@ -193,6 +197,7 @@ def without_marks(looks: Sequence[Look], marks: Sequence[Track]) -> list[Look]:
         )
 
     def free(line: Line) -> bool:
+        """Return whether no logo is where a line is."""
         x, y = line.centre
         return not any(
             left <= x <= right and top <= y <= bottom for left, top, right, bottom in places
@@ -202,7 +207,7 @@ def without_marks(looks: Sequence[Look], marks: Sequence[Track]) -> list[Look]:
 
 
 def follow(looks: Sequence[Look]) -> list[Track]:
-    """Lines followed over the looks, in the order in which they appear.
+    """Return lines followed over the looks, in the order in which they appear.
 
     A reading continues a line that is alike and was there one or two looks before: text may move
     (credits) and may be missed once.
@@ -231,7 +236,7 @@ def follow(looks: Sequence[Look]) -> list[Track]:
 
 
 def find_cards(looks: Sequence[Look]) -> list[Card]:
-    """What is on the screen together, each line once.
+    """Return what is on the screen together, each line once.
 
     New lines join the card that is there if more than half of its lines still are; else they begin
     the next one.
@@ -263,7 +268,7 @@ def find_cards(looks: Sequence[Look]) -> list[Card]:
 
 
 def _reading_order(tracks: Sequence[Track]) -> list[Track]:
-    """Rows from top to bottom, each from left to right."""
+    """Return tracks by rows from top to bottom, each from left to right."""
     rows: list[list[Track]] = []
     for track in sorted(tracks, key=lambda one: one.line.centre[1]):
         if rows and _beside(rows[-1][0].line, track.line):
@@ -274,12 +279,13 @@ def _reading_order(tracks: Sequence[Track]) -> list[Track]:
 
 
 def _beside(one: Line, other: Line) -> bool:
-    """Whether two lines share a row: more than half of the lower one's height."""
+    """Return whether two lines share a row: more than half of the lower one's height."""
     shared = min(one.box[3], other.box[3]) - max(one.box[1], other.box[1])
     return 2 * shared > min(one.height, other.height)
 
 
 def _goes_on(before: Track, after: Track) -> bool:
+    """Return whether a line goes on with the sentence of the one before it."""
     if before.first != after.first or before.line.text.endswith((".", "!", "?", "。")):
         return False
     one, other = before.line, after.line

@@ -1,4 +1,4 @@
-"""Text on the screen: read by PaddleOCR, put into English, and heard for its mood.
+"""Text on the screen: read by PaddleOCR, put into English, and its mood taken.
 
 Stills that differ are read by PP-OCRv5's mobile models (Cui et al., "PaddleOCR 3.0", 2025) in a
 process of their own (`client`). Lines are followed from still to still and joined to cards
@@ -99,9 +99,9 @@ class OcrExpert:
         self._device = "cpu"
 
     def expected_seconds(self, film_seconds: float, device: str) -> float:
-        """Measured on one core: 4 to 5 s for the start, 0.5 s a still; with much text, thrice that.
+        """Return an estimate, measured on one core: 4 to 5 s for the start, 0.5 s a still.
 
-        Translation is not in it: about 2 s for a card.
+        With much text it takes thrice that. Translation is not in it: about 2 s for a card.
         """
         return 5.0 + 0.5 * most_looks(film_seconds, ExpertSettings())
 
@@ -164,7 +164,7 @@ class OcrExpert:
                 "cpu",
             )
         texts, remarks = self._put_into_english(cards, cancel)
-        vectors, stretches, opinions, mood = self._feel(texts, footage)
+        vectors, stretches, opinions, mood = self._sentiments(texts, footage)
         cancel.check()
         findings += [*_languages_found(texts), *remarks, *mood]
         lines_read = sum(len(card.tracks) for card in cards)
@@ -196,6 +196,11 @@ class OcrExpert:
         self._translator.release()
 
     def _start(self) -> None:
+        """Start the reader.
+
+        Raises:
+            WeightsError: files are missing or damaged.
+        """
         folders = [weights.find(name) for name in MODELS]
         for name, folder in zip(MODELS, folders, strict=True):
             missing = [file for file in _FILES if not (folder / file).is_file()]
@@ -207,6 +212,7 @@ class OcrExpert:
         self._reader = TextReader(*folders)
 
     def _words(self) -> Spelling:
+        """Return the dictionary, loaded when it is first asked for."""
         if self._spelling is None:
             self._spelling = Spelling()
         return self._spelling
@@ -214,33 +220,37 @@ class OcrExpert:
     def _put_into_english(
         self, cards: Sequence[Card], cancel: CancelToken
     ) -> tuple[list[CardText], list[tuple[str, str]]]:
-        """What each card says, and what is to be said about the translation."""
+        """Return what each card says, and findings on the translation."""
         texts = [self._understand(card) for card in cards]
         foreign = sorted({text.language for text in texts if text.language not in (None, "en")})
-        untold: dict[str, list[str]] = {}
+        foreign_still: dict[str, list[str]] = {}
         for language in foreign:
             if language not in LANGUAGES:
-                untold.setdefault(f"unknown to {MODEL}", []).append(_name(language))
+                foreign_still.setdefault(f"unknown to {MODEL}", []).append(_name(language))
                 continue
             try:
                 self._translator.prepare(self._device)
             except WeightsError as problem:
-                untold.setdefault(str(problem), []).append(_name(language))
+                foreign_still.setdefault(str(problem), []).append(_name(language))
                 continue
             own = [number for number, text in enumerate(texts) if text.language == language]
             english = self._translator.translate([texts[n].read for n in own], language, cancel)
             for number, translated in zip(own, english, strict=True):
                 if bare(translated):
                     texts[number] = replace(texts[number], english=translated)
-        remarks = [("Not translated", f"{listed(names)}: {why}") for why, names in untold.items()]
+        remarks = [
+            ("Not translated", f"{listed(names)}: {why}") for why, names in foreign_still.items()
+        ]
         if any(text.english != text.read for text in texts if text.english):
             remarks.append(("Translated by", MODEL))
         return texts, remarks
 
     def _understand(self, card: Card) -> CardText:
+        """Return what a card says, and in which language; nothing is translated yet."""
         words = self._words()
 
         def spell(line: Line) -> str:
+            """Return a line as English, with its letters mended where they are uncertain."""
             apart = words.segmented(line.text)
             return apart if line.confidence >= SURE else words.corrected(apart)
 
@@ -251,7 +261,10 @@ class OcrExpert:
         return CardText(card, raw, language, None)
 
     def _language(self, raw: str, english: str) -> str | None:
-        """The finder errs on short texts and "dont leave me"; the dictionary on "la fin"."""
+        """Return the code of a card's language; None if it cannot be told.
+
+        The finder errs on short texts and "dont leave me"; the dictionary on "la fin".
+        """
         if self._languages is None:
             self._languages = LanguageFinder()
         code, certainty = self._languages.find(english)
@@ -263,10 +276,10 @@ class OcrExpert:
             return "en"
         return code if certainty >= LIKELY_LANGUAGE else None
 
-    def _feel(
+    def _sentiments(
         self, texts: Sequence[CardText], footage: Footage
     ) -> tuple[np.ndarray | None, tuple[Stretch, ...], tuple[Opinion, ...], list[tuple[str, str]]]:
-        """Vectors with their stretches, opinions, findings."""
+        """Return vectors with their stretches, opinions and findings on the mood of the text."""
         counted = [(text.card.stretch, text.english) for text in texts if text.english]
         if not counted:
             return None, (), (), []
@@ -296,6 +309,7 @@ class OcrExpert:
         return np.stack(known), tuple(stretches), opinions, findings
 
     def _certainty(self, text: str) -> float:
+        """Return how much a card's opinion counts, in [0, 1]."""
         words = len(text.split())
         return min(1.0, self._words().known(text) * words / CERTAIN_WORDS)
 
@@ -306,22 +320,26 @@ def open_expert() -> OcrExpert:
 
 
 def _is_text(line: Line) -> bool:
+    """Return whether a line is to be believed, and more than a mark."""
     letters = sum(character.isalpha() for character in line.text)
     return line.confidence >= CONFIDENCE and letters >= FEWEST_LETTERS
 
 
 def _name(language: str | None) -> str:
+    """Return what a language is called."""
     if language is None:
         return "unknown language"
     return LANGUAGES[language][0] if language in LANGUAGES else f"language “{language}”"
 
 
 def _languages_found(texts: Sequence[CardText]) -> list[tuple[str, str]]:
+    """Return a finding on the languages, in the order of the cards."""
     names = dict.fromkeys(_name(text.language) for text in texts)
     return [("Language", ", ".join(names))]
 
 
 def _size(still: Still) -> tuple[int, int]:
+    """Return width and height in pixels, without decoding the picture."""
     from PIL import Image
 
     with Image.open(io.BytesIO(still.jpeg)) as image:
@@ -329,7 +347,7 @@ def _size(still: Still) -> tuple[int, int]:
 
 
 def _picture(texts: Sequence[CardText], chosen: Sequence[Chosen]) -> Picture:
-    """The card with most text, in the still with most of its lines, with boxes around them."""
+    """Return the card with most text, in the still with most of its lines, each in a box."""
     from PIL import Image, ImageDraw
 
     most = max(texts, key=lambda text: len(bare(text.read)))

@@ -45,7 +45,7 @@ class Spelling:
             raise FileNotFoundError("symspellpy came without its dictionaries; install it again")
 
     def known(self, text: str) -> float:
-        """Share of the words in a text that are in the dictionary, 0 if it has none.
+        """Return the share of the words in a text that are in the dictionary, 0 if it has none.
 
         Letters of all scripts make words.
         """
@@ -53,7 +53,7 @@ class Spelling:
         return sum(self._is_word(word) for word in words) / max(1, len(words))
 
     def segmented(self, text: str) -> str:
-        """Spaces put where words are joined: "HELPUS" becomes "HELP US"; no letter changes.
+        """Put spaces where words are joined: "HELPUS" becomes "HELP US"; no letter changes.
 
         A word comes apart only if it is unknown and all its parts are common. One written like a
         name ("Suzie") must also fall into parts that are known to stand side by side.
@@ -61,17 +61,19 @@ class Spelling:
         return _LETTERS.sub(lambda match: self._apart(match[0]), text)
 
     def corrected(self, text: str) -> str:
-        """Unknown words of four letters or more made known by one look-alike: "HOUNO" → "HOUND".
+        """Make unknown words of four letters or more known by one look-alike: "HOUNO" → "HOUND".
 
         Words written like names are left alone.
         """
         return _RUN.sub(lambda match: self._mended(match[0]), text)
 
     def _is_word(self, word: str) -> bool:
+        """Return whether a word in small letters is in the dictionary."""
         # Its single letters are the alphabet, not words.
         return word in self._speller.words and (len(word) > 1 or word in "ai")
 
     def _apart(self, word: str) -> str:
+        """Return a word with spaces in it where it is several."""
         if len(word) < 4 or self._is_word(word.lower()):
             return word
         found = self._speller.word_segmentation(word.lower(), max_edit_distance=0)
@@ -91,6 +93,7 @@ class Spelling:
         return " ".join(pieces)
 
     def _mended(self, word: str) -> str:
+        """Return a word with at most one letter or digit changed."""
         from symspellpy import Verbosity
 
         lower = word.lower()

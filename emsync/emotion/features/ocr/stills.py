@@ -34,7 +34,7 @@ class Chosen:
 
 
 def most_looks(seconds: float, settings: ExpertSettings) -> int:
-    """Stills to read of a film: 12 and one more for every 5 s, `settings.most_frames` at most.
+    """Return how many stills to read: 12, one more for every 5 s, `settings.most_frames` at most.
 
     Ours: a card is on the screen for about 2.5 s at least, which is the spacing in a minute's film.
     """
@@ -42,7 +42,7 @@ def most_looks(seconds: float, settings: ExpertSettings) -> int:
 
 
 def choose(stills: Sequence[Still], seconds: float, most: int) -> list[Chosen]:
-    """Stills that differ from the one before; if they are too many, an even choice.
+    """Return stills that differ from the one before; if they are too many, an even choice.
 
     The choice takes one of each equal share of them, the one with most strokes in it: text is
     made of thin lines side by side.
@@ -67,7 +67,7 @@ def choose(stills: Sequence[Still], seconds: float, most: int) -> list[Chosen]:
 
 
 def _grey(still: Still) -> tuple[np.ndarray, np.ndarray]:
-    """The picture at some 480 pixels, and at `_SMALL`; int16."""
+    """Return the picture at some 480 pixels, and at `_SMALL`; both (rows, columns) int16."""
     from PIL import Image
 
     with Image.open(io.BytesIO(still.jpeg)) as image:
@@ -79,15 +79,23 @@ def _grey(still: Still) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _strokes(picture: np.ndarray) -> int:
-    """Cells full of pixels that are brighter, or darker, than what is left and right of them."""
+    """Return how many cells are full of strokes.
+
+    A stroke's pixels are brighter, or darker, than what is left and right of them.
+
+    Args:
+        picture: (rows, columns) int16.
+    """
     rows, columns = (side // cell for side, cell in zip(picture.shape, _CELL, strict=True))
     if columns < 2 or rows < 1:
         return 0
     far = _STROKE_PIXELS
+    # each (rows, columns - 2 * far)
     left = picture[:, far:-far] - picture[:, : -2 * far]
     right = picture[:, far:-far] - picture[:, 2 * far :]
     stroke = (np.minimum(np.abs(left), np.abs(right)) > _STROKE_CONTRAST) & (left * right > 0)
     columns = stroke.shape[1] // _CELL[1]
     cells = stroke[: rows * _CELL[0], : columns * _CELL[1]]
+    # (rows of cells, columns of cells)
     density = cells.reshape(rows, _CELL[0], columns, _CELL[1]).mean(axis=(1, 3))
     return int((density > _STROKE_DENSITY).sum())
