@@ -148,6 +148,7 @@ class _NumbersOnly(pickle.Unpickler):
     """Unpickles NumPy arrays beside what is built into Python, and refuses all else."""
 
     def find_class(self, module: str, name: str) -> Any:
+        """Return what a pickle asks for, if it is an array or makes one."""
         allowed = {
             "numpy": {"ndarray", "dtype"},
             "_codecs": {"encode"},
@@ -238,10 +239,12 @@ def extract(
 
 
 def _features_of(features: Path, emotion: str, film: Path) -> Path:
+    """Return where the features of a film lie."""
     return features / emotion / f"{film.name}.npz"
 
 
 def _installed(experts: Sequence[Expert], device: str) -> tuple[list[Expert], list[str]]:
+    """Return the experts that have their weights, loaded, and sentences on the others."""
     ready, left_out = [], []
     for expert in experts:
         try:

@@ -84,7 +84,7 @@ class TrainingSettings:
 def split(
     samples: Sequence[Sample], given: Mapping[str, Sequence[str]] | None, settings: TrainingSettings
 ) -> dict[str, list[Sample]]:
-    """Films to train on, to stop by, and to test with.
+    """Return films to train on, to stop by, and to test with.
 
     Args:
         samples: all films.
@@ -121,8 +121,10 @@ def split(
 def _drawn(
     samples: Sequence[Sample], share: float, generator: torch.Generator
 ) -> tuple[list[Sample], list[Sample]]:
-    """Return the films that stay and those drawn, which are `share` of every emotion, at least
-    one."""
+    """Return the films that stay and those drawn.
+
+    Drawn are `share` of every emotion, at least one film.
+    """
     stay, drawn = [], []
     for label, emotion in enumerate(EMOTIONS):
         films = [sample for sample in samples if sample.label == label]
@@ -187,6 +189,7 @@ class Films:
     labels: Tensor
 
     def take(self, rows: Tensor) -> "Films":
+        """Return some of the films, by their rows."""
         return Films({name: value[rows] for name, value in self.inputs.items()}, self.labels[rows])
 
 
@@ -230,7 +233,7 @@ class Training:
 def train(
     model: Fusion, training: Films, validation: Films, settings: TrainingSettings
 ) -> Training:
-    """Adam on the cross-entropy, until the validation loss no longer falls.
+    """Train with Adam on the cross-entropy, until the validation loss no longer falls.
 
     What is drawn depends on the seed alone: the order of the films, and what is dropped out.
     """
@@ -283,7 +286,7 @@ class Evaluation:
 
 
 def evaluate(model: Fusion, test: Films, training: Films) -> Evaluation:
-    """Accuracy and confusion of a trained fusion."""
+    """Return accuracy and confusion of a trained fusion."""
     found, nats = predictions(model, test)
     counts = torch.zeros(len(EMOTIONS), len(EMOTIONS), dtype=torch.int64)
     counts.index_put_((test.labels.cpu(), found.cpu()), torch.tensor(1), accumulate=True)
@@ -300,6 +303,7 @@ def evaluate(model: Fusion, test: Films, training: Films) -> Evaluation:
 
 
 def _wilson(right: int, films: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the interval in which the true share lies, 95 % by default (Wilson 1927)."""
     share = right / films
     middle = (share + z * z / (2 * films)) / (1 + z * z / films)
     spread = z * math.sqrt(share * (1 - share) / films + z * z / (4 * films**2))
@@ -342,6 +346,7 @@ def markdown(evaluation: Evaluation, data: str) -> str:
 
 
 def _card(model: Fusion, counts: Mapping[str, int], compute: str, evaluation: Evaluation) -> str:
+    """Return the card of the weights, for whoever finds them."""
     names = listed([feature.name for feature in model.settings.features])
     return f"""# fusion
 
@@ -399,6 +404,7 @@ def run(samples: Sequence[Sample], source: Path, out: Path, settings: TrainingSe
 
 
 def _splits_beside(source: Path) -> dict[str, list[str]] | None:
+    """Return the names in `splits.json` by split; None if there is no such file."""
     path = (source if source.is_dir() else source.parent) / "splits.json"
     if not path.exists():
         return None

@@ -140,7 +140,8 @@ class CueAccumulator:
     """
 
     def __init__(self, cut_threshold: float = CutSettings().threshold) -> None:
-        """
+        """Begin with nothing.
+
         Args:
             cut_threshold: scene score above which two frames are not compared for motion.
         """

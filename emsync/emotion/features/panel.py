@@ -37,7 +37,8 @@ class Panel:
     """Experts with their models. One request at a time consults an expert; others wait for it."""
 
     def __init__(self, experts: Sequence[Expert], keep: bool = True) -> None:
-        """
+        """Take over experts, of which nothing is loaded yet.
+
         Args:
             experts: in the order in which they report.
             keep: whether models stay loaded for the next request; else each expert lets go of them

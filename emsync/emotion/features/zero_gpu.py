@@ -57,7 +57,8 @@ class ZeroGpuPanel(Panel):
     """
 
     def __init__(self, make: Callable[[], Sequence[Expert]]) -> None:
-        """
+        """Ask for a GPU to be lent when experts look; nothing is borrowed yet.
+
         Args:
             make: makes the experts; also called in the GPU's process.
 

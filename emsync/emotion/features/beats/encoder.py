@@ -1,5 +1,6 @@
-"""BEATs: a transformer that hears (Chen et al., "BEATs: Audio pre-training with acoustic
-tokenizers", ICML 2023, arXiv 2212.09058), in the form of the published iter3+ weights.
+"""BEATs: a transformer that hears, in the form of the published iter3+ weights.
+
+Chen et al., "BEATs: Audio pre-training with acoustic tokenizers", ICML 2023, arXiv 2212.09058.
 
     sound      (B, S)          16 kHz, full scale 1
     fbank      (B, T, 128)     log energies of 128 mel bands, 100 times a second
@@ -169,8 +170,11 @@ class BeatsEncoder(nn.Module):
 
 
 class _Block(nn.Module):
-    """Attention and a two-layer network, each followed by deep norm (Wang et al. 2022): the layer
-    norm of its output plus the input times the fourth root of twice the depth."""
+    """Attention and a two-layer network, each followed by deep norm (Wang et al. 2022).
+
+    Deep norm is the layer norm of an output plus the input times the fourth root of twice the
+    depth.
+    """
 
     def __init__(self, s: BeatsSettings) -> None:
         super().__init__()
@@ -188,8 +192,11 @@ class _Block(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Attention with a gated bias for the distance (Chi et al., XLM-E, 2022): each query decides by
-    two gates a and b in (0, 1) how much distance matters to it, namely a (b g - 1) + 2 times."""
+    """Attention with a gated bias for the distance (Chi et al., XLM-E, 2022).
+
+    Each query decides by two gates a and b in (0, 1) how much distance matters to it, namely
+    a (b g - 1) + 2 times.
+    """
 
     def __init__(self, s: BeatsSettings) -> None:
         super().__init__()
