@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from emsync.music.arranging.comping import write_comping
 from emsync.music.arranging.drums import KICK, write_drums
 from emsync.music.arranging.events import section_spans
 from emsync.music.arranging.lead import sing, write_melody, write_tune
+from emsync.music.arranging.patterns import steadiness
 from emsync.music.arranging.theme import key_of_line, tune_of
 from emsync.music.arranging.voicing import voice_chord
 from emsync.music.chords import strong_chords
@@ -493,3 +495,98 @@ def test_jazz_swings_except_at_hit_points() -> None:
     straight = set(n.start[n.start % 12 == 6].tolist())
     assert straight <= {54}
     assert (n.start % 12 == 8).sum() > 20
+
+
+def test_the_beat_goes_on_through_a_hit() -> None:
+    """Whatever else was to sound begins as if there were no hit, and stays on top."""
+    hits = tuple(range(60, 1100, 132))
+    for seed, energy in enumerate((0.35, 0.5, 0.7)):
+        plan = plan_of(hits=hits, energy=energy, arousal=energy - 0.3)
+        notes = tremolo(plan, every=12)
+        made = rows_of(arrange(notes, plan, MusicSettings(), seed))
+        plain = rows_of(arrange(notes, replace(plan, hits=()), MusicSettings(), seed))
+
+        def tops(rows: list[tuple[int, int, int, int, bool]]) -> dict[int, int]:
+            found: dict[int, int] = {}
+            for group, pitch, start, _, _ in rows:
+                if group in (GUITAR, PIANO, STRINGS):
+                    found[start] = max(pitch, found.get(start, 0))
+            return found
+
+        here, there = tops(made), tops(plain)
+        begun = {start for _, _, start, _, _ in made}
+        assert {start for _, _, start, _, _ in plain} <= begun
+        same = [here[start] == top for start, top in there.items() if start in here]
+        assert len(same) >= 0.97 * len(there) and np.mean(same) > 0.95
+
+
+def test_a_chord_turned_over_disturbs_nobody_but_the_bass() -> None:
+    plan = plan_of(letters="A", hits=(72, 168), lead=None, cadence=False)
+    turned = replace(
+        plan,
+        hits=(),
+        chords=tuple(
+            replace(chord, bass=chord.tones[1]) if chord.step in plan.hits else chord
+            for chord in plan.chords
+        ),
+    )
+    level = replace(turned, chords=tuple(c for c in turned.chords if c.step not in plan.hits))
+    for seed in range(4):
+        notes = draw(plan, seed)
+        one, other = (
+            [row for row in rows_of(arrange(notes, made, MusicSettings(), seed)) if row[0] != BASS]
+            for made in (turned, level)
+        )
+        assert one == other
+
+
+def drums_of(made: Arrangement) -> set[tuple[int, int]]:
+    """Return (start, key) of each stroke."""
+    return {(start, key) for group, key, start, _, _ in rows_of(made) if group == DRUMS}
+
+
+def test_drums_that_lose_the_beat_give_way_to_the_styles_own() -> None:
+    plan = plan_of(letters="A", arousal=0.4, energy=0.6, lead=None, cadence=False)
+    steady = [(DRUMS, 42, step, step + 3) for step in range(0, 384, 6)]
+    stumbling = [
+        (DRUMS, 43, line + at, line + at + 3) for line in range(0, 384, 48) for at in (3, 15, 33)
+    ]
+    kept = drums_of(arrange(table(steady), plan, MusicSettings(), 1))
+    assert {step for step, key in kept if key == 42 and step < 336} == set(range(6, 336, 6))
+    written = drums_of(arrange(table(stumbling), plan, MusicSettings(), 1))
+    assert written and 43 not in {key for step, key in written if step < 336}
+
+
+def test_without_drums_somebody_else_keeps_the_beat() -> None:
+    """A limping rhythm of chords is no ground to sing on, in calm music and in moved."""
+    limping = [
+        (PIANO, pitch, line + at, line + at + 6)
+        for line in range(0, 384, 48)
+        for at in (0, 9, 21, 45)
+        for pitch in (57, 60, 64)
+    ]
+    for arousal, energy in ((-0.4, 0.4), (0.5, 0.7)):
+        plan = plan_of(
+            letters="A",
+            arousal=arousal,
+            energy=energy,
+            groups=("piano", "strings"),
+            lead=None,
+            cadence=False,
+        )
+        made = arrange(table(limping), plan, MusicSettings(), 2)
+        begun = {start for group, _, start, _, _ in rows_of(made) if group == PIANO}
+        following = [start + 6 in begun or start + 12 in begun for start in begun if start < 360]
+        assert np.mean(following) >= 0.7
+
+
+@pytest.mark.parametrize(
+    ("strokes", "steady"),
+    [(range(0, 96, 12), 1.0), (range(0, 96, 6), 1.0), ((0, 24, 48, 72), 0.0), ((3, 15, 45), 1 / 3)],
+)
+def test_steadiness_is_the_share_of_strokes_that_a_pulse_goes_on_from(
+    strokes: Sequence[int], steady: float
+) -> None:
+    counted = dict.fromkeys(strokes, 1)
+    assert steadiness(counted, 96, METRES["4/4"]) == pytest.approx(steady)
+    assert steadiness({}, 96, METRES["4/4"]) == 0

@@ -14,8 +14,8 @@ from emsync.music.planning.chart import chart_of
 from emsync.music.planning.grid import METRES, lay_grid
 from emsync.music.planning.plan import Chord, ModeName, Plan, Section
 
-GRID = lay_grid(METRES["4/4"], [(0, 16), (8.0, 13)], [4.1, 7.1], 16.0)
-"""117 quarters a minute, from 8 s on 144; hit points a little off the eighths."""
+GRID = lay_grid(METRES["4/4"], [(0, 16), (8.0, 12)], [4.1, 7.6], 16.0)
+"""117 quarters a minute, from 8 s on 156; hit points a little off the eighths."""
 
 
 def section(step: int, letter: str, key: int, mode: ModeName, lead: str | None) -> Section:
@@ -81,7 +81,7 @@ PIECE = planned(
 def test_key_tempo_metre_and_style_are_told() -> None:
     kind = kind_of(PIECE)
     assert kind == (
-        "A minor, then D♭ major, then A minor, 117 to 144 beats a minute, 4/4, folk style"
+        "A minor, then D♭ major, then A minor, 117 to 156 beats a minute, 4/4, folk style"
     )
     words = in_words(PIECE)
     assert words.startswith(f"{kind}. 2 notes on piano and bass, 1 strong chord.")

@@ -19,6 +19,7 @@ from emsync.music.arranging.events import (
     chord_spans,
     chords_inside,
     events_of,
+    harmony_spans,
     in_order,
     one_at_a_time,
     section_spans,
@@ -129,7 +130,7 @@ def accompany(
         )
         inside = chords_inside(chords, span)
         out += obey_bass([e for e in made if e.group == BASS], plan, inside)
-        parted.append((span, parts, chordal, inside))
+        parted.append((span, parts, chordal, harmony_spans(inside)))
     return out + harmonise(parted, plan)
 
 

@@ -10,6 +10,9 @@ from emsync.music.planning.plan import Plan
 Rhythm = tuple[tuple[int, int], ...]
 """(offset, length) in steps of the chords of one bar."""
 
+HELD_BELOW = 0.35
+"""Energy below which chords are held. Ours."""
+
 _HELD: dict[MetreName, Rhythm] = {"4/4": ((0, 48),), "3/4": ((0, 36),), "6/8": ((0, 36),)}
 _FOUR: dict[str, tuple[Rhythm, Rhythm]] = {
     # Middle and energetic; calm music holds its chords.
@@ -34,7 +37,7 @@ _SIX: tuple[Rhythm, Rhythm] = (((0, 18), (18, 18)), ((0, 12), (12, 6), (18, 12),
 def comping_rhythm(plan: Plan, style: str, energy: float) -> Rhythm:
     """Return the rhythm in which a style strikes its chords, bar by bar, at an energy."""
     metre = plan.metre.name
-    if energy < 0.35 and style != "waltz":
+    if energy < HELD_BELOW and style != "waltz":
         return _HELD[metre]
     level = 0 if energy < 0.7 else 1
     if metre == "4/4":

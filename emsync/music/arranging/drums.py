@@ -1,10 +1,11 @@
 """Drum patterns: the drawn groove made steady, and patterns written from scratch, with fills."""
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from emsync.music.arranging.events import DRUMS, Event, SectionSpan, section_spans
-from emsync.music.arranging.patterns import bars_of, usual_pair
+from emsync.music.arranging.patterns import STEADY, bars_of, steadiness, usual_pair
 from emsync.music.planning.grid import STEPS_PER_EIGHTH, STEPS_PER_SIXTEENTH
 from emsync.music.planning.plan import Plan, Section
 
@@ -196,6 +197,10 @@ def groove_of(
     if len(first & second) < ALIKE * len(first | second):
         # Two bars that have little in common are no groove.
         second = first
+    strokes = Counter(at for at, _ in first)
+    strokes.update(bar + at for at, _ in second)
+    if steadiness(strokes, 2 * bar, plan.metre) < STEADY:
+        return []
     return [tuple(sorted(first)), tuple(sorted(second))]
 
 

@@ -99,6 +99,22 @@ def chords_inside(spans: Sequence[ChordSpan], section: Span) -> list[ChordSpan]:
     ]
 
 
+def same_harmony(one: Chord, other: Chord) -> bool:
+    """Return whether two chords differ in nothing but their bass and their time."""
+    return (one.root, one.quality) == (other.root, other.quality)
+
+
+def harmony_spans(spans: Sequence[ChordSpan]) -> list[ChordSpan]:
+    """Return the chords, those neighbours joined that are one harmony."""
+    out: list[ChordSpan] = []
+    for span in spans:
+        if out and same_harmony(out[-1].chord, span.chord):
+            out[-1] = replace(out[-1], end=span.end)
+        else:
+            out.append(span)
+    return out
+
+
 def section_spans(plan: Plan) -> list[SectionSpan]:
     """Return the sections with their ends, those after the end of the piece left out."""
     edges = [section.step for section in plan.sections] + [plan.end]

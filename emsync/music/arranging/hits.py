@@ -1,10 +1,19 @@
 """Strong chords at the hit points, and the last chord."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 
-from emsync.music.arranging.events import BASS, CHORDAL, DRUMS, GUITAR, PIANO, STRINGS, Event
+from emsync.music.arranging.events import (
+    BASS,
+    CHORDAL,
+    DRUMS,
+    GUITAR,
+    PIANO,
+    STRINGS,
+    Event,
+    same_harmony,
+)
 from emsync.music.arranging.parts import HOME
 from emsync.music.arranging.voicing import nearest, voice_chord
 from emsync.music.notes import GROUPS
@@ -16,10 +25,15 @@ HIT_STEPS = 2 * STEPS_PER_QUARTER
 SHORTEST_RING = 21
 """Steps that the chord of a hit lasts though the next one comes sooner: the least that makes it
 strong (`emsync.music.chords.MINIMUM_BEATS`)."""
+LONGEST_RING = 2 * HIT_STEPS
+"""Steps that it lasts at most where there is energy. Ours."""
 DRUM_STEPS = 3
 FEWEST, MOST = 3, 5
 """Notes of a strong chord: three at least in guitar or piano (thesis 4.2); more than five sound
 like a fist on the keys."""
+BELOW_HOME = 7
+"""Semitones under its register in which a group may strike: the left hand takes the chord, so that
+what lies on top, melody or figure, goes on being heard. Ours."""
 ENERGETIC = 0.55
 KICK, CRASH = 36, 49
 BASS_RANGE = (28, 48)
@@ -62,8 +76,8 @@ def hit_group(
 def set_hits(events: Sequence[Event], plan: Plan, allowed: Sequence[str]) -> list[Event]:
     """Return the piece with a strong chord at every hit point, and nothing in its way.
 
-    The striking group has the chord for two beats and no other chords, the bass its lowest tone,
-    and the drums kick and crash where there is energy.
+    The striking group holds the chord for two beats or more while its rhythm goes on, the bass has
+    its lowest tone, and the drums kick and crash where there is energy.
 
     Args:
         events: the piece, sorted by start.
@@ -79,13 +93,13 @@ def set_hits(events: Sequence[Event], plan: Plan, allowed: Sequence[str]) -> lis
     for index, hit in enumerate(plan.hits):
         if hit >= plan.end:
             continue
+        section = plan.section_at(hit)
         following = plan.hits[index + 1] if index + 1 < len(plan.hits) else plan.end
-        until = min(max(hit + SHORTEST_RING, min(following, hit + HIT_STEPS)), plan.end)
+        until = min(_ring_end(plan, hit, following), plan.end)
         # Only what begins near the hit can sound there.
         near = range(
             bisect_left(starts, hit - max(longest, plan.metre.bar)), bisect_left(starts, until)
         )
-        section = plan.section_at(hit)
         ringing = [event for event in struck if event.end > hit]
         group = hit_group(section, allowed, played, {event.group for event in ringing})
         if group is not None:
@@ -96,6 +110,21 @@ def set_hits(events: Sequence[Event], plan: Plan, allowed: Sequence[str]) -> lis
         if "drums" in section.groups and "drums" in allowed and section.energy >= ENERGETIC:
             out += [Event(DRUMS, pitch, hit, hit + DRUM_STEPS) for pitch in (KICK, CRASH)]
     return [event for event in piece if event is not None] + out
+
+
+def _ring_end(plan: Plan, hit: int, following: int) -> int:
+    """Return the step up to which the chord of a hit sounds, if the next hit is at `following`.
+
+    Two beats, where there is energy as long as its harmony lasts: there the tempo may be quicker
+    than the piece's, and two beats of it are short.
+    """
+    last = hit + HIT_STEPS
+    if plan.section_at(hit).energy >= ENERGETIC:
+        here = plan.chord_at(hit)
+        first = bisect_right(plan.chords, hit, key=lambda c: c.step)
+        changes = (c.step for c in plan.chords[first:] if not same_harmony(c, here))
+        last = min(max(last, next(changes, plan.end)), hit + LONGEST_RING)
+    return max(hit + SHORTEST_RING, min(following, last))
 
 
 def _strike(
@@ -109,7 +138,7 @@ def _strike(
 ) -> list[Event]:
     """Return the chord of a hit struck by `group`, and make room for it in `piece`.
 
-    A figure of single notes goes on around it; chords are left out.
+    A rhythm of the group goes on around it, under what lies on top; a single chord gives way.
     """
     around = [event for at in near if (event := piece[at]) is not None]
     inside = [e for e in around if e.group == group and not e.lead and hit <= e.start]
@@ -117,9 +146,12 @@ def _strike(
     taken = frozenset(e.pitch for e in ringing if e.group == group)
     own = frozenset(e.pitch for e in inside) if figure else frozenset()
     taken |= {e.pitch for e in around if e.group == group and e.lead and e.end > hit}
-    pitches = _voicing_at(around, plan, hit, until, group, taken | own)
-    if len(pitches) < FEWEST:
-        pitches = _voicing_at(around, plan, hit, until, group, taken)
+    tops = [e.pitch for e in around if e.group in CHORDAL and e.start == hit]
+    below = [(taken | own, max(tops) - 1)] if tops else []
+    pitches: tuple[int, ...] = ()
+    for avoided, ceiling in (*below, (taken | own, None), (taken, None)):
+        if len(pitches) < FEWEST:
+            pitches = _voicing_at(around, plan, hit, until, group, avoided, ceiling)
     for at in near:
         event = piece[at]
         if event is None or event.group != group or event.lead or event.end <= hit:
@@ -132,13 +164,24 @@ def _strike(
 
 
 def _voicing_at(
-    around: Sequence[Event], plan: Plan, hit: int, until: int, group: int, taken: frozenset[int]
+    around: Sequence[Event],
+    plan: Plan,
+    hit: int,
+    until: int,
+    group: int,
+    taken: frozenset[int],
+    ceiling: int | None,
 ) -> tuple[int, ...]:
-    """Return the pitches of the chord of a hit: near what the group played, below the melody."""
+    """Return the pitches of the chord of a hit: near what the group played, below the melody.
+
+    With a `ceiling` they lie no higher than that, and if need be below the group's register.
+    """
     low, high = HOME[group]
+    if ceiling is not None and ceiling < high:
+        low, high = low - BELOW_HOME, ceiling
     melody = [e.pitch for e in around if e.lead and e.start < until and e.end > hit]
     if melody:
-        high = max(low + 12, min(high, min(melody) - 1))
+        high = max(min(low + 12, high), min(high, min(melody) - 1))
     recent = [
         e.pitch
         for e in around
@@ -151,7 +194,7 @@ def _voicing_at(
         if e.group in CHORDAL and e.group != group and e.start <= hit < e.end
     }
     size = FEWEST if taken else min(MOST, FEWEST + round(1.4 * plan.section_at(hit).energy))
-    middle = min(max(middle, low + 5), high - 5)
+    middle = min(max(middle, low + 5), max(low, high - 5))
     return voice_chord(
         plan.chord_at(hit), size, middle, low, high, (), tuple(sorted(others)), taken
     )

@@ -15,6 +15,7 @@ from emsync.music.arranging.events import (
     SectionSpan,
     onsets,
 )
+from emsync.music.arranging.patterns import STEADY, steadiness
 from emsync.music.notes import GROUPS
 from emsync.music.planning.grid import STEPS_PER_EIGHTH, STEPS_PER_SIXTEENTH, MetreName
 from emsync.music.planning.plan import Plan, Section
@@ -89,6 +90,8 @@ class _Drawn:
     """Whether a single line hardly leaves its note."""
     even: float
     """Share of its commonest distance between onsets."""
+    steady: float
+    """Steadiness of its onsets (`patterns.steadiness`)."""
 
 
 def voice_budget(energy: float, density: Density) -> int:
@@ -174,11 +177,13 @@ def _look_at(events: Sequence[Event], plan: Plan) -> _Drawn:
     """Return the figures of one group's notes; those of held chords if there are none."""
     struck = list(onsets(events))
     if not struck:
-        return _Drawn(3.0, 0.25, 62.0, still=False, even=1.0)
+        return _Drawn(3.0, 0.25, 62.0, still=False, even=1.0, steady=0.0)
     bars = {step // plan.metre.bar for step, _ in struck}
     tops = [notes[-1].pitch for _, notes in struck]
     gaps = np.diff([step for step, _ in struck])
+    begun = {step: 1 for step, _ in struck}
     return _Drawn(
+        steady=steadiness(begun, max(begun) + 2 * plan.metre.bar, plan.metre),
         even=float(np.unique(gaps, return_counts=True)[1].max() / len(gaps)) if len(gaps) else 1.0,
         together=len(events) / len(struck),
         rate=len(struck) / (len(bars) * plan.metre.bar / 12),
@@ -195,7 +200,8 @@ def _roles(drawn: dict[int, _Drawn], arousal: float, style: str) -> dict[int, Ro
     for group in (g for g in order if g in drawn):
         look = drawn[group]
         if look.together < SINGLE:
-            strays = look.still or (arousal < BREAKING and look.even < EVEN)
+            uneven = look.even < EVEN or look.steady < STEADY
+            strays = look.still or (arousal < BREAKING and uneven)
             roles[group] = "broken" if strays else "line"
             pulses -= strays or look.rate > DENSE
         elif look.rate <= DENSE and not (group == STRINGS and arousal < CALM_BELOW):
@@ -206,7 +212,8 @@ def _roles(drawn: dict[int, _Drawn], arousal: float, style: str) -> dict[int, Ro
             roles[group] = "broken" if arousal < BREAKING else "chords"
             pulses -= 1
     moving = "broken" in roles.values() or any(
-        look.rate >= MOVING and roles[g] != "pad" for g, look in drawn.items()
+        look.rate >= MOVING and look.steady >= STEADY and roles[g] != "pad"
+        for g, look in drawn.items()
     )
     if not moving and arousal < CALM_BELOW:
         # Held chords alone have no pulse: one of them is broken.

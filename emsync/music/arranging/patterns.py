@@ -8,11 +8,35 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 
 from emsync.music.arranging.events import Event, SectionSpan, in_order
+from emsync.music.planning.grid import STEPS_PER_EIGHTH, Metre
 from emsync.music.planning.plan import Plan
 
 PATTERN_BARS = 2
+STEADY = 0.6
+"""Steadiness from which a figure keeps a pulse that others may play against. Ours: 89 % of 112 real
+drum tracks reach it in their usual two bars, of the generator's 53 %."""
 Pattern = tuple[tuple[Event, ...], ...]
 """Notes of each bar, counted from its bar line."""
+
+
+def steadiness(counts: Mapping[int, int], length: int, metre: Metre) -> float:
+    """Return how surely a figure of `length` steps that goes round keeps the beat, 0 to 1.
+
+    The likeness of its strokes to themselves an eighth, or else a beat later.
+
+    Args:
+        counts: strokes at each step from its beginning.
+        length: steps after which it begins again.
+        metre: whose beat is meant.
+    """
+    power = sum(count * count for count in counts.values())
+    if not power:
+        return 0.0
+    alike = (
+        sum(count * counts.get((step + lag) % length, 0) for step, count in counts.items())
+        for lag in (STEPS_PER_EIGHTH, metre.beat)
+    )
+    return max(alike) / power
 
 
 def bars_of(plan: Plan, section: SectionSpan) -> range:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from emsync.music.arranging.bass import write_bass
-from emsync.music.arranging.comping import comping_rhythm
+from emsync.music.arranging.comping import HELD_BELOW, comping_rhythm
 from emsync.music.arranging.events import (
     BASS,
     CHORDAL,
@@ -19,7 +19,7 @@ from emsync.music.arranging.events import (
     in_order,
     within,
 )
-from emsync.music.arranging.patterns import Pattern, lay, pattern_of
+from emsync.music.arranging.patterns import STEADY, Pattern, lay, pattern_of, steadiness
 from emsync.music.notes import GROUPS
 from emsync.music.planning.plan import Plan
 
@@ -67,14 +67,22 @@ def _driven(
 ) -> list[Event]:
     """Return a section's material with something that drives it where its energy asks for that.
 
-    Where no chords come on at least every beat, guitar or piano takes its style's own part.
+    Where no chords come on at least every beat, or without drums in no steady rhythm, guitar or
+    piano takes its style's own part.
     """
     beats = (span.end - span.start) / plan.metre.beat
     idle = {"bass", span.section.lead}
-    onsets = Counter(
-        group for group, _ in {(e.group, e.start) for e in made if GROUPS[e.group] not in idle}
-    )
-    if span.section.energy < DRIVEN or max(onsets.values(), default=0) >= DRIVING * beats:
+    onsets = {(e.group, e.start) for e in made if GROUPS[e.group] not in idle}
+    often = [
+        {start: 1 for group, start in onsets if group == some}
+        for some, count in Counter(group for group, _ in onsets).items()
+        if count >= DRIVING * beats
+    ]
+    driven = bool(often) or span.section.energy < DRIVEN
+    around = span.end + 2 * plan.metre.bar
+    if "drums" not in span.section.groups or "drums" not in allowed:
+        driven = any(steadiness(begun, around, plan.metre) >= STEADY for begun in often)
+    if driven or span.section.energy < HELD_BELOW:
         return made
     for group in (GUITAR, PIANO):
         name = GROUPS[group]

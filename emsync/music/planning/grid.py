@@ -5,22 +5,23 @@ both fall on whole steps. Two clocks read that grid:
 
 - **ticks** of 8 ms, which the generator counts. A sixteenth is a whole number of ticks, as in the
   corpus, so every bar of a tempo is spelled with the same tokens.
-- **film seconds**. Hit points (kept cuts, the last chord) are moved to the nearest eighth of the
-  grid, or sixteenth where that bends the beat too much, and grid time is stretched between them so
-  that each sounds where it was asked for, or nearer to it than anybody notices. Film composers do
-  the same with a click track; the stretch is bounded (`LARGEST_WARP`), and the tempo is chosen so
-  that hardly any of it is needed (`pace_for`).
+- **film seconds**. Hit points (kept cuts, the last chord) are moved to strong beats of the grid, or
+  to an eighth or a sixteenth where that bends the beat too much, and grid time is stretched between
+  them so that each sounds where it was asked for, or nearer to it than anybody notices. Film
+  composers do the same with a click track (`emsync.music.planning.clicks`); the stretch is bounded
+  (`LARGEST_WARP`), and the tempo is chosen so that hardly any of it is needed (`pace_for`).
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Literal
 
 import numpy as np
 
 from emsync.music.notes import TICK_SECONDS
+from emsync.music.planning.clicks import ClickTrack, click_track
 
 STEPS_PER_QUARTER = 12
 STEPS_PER_EIGHTH = 6
@@ -28,14 +29,21 @@ STEPS_PER_SIXTEENTH = 3
 LARGEST_WARP = 0.04
 """Share by which the tempo between two hit points may differ from the piece's own. Changes of tempo
 are just noticed from about 2 % (Drake & Botte 1993, single tones) to 8 % (Thomas 2007, music)."""
-UNNOTICED_EARLY, UNNOTICED_LATE = 0.03, 0.06
-"""Seconds by which a chord may come before and after its hit point where the beat falls there.
-Ours: sound is noticed apart from the picture from 45 ms early and 125 ms late (ITU-R BT.1359), a
-bent beat sooner."""
-UNNOTICED_WARP = 0.01
-"""An eighth is taken for a hit point up to here; beyond it a sixteenth bends the beat less."""
-PACES = np.linspace(0.95, 1.05, 41)
-"""Shares of a tempo among which the one is chosen that needs the least warp. Ours."""
+PACES = np.linspace(0.92, 1.08, 65)
+"""Shares of a tempo among which the one is chosen at which the hit points fall best. Ours."""
+STRAY_COST, SIXTEENTH_COST, EIGHTH_COST, BEAT_COST, HALF_BAR_COST = 20.0, 4.0, 2.0, 0.6, 0.3
+"""What it costs that a hit point falls off the sixteenths, on a sixteenth off the eighths, on an
+eighth off the beats, on a beat, and on the half of a bar rather than on its line. Ours: a chord
+between the beats is heard as a stumble, one on any beat as an accent."""
+UNEVEN_COST = 2.0
+"""For each hit point, of an eighth that lasts half a tick more or less than whole ones, by which
+equal notes come out unequal. Ours."""
+KIN: tuple[tuple[int, ...], ...] = ((1,), (3, 4), (2, 3), (1, 2), (2, 3, 4))
+"""Lengths of the sixteenth in the tempos of a piece, one beside the other: simple ratios, in which
+one beat turns into another one's eighths, triplets or dotted notes."""
+LARGEST_SPREAD = 1.04
+"""By which the slowest and the quickest of related tempos may lie further apart than what was asked
+for. Ours: less than the change of tempo that is noticed in music (Thomas 2007: 8 %)."""
 SLOWEST_SIXTEENTH, FASTEST_SIXTEENTH = 38, 9
 """Ticks: 49 and 208 quarters a minute."""
 
@@ -85,7 +93,8 @@ class Grid:
     tempos: tuple[tuple[int, int], ...]
     """(first step, ticks a sixteenth), ascending from step 0."""
     lead_in: float
-    """Second of the film at which step 0 sounds: 0 up to a sixteenth."""
+    """Second of the film at which step 0 sounds: 0 up to `clicks.LONGEST_LEAD_IN`, or up to a
+    sixteenth where that is longer."""
     hits: tuple[HitPoint, ...]
     """Hit points, ascending; between them grid time is stretched to film time."""
     steps: int
@@ -168,15 +177,16 @@ def lay_grid(
     largest_warp: float = LARGEST_WARP,
     pace: float = 1.0,
 ) -> Grid:
-    """Return the grid of a piece, its hit points moved to eighths where the warp allows it.
+    """Return the grid of a piece, its hit points on the strongest beats that the warp allows.
 
-    Each hit point is placed from the one before it, so that errors do not add up. The first one is
-    met without any warp: the music begins up to a sixteenth after the film instead.
+    The first one is met without any warp: the music begins a little after the film instead, by
+    `clicks.LONGEST_LEAD_IN` or a sixteenth at most.
 
     Args:
         metre: of the piece.
-        sixteenths: (second of the film, ticks a sixteenth), ascending; the first at 0. A tempo
-            begins with the first bar from there on: no bar has two.
+        sixteenths: (second of the film, ticks a sixteenth), ascending; the first at 0. They are
+            moved until they share a pulse (`related_tempos`). A later one begins with the first
+            bar from there on: no bar has two.
         hits: seconds of the film before its end, ascending, where something is to be met.
         seconds: length of the film.
         largest_warp: bound on the share by which a stretch may be played faster or slower.
@@ -187,82 +197,130 @@ def lay_grid(
     """
     if not sixteenths or sixteenths[0][0] != 0:
         raise ValueError("the first tempo begins at 0")
+    sixteenths = related_tempos(sixteenths)
+    later = {start: ticks for start, ticks in sixteenths[1:] if start < seconds}
+    met = _click_track(metre, sixteenths, hits, np.array([pace]), largest_warp)
+    placed = iter(zip(met.steps[0].tolist(), met.seconds[0].tolist(), strict=True))
     tempos = [(0, sixteenths[0][1])]
-    later = dict(sixteenths[1:])
     coming: tuple[int, int] | None = None
     """The bar line at which the next tempo begins, and its ticks a sixteenth."""
     moved: list[HitPoint] = []
     lead_in, second, step = 0.0, 0.0, 0
+    asked = set(hits)
 
     def per_step() -> float:
         return pace * tempos[-1][1] * TICK_SECONDS / STEPS_PER_SIXTEENTH
 
-    for at in sorted({*hits, *later, seconds}):
-        if not moved and len(tempos) == 1 and coming is None and at < seconds:
-            # Nothing sounds yet that could be bent: the first one only delays the beginning.
-            sixteenth = per_step() * STEPS_PER_SIXTEENTH
-            lead_in = at - math.floor(at / sixteenth + 1e-9) * sixteenth
-            second = lead_in
+    for at in sorted({*asked, *later, seconds}):
         if coming is not None and second + (coming[0] - step) * per_step() <= at:
             second, step = second + (coming[0] - step) * per_step(), coming[0]
-            tempos.append(coming)
+            if coming[1] != tempos[-1][1]:
+                tempos.append(coming)
             coming = None
         if at == seconds:
             break
-        place, sounding = _placed((at - second) / per_step(), largest_warp)
-        met = second + sounding * per_step()
-        if moved:
-            # Where the beat falls within what nobody notices, it is left alone.
-            steady = second + place * per_step()
-            met = min(max(steady, met - UNNOTICED_EARLY), met + UNNOTICED_LATE)
-        second, step = met, step + place
-        if at in hits:
+        reached = step
+        if at in asked:
+            if not moved and not step and coming is None:
+                # Nothing sounds yet that could be bent: the first one only delays the beginning.
+                lead_in = max(0.0, met.seconds[0, 0] - met.steps[0, 0] * per_step())
+            reached, second = step, _ = next(placed)
             moved.append(HitPoint(at, step, second))
+        else:
+            reached += math.ceil((at - second) / per_step() - 1e-9)
         if at in later:
-            coming = -(-step // metre.bar) * metre.bar, later[at]
+            coming = -(-reached // metre.bar) * metre.bar, later[at]
     steps = step + max(1, math.ceil((seconds - second) / per_step() - 1e-9))
     return Grid(metre, tuple(tempos), lead_in, tuple(moved), steps, pace)
 
 
-def _placed(passed: float, largest_warp: float) -> tuple[int, float]:
-    """Return whole steps near `passed` steps, and the unwarped steps after which they sound."""
-    for unit, most in ((STEPS_PER_EIGHTH, UNNOTICED_WARP), (STEPS_PER_SIXTEENTH, 1.0), (1, 1.0)):
-        place = round(passed / unit) * unit
-        bound = min(most, largest_warp)
-        if abs(passed - place) < 1e-6 or (place and abs(passed / place - 1) <= bound):
-            return place, passed
-    place = round(passed)
-    if not place:
-        return 0, 0.0
-    return place, place * min(max(passed / place, 1 - largest_warp), 1 + largest_warp)
+def related_tempos(sixteenths: Sequence[tuple[float, int]]) -> tuple[tuple[float, int], ...]:
+    """Return tempos near those asked for that share a pulse, so that the beat goes on through them.
+
+    Film composers change tempo over a beat that stays (metric modulation): quarters become dotted
+    quarters, or eighths. Where another tempo was hardly asked for, it stays.
+
+    Args:
+        sixteenths: (second of the film, ticks a sixteenth), ascending.
+
+    Returns:
+        As given, with other ticks: those of one of the families in `KIN`, the nearest by the mean
+        square of the logarithms.
+    """
+    asked = [ticks for _, ticks in sixteenths]
+    spread = LARGEST_SPREAD * max(asked) / min(asked)
+    best: tuple[float, list[int]] = (math.inf, asked)
+    if len(set(asked)) > 1:
+        for unit, family in product(range(1, SLOWEST_SIXTEENTH + 1), KIN):
+            kin = [unit * part for part in family]
+            if kin[0] < FASTEST_SIXTEENTH or kin[-1] > min(SLOWEST_SIXTEENTH, spread * kin[0]):
+                continue
+            near = [min(kin, key=lambda t: abs(math.log(t / want))) for want in asked]
+            off = sum(math.log(t / want) ** 2 for t, want in zip(near, asked, strict=True))
+            best = min(best, (off, near))
+    return tuple((start, ticks) for (start, _), ticks in zip(sixteenths, best[1], strict=True))
+
+
+def _click_track(
+    metre: Metre,
+    sixteenths: Sequence[tuple[float, int]],
+    hits: Sequence[float],
+    paces: np.ndarray,
+    largest_warp: float = LARGEST_WARP,
+) -> ClickTrack:
+    """Return where the hit points fall at each of `paces`."""
+    (_, first), *later = [
+        (start, paces * ticks * TICK_SECONDS / STEPS_PER_SIXTEENTH) for start, ticks in sixteenths
+    ]
+    return click_track(
+        _place_costs(metre), STEPS_PER_SIXTEENTH, first, dict(later), hits, largest_warp
+    )
+
+
+def _place_costs(metre: Metre) -> np.ndarray:
+    """Return (bar,): what a hit point costs at each step of a bar."""
+    costs = np.full(metre.bar, STRAY_COST)
+    costs[::STEPS_PER_SIXTEENTH] = SIXTEENTH_COST
+    costs[::STEPS_PER_EIGHTH] = EIGHTH_COST
+    costs[:: metre.beat] = BEAT_COST
+    if metre.beats % 2 == 0:
+        costs[:: metre.bar // 2] = HALF_BAR_COST
+    costs[0] = 0.0
+    return costs
 
 
 def pace_for(
-    sixteenths: Sequence[tuple[float, int]], hits: Sequence[float], paces: np.ndarray = PACES
+    sixteenths: Sequence[tuple[float, int]],
+    hits: Sequence[float],
+    paces: np.ndarray = PACES,
+    metre: Metre = METRES["4/4"],
 ) -> float:
-    """Return the pace, out of `paces`, at which the hit points bend the beat least.
+    """Return the pace at which the hit points fall best: on strong beats, with little warp.
+
+    Paces at which an eighth lasts whole ticks are tried, as far as there are some.
 
     Args:
         sixteenths: as in `lay_grid`.
         hits: as in `lay_grid`.
-        paces: film seconds for a second of the model's clock, ascending.
+        paces: film seconds for a second of the model's clock, ascending: the first and the last
+            that are allowed for the tempos asked for.
+        metre: whose beats are meant.
 
     Returns:
-        The one with the least mean square of the warps; the nearest to 1 among equals.
+        The one that costs least; the nearest to 1 among equals.
     """
-    at = np.asarray(hits, dtype=np.float64)
-    starts = np.array([start for start, _ in sixteenths])
-    place = np.maximum(np.searchsorted(starts, at[:-1], side="right") - 1, 0)
-    ticks = np.array([ticks for _, ticks in sixteenths], dtype=np.float64)[place]
-    cost = 1e-9 * np.abs(paces - 1)
-    met = np.full(len(paces), at[0]) if len(at) else at
-    for asked, sixteenth in zip(at[1:], ticks * TICK_SECONDS, strict=True):
-        passed = (asked - met) / (sixteenth * paces)  # (paces,) sixteenths
-        eighths = np.maximum(2 * np.round(passed / 2), 2)
-        exact = np.maximum(np.round(passed), 1)
-        place = np.where(np.abs(passed / eighths - 1) <= UNNOTICED_WARP, eighths, exact)
-        steady = place * sixteenth * paces
-        now = np.clip(met + steady, asked - UNNOTICED_EARLY, asked + UNNOTICED_LATE)
-        cost = cost + ((now - met) / steady - 1) ** 2
-        met = now
-    return float(paces[int(cost.argmin())])
+    asked = [ticks for _, ticks in sixteenths]
+    sixteenths = related_tempos(sixteenths)
+    ticks = np.array([ticks for _, ticks in sixteenths], dtype=np.float64)
+    # Related tempos keep to what the paces make of those asked for.
+    quickest = float(paces[0]) * min(asked) / float(ticks.min())
+    slowest = float(paces[-1]) * max(asked) / float(ticks.max())
+    if slowest <= quickest:
+        return (quickest + slowest) / 2
+    halves = np.arange(math.ceil(2 * ticks[0] * quickest), int(2 * ticks[0] * slowest) + 1)
+    tried = halves / (2 * ticks[0]) if len(halves) else np.linspace(quickest, slowest, len(paces))
+    eighths = 2 * ticks * tried[:, None]  # (paces, tempos)
+    uneven = np.abs(eighths - np.round(eighths)).max(axis=1)
+    cost = _click_track(metre, sixteenths, hits, tried).cost
+    cost = cost + 2 * UNEVEN_COST * len(hits) * uneven + 1e-9 * np.abs(tried - 1)
+    return float(tried[int(cost.argmin())])

@@ -31,22 +31,32 @@ def unit_of(grid: Grid, section: Section) -> int:
 def changes_of(grid: Grid, sections: Sequence[Section], hits: Sequence[int], end: int) -> list[int]:
     """Return the steps at which the chord changes, ascending from 0, all before `end`.
 
-    On every hit point; on section starts and the section's units where no hit point is within a
-    beat.
+    On every hit point; on section starts and the section's units where the end is not within a
+    beat. A hit point up to a beat before such a line takes its change, so that the chord struck
+    there rings on; one after it finds the new chord.
     """
     bar, beat = grid.metre.bar, grid.metre.beat
-    met = sorted({0, end} | {hit for hit in hits if hit < end})
-    begun = [s.step for s in sections if s.step < end and not _close(s.step, met, beat)]
-    anchors = sorted({*met, *begun})
-    changes = set(anchors) - {end}
+    met = sorted(hit for hit in hits if hit < end)
+    begun = [s.step for s in sections if s.step < end and not _close(s.step, [*met, end], beat)]
+    edges = sorted({0, *begun, end})
+    changes = {0, *met, *begun}
     for section, following in zip(sections, [*sections[1:], None], strict=True):
         until = min(end, following.step if following else end)
         unit = unit_of(grid, section)
-        near = beat + 1  # a hit point takes the change of a line up to a beat away
         first = -(-section.step // bar) * bar
         lines = range(first if first > section.step else first + unit, until, unit)
-        changes.update(line for line in lines if not _close(line, anchors, near))
+        changes.update(
+            line
+            for line in lines
+            if not _close(line, edges, beat + 1) and not _taken(line, met, beat)
+        )
     return _filled(grid, sorted(changes), end)
+
+
+def _taken(line: int, hits: Sequence[int], beat: int) -> bool:
+    """Return whether one of `hits`, ascending, lies up to a beat before `line` or just after it."""
+    i = bisect_left(hits, line - beat)
+    return i < len(hits) and hits[i] < line + STEPS_PER_EIGHTH
 
 
 def _close(step: int, anchors: Sequence[int], near: int) -> bool:
