@@ -29,10 +29,11 @@ from emsync.music.video2music.features import EMOTIONS
 from emsync.music.video2music.generate import DrawingRules
 from emsync.music.video2music.model import ChordTransformer, ChordTransformerSettings
 from emsync.music.video2music.mood import emotion_rows, emotions_of, key_of
+from emsync.music.video2music.piece import notes_of
 from emsync.music.video2music.regression import DynamicsNetwork, DynamicsSettings
 from emsync.music.video2music.settings import Video2MusicSettings
 from emsync.music.video2music.vocabulary import key_value, read_primer
-from emsync.music.video2music.writing import draws_of, write_chords
+from emsync.music.video2music.writing import Dynamics, draws_of, write_chords
 from emsync.pipeline import analyse, perform, score
 from emsync.progress import CancelToken, Progress, silent, silent_share
 from emsync.settings import MusicSettings, Settings
@@ -125,6 +126,7 @@ def test_candidates_are_ranked_and_one_can_be_kept(
     pieces = composed(composer, commission(analysis, candidates=3))
     ranks = [piece.candidates[piece.kept].rank for piece in pieces]
     assert ranks == sorted(ranks) and {piece.kept for piece in pieces} == {0, 1, 2}
+    assert len({piece.notes for piece in pieces}) == 3
     (first,) = (piece for piece in pieces if piece.kept == 0)
     assert first.notes == alone.notes, "a piece does not depend on those beside it"
     for piece in pieces:
@@ -148,6 +150,20 @@ def test_composing_stops_when_asked_to(checkpoint: Checkpoint, analysis: Analysi
     assert len(drafts) == 1
     with pytest.raises(Cancelled):
         composer.compose(commission(analysis), silent_share, cancel)
+
+
+def test_notes_end_with_the_film() -> None:
+    chords = read_primer("C F G", "C major")
+    dynamics = Dynamics(np.zeros(3, np.float32), np.full(3, 0.5, np.float32))
+    whole, cut = (
+        notes_of(chords, dynamics, "C major", Video2MusicSettings(), seconds, accents=(0.2, 2.5))
+        for seconds in (3.0, 2.3)
+    )
+    assert [note for note in whole if note.start < 2.3 and note.end <= 2.3] == [
+        note for note in cut if note.end < 2.3
+    ]
+    assert len(cut) == sum(note.start < 2.3 for note in whole) < len(whole)
+    assert max(note.end for note in cut) == 2.3
 
 
 # Cuts --------------------------------------------------------------------------------------------
