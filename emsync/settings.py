@@ -31,7 +31,7 @@ Tonic = Literal["auto", "C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "B
 ModeChoice = Literal["auto", "major", "minor", "dorian", "mixolydian", "lydian", "phrygian"]
 Style = Literal["auto", "cinematic", "piano", "pop", "rock", "jazz", "electronic", "folk", "waltz"]
 Density = Literal["sparse", "auto", "full"]
-PerformerName = Literal["expressive", "flat"]
+PerformerName = Literal["expressive", "learned", "flat"]
 
 
 MODALITIES = ("clip", "beats", "face", "asr", "ocr")
@@ -292,7 +292,7 @@ class PerformanceSettings:
     """Scales all that follows; 0 is "flat"."""
     metrical_accent: Annotated[float, Range(0, 40)] = 6.0
     """Steps from a note off the beat to the first of a bar; drums have `groove`."""
-    phrase_arch: Annotated[float, Range(0, 40)] = 18.0
+    phrase_arch: Annotated[float, Range(0, 40)] = 20.0
     """Steps from the edges of a phrase of four bars to its height."""
     high_loud: Annotated[float, Range(0, 40)] = 7.0
     """Steps an octave above what a group plays around a note."""
@@ -300,7 +300,7 @@ class PerformanceSettings:
     """Steps at the melody note that is most foreign to its chord."""
     duration_contrast: Annotated[float, Range(0, 40)] = 6.0
     """Steps that a melody's short notes are softer than its long ones."""
-    faster_louder: Annotated[float, Range(0, 40)] = 8.0
+    faster_louder: Annotated[float, Range(0, 40)] = 10.0
     """Steps for twice as many notes a second as the piece has on average."""
     melody: Annotated[float, Range(0, 40)] = 20.0
     """Steps between the melody and what accompanies it."""

@@ -27,7 +27,7 @@ from emsync.emotion.reading import EMOTIONS
 from emsync.errors import EmsyncError
 from emsync.presets import as_in_the_paper, changed, read_preset, to_plain, write_preset
 from emsync.report.read import read_report
-from emsync.settings import Settings
+from emsync.settings import PerformanceSettings, Settings
 from emsync.stages import STAGES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -190,6 +190,7 @@ def test_the_examples_of_before_are_replayed_by_the_method_of_their_time(tmp_pat
     for name in ("landscapes", "storm", "carnival"):
         report = json.loads((REPOSITORY / "examples" / name / "report.json").read_text())
         settings = report["settings"]["music"]
+        report["settings"].pop("performance", None)
         report["emsync_report"] = 1
         for since in ("method", "style", "metre", "tonic", "mode", "slowest", "fastest",
                       "density", "melody", "chords", "theme", "harmony"):  # fmt: skip
@@ -200,9 +201,30 @@ def test_the_examples_of_before_are_replayed_by_the_method_of_their_time(tmp_pat
         recorded = read_report(path)
         music = recorded.settings.music
         assert (music.method, music.repetition_coefficient) == ("free", 0.4)
+        assert recorded.settings.performance == PerformanceSettings(performer="flat")
         plain = to_plain(recorded.settings)["music"]
         assert {key: plain[key] for key in settings} == settings
         assert recorded.theme is None
+
+
+def test_reports_of_before_the_performers_play_what_is_written(
+    scored: Scored, tmp_path: Path
+) -> None:
+    report = json.loads(json.dumps(scored.report))
+    assert report["settings"]["performance"]["performer"] == "expressive"
+    del report["settings"]["performance"], report["performance"]
+    path = tmp_path / "report.json"
+    for version, performer in ((2, "flat"), (3, "expressive")):
+        path.write_text(json.dumps(report | {"emsync_report": version}))
+        recorded = read_report(path)
+        assert recorded.settings.performance == PerformanceSettings(performer=performer)
+
+
+def test_the_report_tells_the_performance(scored: Scored) -> None:
+    told = scored.report["performance"]
+    assert told["notes"] - told["added"] == scored.report["music"]["notes"]
+    assert told["time_signatures"] and told["keys"] and told["bars"] > 0
+    assert 0 < told["velocity_mean"] < 128
 
 
 def test_progress_goes_to_standard_error_only(scored: Scored) -> None:

@@ -276,7 +276,7 @@ def test_a_piece_without_a_plan_has_the_key_of_its_notes() -> None:
 def test_a_piece_without_notes_is_a_file(tmp_path: Path) -> None:
     silent = free_piece((), 2.0, 120.0, [Note("piano", 60, 1.0, 1.5)])
     for performer in ("flat", "expressive"):
-        played = perform(silent, PerformanceSettings(performer=performer), 0)  # type: ignore
+        played = perform(silent, PerformanceSettings(performer=performer), 0)
         write_performance(Performance((), (), played.conductor, 2.0), tmp_path / "a.mid", "")
         assert mido.MidiFile(tmp_path / "a.mid").length == pytest.approx(2.0, abs=0.001)
 

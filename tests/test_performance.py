@@ -1,9 +1,12 @@
 """How pieces are played: as written, or by rule, the same again, and true to film and score."""
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
+import pretty_midi
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -12,26 +15,25 @@ from pieces import CUTS, free_piece, planned_piece
 
 from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
+from emsync.evaluation.performing import Recording, correlation, recordings, statistics_of
 from emsync.music.composition import CHORD_VELOCITY, VELOCITY, Composition
 from emsync.music.notes import GROUPS, Note
 from emsync.performance.context import bare_context, context_of, strength_of
 from emsync.performance.drumming import GHOST_VELOCITY
+from emsync.performance.learned import predicted
 from emsync.performance.loudness import intended
+from emsync.performance.midi_file import write_performance
 from emsync.performance.performance import EXPRESSION, SUSTAIN, Performance
 from emsync.performance.performer import PERFORMERS, PerformerRow, perform
 from emsync.performance.timing import LARGEST_SHIFT
+from emsync.performance.velocity_network import load_network
 from emsync.settings import PerformanceSettings, PerformerName
+from emsync.training.train_performance import examples_of, fit
 
 USUAL = PerformanceSettings()
 FLAT = PerformanceSettings(performer="flat")
-DRY = replace(
-    USUAL,
-    **{
-        one.name: type(one.default)(0)
-        for one in fields(PerformanceSettings)
-        if one.name not in ("performer", "expression")
-    },
-)
+_AMOUNTS = {name: value for name, value in asdict(USUAL).items() if isinstance(value, float | bool)}
+DRY = replace(USUAL, **dict.fromkeys(_AMOUNTS, 0) | {"expression": 1.0})
 """Nothing of all that expression is made of; a test turns on what it looks at."""
 
 
@@ -142,7 +144,9 @@ def test_chords_on_hits_stay_strong(piece: Composition, played: Performance) -> 
             if asked.start == boundary.hit and asked.velocity == CHORD_VELOCITY
         ]
         assert len(chord) >= 3
-        assert all(made.end == pytest.approx(asked.end, abs=0.001) for asked, made in chord)
+        # The same pitch may be struck again a little earlier than it is written.
+        assert all(asked.end - made.end <= LARGEST_SHIFT for asked, made in chord)
+        assert all(made.end <= asked.end + 0.001 for asked, made in chord)
 
 
 def test_the_same_seed_plays_the_same_and_another_does_not(
@@ -383,7 +387,7 @@ def test_strings_swell_within_long_notes() -> None:
 @pytest.mark.parametrize("arousal", [-0.5, 0.1, 0.7])
 def test_velocities_vary_as_those_of_pianists_do(arousal: float) -> None:
     """Within a piece, pitched notes: pianists' standard deviations are 11 to 22 (5 to 95 % of 1,163
-    recordings), and the beat explains next to nothing of them (-0.24 to 0.25, 616 pieces)."""
+    recordings), and the beat explains next to nothing of them (-0.19 to 0.15, 1,796 pieces)."""
     one = planned_piece(60.0, (7.1, 15.2, 24.0, 33.3, 44.8), Mood(0.2, arousal), seed=4)
     made = perform(one, USUAL, 2)
     context = context_of(one, made.conductor.tempo_map)
@@ -397,4 +401,94 @@ def test_velocities_vary_as_those_of_pianists_do(arousal: float) -> None:
         beats = np.minimum(context.strength[mine], 0.2)
         if beats.std() and mine.sum() > 32:
             by_group.append(np.corrcoef(beats, loud[mine])[0, 1])
-    assert by_group and -0.24 <= np.mean(by_group) <= 0.25
+    assert by_group and -0.19 <= np.mean(by_group) <= 0.15
+
+
+# Learned --------------------------------------------------------------------------------------
+
+
+def test_the_learned_touch_is_the_pianists_and_the_rest_by_rule(piece: Composition) -> None:
+    by_rule, learned = (perform(piece, replace(USUAL, performer=one), 5) for one in PERFORMED)
+    assert learned.controls == by_rule.controls
+    assert [(n.group, n.pitch, n.start, n.end) for n in learned.notes] == [
+        (n.group, n.pitch, n.start, n.end) for n in by_rule.notes
+    ]
+    assert learned.notes != by_rule.notes
+    drums = [velocities(one, "drums") for one in (by_rule, learned)]
+    # Where more happens drums are louder by rule; their accents are the same.
+    assert np.corrcoef(drums[0], drums[1])[0, 1] > 0.9
+    assert 9 <= velocities(learned, "piano").std() <= 25
+
+
+PERFORMED: tuple[PerformerName, PerformerName] = ("expressive", "learned")
+
+
+def test_the_pianist_plays_the_highest_line_louder_and_dense_music_too() -> None:
+    """What every pianist does (Goebl 2001; Todd 1992), learned and not told."""
+    network = load_network()
+    start = np.repeat(np.arange(0, 24, 0.5), 3)
+    pitch = np.tile([48, 60, 72], len(start) // 3)
+    group = np.full(len(start), GROUPS.index("piano"))
+    slow = predicted(network, bare_context(group, pitch, start, start + 0.4))
+    assert slow[pitch == 72].mean() > slow[pitch == 60].mean() + 0.2
+    begin = np.concatenate([np.arange(0, 12, 0.5), np.arange(12, 24, 0.125)])
+    count = len(begin)
+    row = bare_context(
+        np.full(count, GROUPS.index("piano")), np.full(count, 60) + np.arange(count) % 5,
+        begin, begin + 0.1,
+    )  # fmt: skip
+    dense = predicted(network, row)
+    assert dense[begin >= 13].mean() > dense[begin < 11].mean() + 0.2
+
+
+def test_a_piece_of_one_note_or_none_can_be_played() -> None:
+    for notes in ([], [Note("piano", 60, 0.5, 1.0)], [Note("drums", 36, 0.5, 0.6)]):
+        one = free_piece([0.0], 2.0, 120.0, notes or [Note("piano", 60, 0.5, 1.0)])
+        one = replace(one, notes=tuple(notes), lead=(False,) * len(notes))
+        for performer in PERFORMERS:
+            asked = replace(USUAL, performer=performer)  # type: ignore[arg-type]
+            assert len(perform(one, asked, 0).notes) == len(notes)
+
+
+def test_a_network_learns_what_there_is_to_learn() -> None:
+    """From pieces whose high notes are loud it learns that, and says so of another one."""
+    rng = np.random.default_rng(0)
+
+    def played(name: str) -> Recording:
+        start = np.sort(rng.uniform(0, 40, 200))
+        pitch = rng.integers(40, 90, 200)
+        context = bare_context(np.full(200, 3), pitch, start, start + 0.3)
+        velocity = pitch + rng.normal(0, 4, 200)
+        return Recording(name, "test", "train", context, velocity, start * 2.13)
+
+    inputs, targets = examples_of([played(str(number)) for number in range(12)], 0)
+    network = fit(inputs, targets, 0, 30)
+    assert correlation(partial(predicted, network), [played("aside")]) > 0.9
+    assert correlation(lambda context: np.zeros(len(context)), [played("flat")]) == 0
+
+
+def test_recordings_are_told_from_what_programs_play(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    for name, jitter, spread in (("played", 0.1, 15), ("on-grid", 0.0, 15), ("flat", 0.1, 0)):
+        music = pretty_midi.PrettyMIDI(initial_tempo=120)
+        part = pretty_midi.Instrument(0)
+        for step in range(200):
+            at = max(0.0, 0.25 * step + float(rng.uniform(-jitter, jitter)))
+            loud = int(np.clip(80 + spread * rng.standard_normal(), 1, 127))
+            part.notes.append(pretty_midi.Note(loud, 40 + step % 40, at, at + 0.2))
+        music.instruments.append(part)
+        music.write(str(tmp_path / f"{name}.mid"))
+    found = {Path(one.name).stem: one.is_played for one in recordings(tmp_path, "asap")}
+    assert found == {"played": True, "on-grid": False, "flat": False}
+
+
+def test_a_file_of_ours_can_be_compared_with_real_ones(
+    piece: Composition, played: Performance, tmp_path: Path
+) -> None:
+    write_performance(played, tmp_path / "a.mid", "A Film")
+    told = statistics_of(tmp_path / "a.mid")
+    pitched = [note.velocity for note in played.notes if note.group != "drums"]
+    assert told["notes"] == len(pitched)
+    assert told["mean"] == pytest.approx(np.mean(pitched))
+    assert told["deviation"] == pytest.approx(np.std(pitched))
+    assert -0.5 < told["with_beat"] < 0.5

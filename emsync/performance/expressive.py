@@ -1,5 +1,7 @@
 """Our way of playing: by rule, from the score, the film's moods and its cuts."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from emsync.music.composition import Composition
@@ -8,7 +10,7 @@ from emsync.performance.conductor import conductor_of
 from emsync.performance.context import Context, context_of
 from emsync.performance.controllers import controls_of
 from emsync.performance.drumming import ghost_notes
-from emsync.performance.loudness import velocities
+from emsync.performance.loudness import intended, velocities
 from emsync.performance.performance import Performance
 from emsync.performance.timing import ends, shifts
 from emsync.settings import PerformanceSettings
@@ -17,8 +19,15 @@ _LOUDNESS, _TIMING, _GHOSTS = range(3)
 """Streams of random numbers, so that one rule's draws leave the others' as they are."""
 
 
+Intention = Callable[[Context, PerformanceSettings], np.ndarray]
+"""How loud each note is meant to be: velocities, float64 (notes,)."""
+
+
 class ExpressivePerformer:
     """Plays by the rules of `emsync.performance.loudness` and its neighbours."""
+
+    def __init__(self, intention: Intention = intended) -> None:
+        self.intention = intention
 
     def perform(self, piece: Composition, settings: PerformanceSettings, seed: int) -> Performance:
         """Play a piece, see `Performer.perform`."""
@@ -26,7 +35,9 @@ class ExpressivePerformer:
         if not piece.notes:
             return Performance((), (), conductor, piece.seconds)
         context = context_of(piece, conductor.tempo_map)
-        velocity = velocities(context, settings, np.random.default_rng([seed, _LOUDNESS]))
+        asked = self.intention(context, settings)
+        rng = np.random.default_rng([seed, _LOUDNESS])
+        velocity = velocities(context, settings, rng, asked)
         notes = _played(context, velocity, settings, np.random.default_rng([seed, _TIMING]))
         if settings.ghost_notes and settings.groove and settings.expression:
             rng = np.random.default_rng([seed, _GHOSTS])

@@ -119,45 +119,68 @@ def drummer(context: Context, settings: PerformanceSettings) -> np.ndarray:
     return settings.groove * groove(context)
 
 
-RULES: tuple[Rule, ...] = (
+SCORE_RULES: tuple[Rule, ...] = (
     Rule(metrical_accent),
-    Rule(phrase_arch, STEADY),
     Rule(high_loud),
-    Rule(melodic_charge),
     Rule(duration_contrast),
     Rule(faster_louder, STEADY),
-    Rule(melody_above),
     Rule(voicing),
+)
+"""What pitches and rhythm alone say."""
+FORM_RULES: tuple[Rule, ...] = (
+    Rule(phrase_arch, STEADY),
+    Rule(melodic_charge),
+    Rule(melody_above),
     Rule(crescendo, 1.0),
     Rule(drummer, 1.0),
 )
-"""Those that arousal widens; their sum is scaled by it."""
+"""What needs the piece's bars, plan or cuts. Arousal widens the sum of these and those above."""
 LEVELS: tuple[Rule, ...] = (Rule(cut_accent, 1.0), Rule(mood_level, 1.0), Rule(section_level, 1.0))
+"""How loud the moment is, whatever the notes."""
 
 
 def intended(context: Context, settings: PerformanceSettings) -> np.ndarray:
     """Return the velocity that the rules ask for, before it is rounded, float64 (notes,)."""
 
-    def sum_of(rules: tuple[Rule, ...]) -> np.ndarray:
+    return _summed(context, settings, (*SCORE_RULES, *FORM_RULES))
+
+
+def intended_by(score: np.ndarray, context: Context, settings: PerformanceSettings) -> np.ndarray:
+    """Return the velocity that is asked for where `score` stands for the sum of `SCORE_RULES`.
+
+    Args:
+        score: steps of velocity, float64 (notes,).
+        context: the notes.
+        settings: the amounts of the other rules.
+    """
+    return _summed(context, settings, (Rule(lambda *_: score), *FORM_RULES))
+
+
+def _summed(context: Context, settings: PerformanceSettings, rules: tuple[Rule, ...]) -> np.ndarray:
+    """Return the velocity that comes of `rules`, as wide as the arousal says, and of `LEVELS`."""
+
+    def sum_of(some: tuple[Rule, ...]) -> np.ndarray:
         total = np.zeros(len(context))
-        for rule in rules:
+        for rule in some:
             total += rule.steps(context, settings) * np.where(context.is_drum, rule.drums, 1.0)
         return total
 
     wide = 1 + settings.arousal_range * context.arousal
     bowed = np.where(context.group == STRINGS, BOWED, 1.0)
-    return VELOCITY + wide * bowed * sum_of(RULES) + sum_of(LEVELS)
+    return VELOCITY + wide * bowed * sum_of(rules) + sum_of(LEVELS)
 
 
 def velocities(
-    context: Context, settings: PerformanceSettings, rng: np.random.Generator
+    context: Context,
+    settings: PerformanceSettings,
+    rng: np.random.Generator,
+    asked: np.ndarray,
 ) -> np.ndarray:
     """Return the velocity of each note, int64 in [`SOFTEST`, `LOUDEST`].
 
-    Between what is written and what the rules ask for, `PerformanceSettings.expression` decides;
+    Between what is written and what is `asked` for, `PerformanceSettings.expression` decides;
     nobody hits exactly what is intended (KTH, noise).
     """
-    asked = intended(context, settings)
-    asked += settings.variation * rng.standard_normal(len(context))
+    asked = asked + settings.variation * rng.standard_normal(len(context))
     played = context.written + settings.expression * (asked - context.written)
     return np.clip(np.round(played), SOFTEST, LOUDEST).astype(np.int64)

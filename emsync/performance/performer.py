@@ -42,6 +42,7 @@ class PerformerRow:
 
 PERFORMERS: Mapping[str, PerformerRow] = {
     "expressive": PerformerRow("expressive", "emsync.performance.expressive"),
+    "learned": PerformerRow("with a pianist's touch", "emsync.performance.learned"),
     "flat": PerformerRow("as written", "emsync.performance.flat"),
 }
 """All performers by their name in the settings."""
