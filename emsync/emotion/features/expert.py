@@ -1,8 +1,8 @@
 """What every expert is: one pretrained way of looking at a film, which answers with a report.
 
 An expert is a module beside this file and a row in `MODALITIES`; its name stands in
-`ExpertSettings.names` too, where it is asked unless somebody says otherwise. Panel, pooling, page
-and reports know nothing else of it.
+`emsync.settings.MODALITIES` too, so that it is asked unless somebody says otherwise. Panel,
+pooling, page and reports know nothing else of it.
 """
 
 from collections.abc import Callable, Mapping
