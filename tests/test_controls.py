@@ -220,13 +220,13 @@ def test_what_a_composer_does_not_obey_is_not_asked_for(
         controls.named["music.temperature"]: 1.5,
         controls.named["music.chords"]: "no chords at all",
         controls.tempo: "no tempo at all",
-        controls.paper: True,
         controls.soundfont: "",
         controls.composer: "plain",
     }
     base = replace(Settings(), music=replace(Settings().music, openings=3))
-    made = controls.settings(base, list(values.values()))
-    assert made.music == replace(Settings().music, composer="plain", tonic="D")  # type: ignore[arg-type]
+    for is_paper in (True, False):
+        made = controls.settings(base, list((values | {controls.paper: is_paper}).values()))
+        assert made.music == replace(Settings().music, composer="plain", tonic="D")  # type: ignore[arg-type]
     assert made.sound.programs == (("piano", 4),)
     values[controls.composer] = "emsync"
     with pytest.raises(EmsyncError, match="tempo must be"):

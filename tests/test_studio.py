@@ -23,7 +23,7 @@ from emsync.interface import records, views
 from emsync.interface.api import mood_from, request_from
 from emsync.interface.diagnostics import terms
 from emsync.interface.page import build
-from emsync.interface.records import Job, Source, Take, Update
+from emsync.interface.records import Job, Outcome, Source, Take, Update
 from emsync.interface.studio import MOST_TAKES, Studio
 from emsync.interface.theme import launch_options
 from emsync.interface.work_queue import MOST_WAITING, WorkQueue
@@ -40,6 +40,12 @@ def watch(studio: Studio, page: str = "page", job: Job | None = None) -> list[Up
         return [update async for update in studio.watch(page, job)]
 
     return asyncio.run(collect())
+
+
+def outcome(update: Update) -> str | None:
+    """What an update says to scripts."""
+    found = re.search(r' data-outcome="(\w+)"', update.status)
+    return None if found is None else found[1]
 
 
 def score(
@@ -156,6 +162,8 @@ def test_a_closed_page_finds_its_take_by_the_link(studio: Studio, films: Films) 
     seen = watch(studio, "page again")
     assert seen[-1].take is job.take and job.take.result is not None
     assert "Your film has its own music now" in seen[-1].status
+    assert outcome(seen[-1]) == Outcome.SCORED
+    assert {outcome(update) for update in seen[:-1]} <= {None}
     assert studio.attach("somebody", "guessed") is None
 
 
@@ -226,7 +234,8 @@ def test_versions_stand_side_by_side_and_more_can_be_had(
     assert [card["shown"] for card in views.cards(take)] == [False, True]
 
     assert studio.another("page", settings.sound) is not None
-    assert "Version C is new." in watch(studio)[-1].status
+    last = watch(studio)[-1]
+    assert "Version C is new." in last.status and outcome(last) == Outcome.ADDED
     *before, more = take.versions
     assert before == [a, b] and take.shown == 2 and more.label == "C"
     tokens = {version.piece.composition.written for version in take.versions}
@@ -400,7 +409,7 @@ def test_other_sound_needs_no_other_music(studio: Studio, films: Films) -> None:
     notes, music = before.midi.read_bytes(), before.wav.read_bytes()
     louder = replace(Settings().sound, original_sound="keep", balance_decibels=6.0)
     assert studio.show("page", 0, louder) is not None
-    watch(studio)
+    assert outcome(watch(studio)[-1]) == Outcome.REPLAYED
     after = take.result
     assert after is not None and after is not before
     assert after.piece is before.piece
@@ -428,7 +437,7 @@ def test_sound_that_is_changed_during_work_is_heard_after_it(studio: Studio, fil
 def test_stems_and_everything_are_made_when_asked_for(studio: Studio, films: Films) -> None:
     take = score(studio, films.plain())
     assert studio.bundle("page") is not None
-    watch(studio)
+    assert outcome(watch(studio)[-1]) == Outcome.BUNDLED
     version = take.versions[0]
     assert version.bundle is not None and version.bundle.is_file()
     assert {path.suffix for path in version.stems.values()} == {".wav"}
@@ -497,7 +506,7 @@ def test_the_next_in_line_waits_and_may_leave(studio: Studio, films: Films) -> N
 
         seen = asyncio.run(wait_a_little())
     assert any("one film is before yours" in status for status in seen)
-    assert "Cancelled" in seen[-1]
+    assert "Cancelled" in seen[-1] and f'data-outcome="{Outcome.CANCELLED}"' in seen[-1]
     assert score(studio, None, page="second").result is not None
 
 
