@@ -1,4 +1,4 @@
-"""The stage in a real browser: the film, and the score that moves in time with it."""
+"""The player in a real browser: the film, and the score that moves in time with it."""
 
 import json
 import random
@@ -112,7 +112,7 @@ def crowd() -> list[list[float]]:
 
 @pytest.fixture(scope="module")
 def page_address(films: Films, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A page with nothing but the stage, and a button for each value it is given."""
+    """A page with nothing but the player, and a button for each value it is given."""
     folder = tmp_path_factory.mktemp("stage")
     film = films.render(
         "stage.mp4",
@@ -190,7 +190,7 @@ def telephone(page_address: str, browser: Any) -> Iterator[Page]:
 
 @pytest.fixture
 def page(desk: Page) -> Iterator[Any]:
-    """The page on a desk, its stage empty."""
+    """The page on a desk, its player empty."""
     yield emptied(desk)
     assert desk.complaints == []
 
@@ -379,7 +379,7 @@ def test_chords_and_form_of_a_planned_piece_are_shown(page: Any) -> None:
     page.wait_for_function("document.querySelector('#em-stage .sketching').textContent")
     assert symbols.count() == 0 and page.inner_text("#em-stage .kind") == ""
     assert slider(page).bounding_box()["height"] == height
-    # A sheet of before there were plans is shown as it was then.
+    # A timeline of before there were plans is shown as it was then.
     show_scored(page)
     assert symbols.count() == 0 and "melody" not in page.inner_text("#em-stage .key")
 
@@ -393,7 +393,7 @@ def test_the_melody_stands_out(page: Any) -> None:
     assert drawn(page) != with_melody
 
 
-def test_a_sketch_grows_and_gives_way_to_the_sheet(page: Any) -> None:
+def test_a_sketch_grows_and_gives_way_to_the_timeline(page: Any) -> None:
     show(page, "sketch")
     page.wait_for_selector("#em-stage [data-notes='30']")
     assert page.inner_text("#em-stage .sketching") == "Trying out openings"
@@ -458,7 +458,7 @@ def test_nothing_hangs_over_the_edge(page: Any, phone: Any) -> None:
             assert tried.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_a_wide_sheet_keeps_the_playhead_in_sight(phone: Any) -> None:
+def test_a_wide_timeline_keeps_the_playhead_in_sight(phone: Any) -> None:
     show(phone, "long")
     phone.wait_for_function("document.querySelector('#em-stage video').readyState >= 1")
     view = phone.locator("#em-stage .view")

@@ -1,4 +1,4 @@
-"""The sheet of a scored film: what the stage is given agrees with what was composed."""
+"""The timeline of a scored film: what the player is given agrees with what was composed."""
 
 import base64
 import io
@@ -48,46 +48,49 @@ def heard(modality: str, text: str) -> FeatureReport:
     )
 
 
-def test_the_sheet_is_the_composition_in_plain_values(result: Result) -> None:
-    sheet = json.loads(json.dumps(timeline_of(result), allow_nan=False))
+def test_the_timeline_is_the_composition_in_plain_values(result: Result) -> None:
+    timeline = json.loads(json.dumps(timeline_of(result), allow_nan=False))
     piece = result.composition
-    assert sheet["seconds"] == pytest.approx(6, abs=0.05)
-    assert len(sheet["notes"]) == len(piece.notes) > 20
+    assert timeline["seconds"] == pytest.approx(6, abs=0.05)
+    assert len(timeline["notes"]) == len(piece.notes) > 20
     assert {
-        (sheet["groups"][group], pitch, start, end, velocity, lead)
-        for group, pitch, start, end, velocity, lead in sheet["notes"]
+        (timeline["groups"][group], pitch, start, end, velocity, lead)
+        for group, pitch, start, end, velocity, lead in timeline["notes"]
     } == {
         (note.group, note.pitch, round(note.start, 3), round(note.end, 3), note.velocity, lead)
         for note, lead in zip(piece.notes, piece.lead, strict=True)
     }
-    starts = [note[2] for note in sheet["notes"]]
+    starts = [note[2] for note in timeline["notes"]]
     assert starts == sorted(starts)
-    assert sheet["chords"] == pytest.approx(piece.chords, abs=5e-4)
-    assert f"{len(piece.notes)} notes on " in sheet["words"]
+    assert timeline["chords"] == pytest.approx(piece.chords, abs=5e-4)
+    assert f"{len(piece.notes)} notes on " in timeline["words"]
 
 
-def test_the_plan_is_on_the_sheet(result: Result) -> None:
-    sheet, piece = timeline_of(result), result.composition
+def test_the_plan_is_on_the_timeline(result: Result) -> None:
+    timeline, piece = timeline_of(result), result.composition
     plan, grid = piece.plan, piece.grid
     assert plan is not None and grid is not None
     starts = grid.seconds_of([chord.step for chord in plan.chords])
-    assert [at for at, _ in sheet["symbols"]] == pytest.approx(starts.tolist(), abs=5e-4)
-    assert [name for _, name in sheet["symbols"]] == [
+    assert [at for at, _ in timeline["symbols"]] == pytest.approx(starts.tolist(), abs=5e-4)
+    assert [name for _, name in timeline["symbols"]] == [
         with_signs(chord.symbol) for chord in plan.chords
     ]
-    assert [letter for _, letter in sheet["sections"]] == [one.letter for one in plan.sections]
-    assert sheet["bars"] == pytest.approx(piece.bars, abs=5e-4) and len(sheet["bars"]) > 1
-    assert plan.style in sheet["plan"] and plan.sections[0].mode in sheet["plan"]
-    assert sheet["words"].startswith(sheet["plan"])
+    assert [letter for _, letter in timeline["sections"]] == [one.letter for one in plan.sections]
+    assert timeline["bars"] == pytest.approx(piece.bars, abs=5e-4) and len(timeline["bars"]) > 1
+    assert plan.style in timeline["plan"] and plan.sections[0].mode in timeline["plan"]
+    assert timeline["words"].startswith(timeline["plan"])
 
 
 def test_the_timeline_of_a_piece_drawn_freely_has_no_plan(result: Result) -> None:
     free = replace(
         result.composition, plan=None, grid=None, lead=(), symbols=(), sections=(), chart=""
     )
-    sheet = timeline_of(replace(result, piece=replace(result.piece, composition=free)))
-    assert sheet["bars"] == sheet["symbols"] == sheet["sections"] == [] and sheet["plan"] == ""
-    assert {note[5] for note in sheet["notes"]} == {0}
+    timeline = timeline_of(replace(result, piece=replace(result.piece, composition=free)))
+    assert (
+        timeline["bars"] == timeline["symbols"] == timeline["sections"] == []
+        and timeline["plan"] == ""
+    )
+    assert {note[5] for note in timeline["notes"]} == {0}
 
 
 def test_boundaries_and_cuts_are_those_of_the_film(result: Result) -> None:
@@ -101,12 +104,12 @@ def test_boundaries_and_cuts_are_those_of_the_film(result: Result) -> None:
             ),
         ),
     )
-    sheet = timeline_of(result)
-    assert [(cut["time"], cut["kept"]) for cut in sheet["cuts"]] == [(4.4, True), (5.0, False)]
-    assert sheet["cuts"][1]["score"] == 0.457
-    assert sheet["boundaries"][0]["asked"] == 4.4
-    assert sheet["boundaries"][0]["kind"] == "cut"
-    for shown, boundary in zip(sheet["boundaries"], result.composition.boundaries, strict=True):
+    timeline = timeline_of(result)
+    assert [(cut["time"], cut["kept"]) for cut in timeline["cuts"]] == [(4.4, True), (5.0, False)]
+    assert timeline["cuts"][1]["score"] == 0.457
+    assert timeline["boundaries"][0]["asked"] == 4.4
+    assert timeline["boundaries"][0]["kind"] == "cut"
+    for shown, boundary in zip(timeline["boundaries"], result.composition.boundaries, strict=True):
         assert (shown["hit"] is None) == (boundary.hit is None)
         if boundary.hit is not None:
             assert shown["hit"] - shown["asked"] == pytest.approx(shown["offset"], abs=2e-3)
@@ -129,8 +132,8 @@ def test_each_scene_has_its_mood_and_its_own_picture(result: Result) -> None:
 
 def test_a_reading_out_of_a_report_has_no_pictures(result: Result) -> None:
     analysis = replace(result.analysis, pictures=())
-    sheet = timeline_of(replace(result, piece=replace(result.piece, analysis=analysis)))
-    assert [scene["picture"] for scene in sheet["scenes"]] == ["", ""]
+    timeline = timeline_of(replace(result, piece=replace(result.piece, analysis=analysis)))
+    assert [scene["picture"] for scene in timeline["scenes"]] == ["", ""]
 
 
 def test_what_is_said_and_what_is_read_stand_apart(result: Result) -> None:
@@ -138,17 +141,17 @@ def test_what_is_said_and_what_is_read_stand_apart(result: Result) -> None:
     reports = (heard("asr", "Hello."), heard("ocr", "THE END"), heard("clip", "no words"))
     reading = replace(result.analysis.reading, reports=reports)
     analysis = replace(result.analysis, reading=reading)
-    sheet = timeline_of(replace(result, piece=replace(result.piece, analysis=analysis)))
-    assert sheet["said"] == [{"start": 0.5, "end": 2.25, "text": "Hello."}]
-    assert sheet["read"] == [{"start": 0.5, "end": 2.25, "text": "THE END"}]
+    timeline = timeline_of(replace(result, piece=replace(result.piece, analysis=analysis)))
+    assert timeline["said"] == [{"start": 0.5, "end": 2.25, "text": "Hello."}]
+    assert timeline["read"] == [{"start": 0.5, "end": 2.25, "text": "THE END"}]
 
 
 def test_the_curve_is_what_was_composed_for(result: Result) -> None:
-    sheet = timeline_of(result)
+    timeline = timeline_of(result)
     stretches = result.curve.stretches(float(result.analysis.film.duration))
     assert [
         (shown["start"], shown["end"], shown["valence"], shown["arousal"])
-        for shown in sheet["curve"]
+        for shown in timeline["curve"]
     ] == [
         (round(start, 3), round(end, 3), round(mood.valence, 3), round(mood.arousal, 3))
         for start, end, mood in stretches
