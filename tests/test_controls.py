@@ -287,6 +287,7 @@ def test_a_program_that_asks_for_what_the_composer_does_not_obey_is_refused(
 ) -> None:
     blocks = build(Studio(tmp_path))
     (score,) = (one.fn for one in blocks.fns.values() if one.api_name == "score")
+    assert score is not None
     with pytest.raises(gradio.Error, match=SENTENCE):
         asyncio.run(score(str(films.plain()), {"music": {"temperature": 1.5}}, None))
     assert list(tmp_path.glob("request-*")) == []  # it was refused before the film was opened

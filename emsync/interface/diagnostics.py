@@ -192,7 +192,11 @@ def _making(result: "Result") -> str:
         ("Seed", str(piece.seed)),
         ("Weights", f"{piece.weights} ({piece.weights_sha256[:12]})"),
         ("Trained on", terms(piece.weights_tiers)),
-        ("Opening chosen by", f"emotion-regressor ({piece.regressor_sha256[:12]})"),
+        *(
+            [("Opening chosen by", f"emotion-regressor ({piece.regressor_sha256[:12]})")]
+            if piece.regressor_sha256
+            else []
+        ),
         ("SoundFont", result.soundfont),
         ("Picture", result.mux.note),
         ("Valence–arousal range", f"{settings.mood.valence_arousal_range:g}"),
