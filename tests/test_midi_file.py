@@ -273,6 +273,12 @@ def test_a_piece_without_a_plan_has_the_key_of_its_notes() -> None:
     assert conductor_of(free_piece((0.0,), 2.0, 120.0, drums)).keys == ()
 
 
+def test_a_bar_that_never_ends_can_be_written(tmp_path: Path) -> None:
+    piece = free_piece((300.0, 302.0), 304.0, 200.0, [Note("piano", 60, 10.0, 303.0)])
+    path = written(piece, tmp_path)
+    assert distances([300.0, 302.0], bar_lines(path)).max() <= 0.003
+
+
 def test_a_piece_without_notes_is_a_file(tmp_path: Path) -> None:
     silent = free_piece((), 2.0, 120.0, [Note("piano", 60, 1.0, 1.5)])
     for performer in ("flat", "expressive"):

@@ -149,6 +149,13 @@ def test_chords_on_hits_stay_strong(piece: Composition, played: Performance) -> 
         assert all(made.end <= asked.end + 0.001 for asked, made in chord)
 
 
+def test_velocities_of_a_composer_that_writes_them_are_kept_as_levels() -> None:
+    notes = [Note("piano", 60, 0.5 * i, 0.5 * i + 0.4, 50 + 50 * (i % 2)) for i in range(40)]
+    one = free_piece(np.arange(0, 20, 2.0).tolist(), 20.0, 120.0, notes)
+    loud = velocities(perform(one, USUAL, 0), "piano")
+    assert loud[1::2].mean() - loud[::2].mean() == pytest.approx(50, abs=5)
+
+
 def test_the_same_seed_plays_the_same_and_another_does_not(
     piece: Composition, played: Performance
 ) -> None:

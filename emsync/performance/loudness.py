@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emsync.music.composition import VELOCITY
+from emsync.music.composition import CHORD_VELOCITY, VELOCITY
 from emsync.performance.context import STRINGS, Context
 from emsync.performance.drumming import groove
 from emsync.settings import PerformanceSettings
@@ -97,7 +97,7 @@ def crescendo(context: Context, settings: PerformanceSettings) -> np.ndarray:
 
 def cut_accent(context: Context, settings: PerformanceSettings) -> np.ndarray:
     """Stress the chord on a kept cut, and less what sounds with it (thesis 4.2)."""
-    chord = context.written > VELOCITY
+    chord = context.written >= CHORD_VELOCITY
     return settings.cut_accent * context.accent * np.where(chord, 1.0, ON_HIT_WITH)
 
 
@@ -167,7 +167,9 @@ def _summed(context: Context, settings: PerformanceSettings, rules: tuple[Rule, 
 
     wide = 1 + settings.arousal_range * context.arousal
     bowed = np.where(context.group == STRINGS, BOWED, 1.0)
-    return VELOCITY + wide * bowed * sum_of(rules) + sum_of(LEVELS)
+    # A composer that writes velocities of its own keeps them, but for the chords on hits.
+    level = np.where(context.written >= CHORD_VELOCITY, VELOCITY, context.written)
+    return level + wide * bowed * sum_of(rules) + sum_of(LEVELS)
 
 
 def velocities(

@@ -11,6 +11,7 @@ a quarter lasts from which tick on. Two kinds of pieces are counted here:
 What comes before the first bar line is a short bar of its own, a pickup.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,6 +30,8 @@ LARGEST_STRETCH = 0.15
 """Share by which the tempo of a bar may differ from the usual one before shorter beats are counted.
 Ours: bars of four beats are told apart from those of three and five up to an eighth."""
 DENOMINATORS = (4, 8, 16, 32)
+LONGEST_BAR = 12
+"""Quarters that one time signature is given."""
 SLOWEST_QUARTER, FASTEST_QUARTER = (1 << 24) - 1, 1
 """Microseconds that a MIDI file can say (three bytes)."""
 
@@ -103,11 +106,18 @@ class _Writer:
         if not self.metres or self.metres[-1][1:] != (numerator, denominator):
             self.metres.append((self.tick, numerator, denominator))
 
-    def pickup(self, seconds: float, quarter: float) -> None:
-        """Begin with a bar that ends at `seconds`, where a quarter lasts about `quarter` s."""
-        numerator, denominator = metre_of(seconds / quarter)
+    def bar(self, until: float, quarter: float) -> None:
+        """Go on by a bar that ends at the second `until`, where a quarter lasts about `quarter` s.
+
+        A bar too long for a time signature is written as several.
+        """
+        begin = self.seconds
+        parts = max(1, math.ceil((until - begin) / quarter / LONGEST_BAR))
+        numerator, denominator = metre_of((until - begin) / quarter / parts)
         self.metre(numerator, denominator)
-        self.stretch(numerator * TICKS_PER_QUARTER * 4 // denominator, seconds)
+        for part in range(1, parts + 1):
+            ticks = numerator * TICKS_PER_QUARTER * 4 // denominator
+            self.stretch(ticks, begin + (until - begin) * part / parts)
 
     def done(self, bars: Sequence[int]) -> TempoMap:
         """Return the map."""
@@ -124,7 +134,7 @@ def tempo_map_of_grid(grid: Grid) -> TempoMap:
     times = grid.seconds_of(edges).tolist()
     writer = _Writer()
     if grid.lead_in > NO_PICKUP:
-        writer.pickup(grid.lead_in, grid.seconds_per_step(0) * STEPS_PER_QUARTER)
+        writer.bar(grid.lead_in, grid.seconds_per_step(0) * STEPS_PER_QUARTER)
     origin = writer.tick
     numerator, denominator = map(int, grid.metre.name.split("/"))
     writer.metre(numerator, denominator)
@@ -151,13 +161,11 @@ def tempo_map_of_bars(bars: Sequence[float], seconds: float, quarters_a_minute: 
         writer.stretch(whole, 4 * quarter)
         return writer.done(range(0, max(1, int(seconds / (4 * quarter)) + 1) * whole, whole))
     if begins[0] > NO_PICKUP:
-        writer.pickup(begins[0], quarter)
+        writer.bar(begins[0], quarter)
     lines = []
-    for begin, end in pairwise(begins):
+    for end in begins[1:]:
         lines.append(writer.tick)
-        numerator, denominator = metre_of((end - begin) / quarter)
-        writer.metre(numerator, denominator)
-        writer.stretch(numerator * TICKS_PER_QUARTER * 4 // denominator, end)
+        writer.bar(end, quarter)
     # The last bar goes on as the one before it, at the usual tempo; the piece may end within it.
     lines.append(writer.tick)
     if not writer.metres or len(lines) == 1:
@@ -176,4 +184,4 @@ def metre_of(quarters: float) -> tuple[int, int]:
         beats = max(1, round(quarters * denominator / 4))
         if abs(beats * 4 / denominator / quarters - 1) <= LARGEST_STRETCH:
             return beats, denominator
-    return max(1, min(255, round(quarters * DENOMINATORS[-1] / 4))), DENOMINATORS[-1]
+    return max(1, round(quarters * DENOMINATORS[-1] / 4)), DENOMINATORS[-1]
