@@ -452,7 +452,12 @@ def test_installed_weights_are_converted_once(
     with monkeypatch.context() as patch:
         patch.setattr("emsync.music.video2music.published.read_chords", fail)
         assert installed.find(None).sha256 == first.sha256
-        # Other files under the same name are converted anew.
+        # What is damaged, and other files under the same name, are converted anew.
+        folder = installed.folder_of("video2music")
+        assert folder is not None
+        (folder / "config.json").write_text("{}")
+        with pytest.raises(AssertionError):
+            installed.find(None)
         state, _ = golden_arrays("amt_a")
         torch.save(state | {"Wout.bias": torch.ones(159)}, tmp_path / "source" / CHORDS_FILE)
         store.add("video2music", tmp_path / "source", other=True)

@@ -15,7 +15,7 @@ from emsync.evaluation import video2music as evaluation
 from emsync.music.video2music import vocabulary as v
 from emsync.music.video2music.checkpoint import load
 from emsync.music.video2music.losses import correspondence, hits, losses_of
-from emsync.music.video2music.measuring import measure_chords, measure_dynamics
+from emsync.music.video2music.measuring import batch_of, measure_chords, measure_dynamics
 from emsync.music.video2music.muvisync import read_song, read_split
 from emsync.training import train_video2music as trainer
 
@@ -66,6 +66,22 @@ def test_a_song_of_about_five_minutes_is_read(data: Path, tmp_path: Path, second
     song = read_song(folder, "001")
     assert (song.chords == v.END).sum() == (1 if seconds == 299 else 0) and song.key == 1.0
     assert v.PAD not in song.chords
+
+
+def test_batches_hold_what_the_network_is_given_and_what_came(data: Path) -> None:
+    names = ("001", "002")
+    batch = batch_of([read_song(data, name) for name in names], "cpu")
+    blind = batch_of([read_song(data, name) for name in names], "cpu", semantic=False)
+    with np.load(golden("muvisync_a.npz")) as arrays:
+        for key, found in (
+            ("x_root", batch.roots), ("x_attr", batch.qualities), ("tgt", batch.targets),
+            ("tgt_emotion", batch.fitting), ("tgt_emotion_prob", batch.certainty),
+            ("semanticList", batch.features[..., :5]), ("emotion", blind.features[..., 2:]),
+            ("loudness", batch.dynamics[..., 1]), ("note_density", batch.dynamics[..., 0]),
+        ):  # fmt: skip
+            expected = np.stack([arrays[f"{name}/{key}"] for name in names])
+            np.testing.assert_array_equal(found, expected, key)
+        assert batch.key.tolist() == [float(arrays[f"{name}/key"][0]) for name in names]
 
 
 def test_losses_and_metrics_are_as_published(data: Path) -> None:

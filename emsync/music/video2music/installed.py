@@ -45,24 +45,29 @@ def folder_of(name: str) -> Path | None:
 def _published() -> Checkpoint:
     """Load the published weights, from what they were converted to when they were used first.
 
+    That lies in their folder, which the store replaces whole when other files are installed.
+
     Raises:
         WeightsNotInstalled: they are not here, or not whole.
         WeightsError: a file is not the one that was installed, or holds something else.
     """
-    files = {file.path: file.sha256 for file in store.installed(WEIGHTS)}
+    store.installed(WEIGHTS)
     folder = store.folder() / WEIGHTS / _CONVERTED
     if is_there(folder):
         try:
-            checkpoint = load(folder)
-            if checkpoint.card.get("files") == files:
-                return checkpoint
+            return load(folder)
         except WeightsError as problem:
             log.warning("what the weights were converted to is made anew: %s", problem)
-    return _convert(store.find(WEIGHTS), folder, files)
+    return _convert(store.find(WEIGHTS), folder)
 
 
-def _convert(source: Path, folder: Path, files: dict[str, str]) -> Checkpoint:
-    """Read the published files, keep them converted in `folder` and load them from there."""
+def _convert(source: Path, folder: Path) -> Checkpoint:
+    """Read the published files, keep them converted in `folder` and load them from there.
+
+    Raises:
+        WeightsError: a file holds something else.
+        ToolError: the disk is full, or the folder cannot be written.
+    """
     from emsync.music.video2music.published import (
         CHORDS_FILE,
         DYNAMICS_FILE,
@@ -71,12 +76,5 @@ def _convert(source: Path, folder: Path, files: dict[str, str]) -> Checkpoint:
     )
 
     chords, dynamics = read_chords(source / CHORDS_FILE), read_dynamics(source / DYNAMICS_FILE)
-    card = {"name": WEIGHTS, "source": "published Video2Music", "files": files}
-    try:
-        save(chords, dynamics, folder, card)
-    except OSError as problem:
-        raise WeightsError(
-            f"The weights {WEIGHTS} cannot be converted in {folder}: {problem.strerror or problem}."
-            " Mend that, or set EMSYNC_WEIGHTS to another folder."
-        ) from problem
+    save(chords, dynamics, folder, {"name": WEIGHTS, "source": "published Video2Music"})
     return load(folder)
