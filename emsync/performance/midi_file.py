@@ -22,7 +22,10 @@ CHANNELS: Final = {"piano": 0, "guitar": 1, "bass": 2, "strings": 3, "drums": 9}
 """Counted from 0: drums are on the tenth (General MIDI)."""
 PEDALLED = range(6)
 """Programs with a right pedal: pianos and electric pianos."""
-RIGHTS = "Who made EMSYNC claims nothing in this music. The report tells what its weights were trained on."
+RIGHTS = (
+    "Who made EMSYNC claims nothing in this music. The report tells what the weights were trained "
+    "on."
+)
 _TEMPO, _METRE, _KEY, _TEXT, _PROGRAM, _CONTROL, _OFF, _ON = range(8)
 """Order of what stands at one tick."""
 
