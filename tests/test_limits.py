@@ -136,7 +136,7 @@ def test_a_scored_film_that_becomes_too_large_is_not_written_to_its_end(
     films: Films, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out.mkv"
-    monkeypatch.setattr("emsync.limits.tool_limits", lambda: ToolLimits(scored_bytes=100_000))
+    monkeypatch.setattr("emsync.film.ffmpeg.tool_limits", lambda: ToolLimits(scored_bytes=100_000))
     with pytest.raises(ToolError, match="larger than"), FFmpegRun(CancelToken()) as run:
         arguments = ["-stream_loop", "-1", *input_arguments(films.plain())]
         run.start([*arguments, "-c", "copy", "-y", str(out)], writes=out)
