@@ -363,8 +363,10 @@ def test_runs_and_busy_music_are_not_pedalled() -> None:
     lines = [0.0, 2.0, 4.0]
     run = [Note("piano", 48 + step, 0.25 * step, 0.25 * step + 0.2) for step in range(16)]
     chords = [Note("piano", p, 2.0 * i, 2.0 * i + 1) for i in range(3) for p in (48, 55, 64)]
+    smear = [Note("piano", p, i / 8, i / 8 + 0.1) for i, p in enumerate([48, 53, 58, 63, 56] * 9)]
     for notes, mood, pedalled in (
         (run, Mood(0, -0.3), False),
+        (smear, Mood(0, -0.3), False),
         (chords, Mood(0, -0.3), True),
         (chords, Mood(0, 0.9), False),
     ):

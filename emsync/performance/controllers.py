@@ -1,5 +1,6 @@
 """What is moved while notes sound: the pedal of the piano, and the bows of the strings."""
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -7,7 +8,15 @@ import numpy as np
 
 from emsync.music.composition import Composition
 from emsync.music.notes import GROUPS
-from emsync.performance.context import PIANO, STRINGS, Context, arousal_at, phrase_starts, rise_at
+from emsync.performance.context import (
+    PIANO,
+    STRINGS,
+    TOGETHER,
+    Context,
+    arousal_at,
+    phrase_starts,
+    rise_at,
+)
 from emsync.performance.loudness import PEAK
 from emsync.performance.performance import EXPRESSION, SUSTAIN, Control
 from emsync.performance.tempo_map import TempoMap
@@ -32,7 +41,9 @@ DRY_AROUSAL = 0.5
 """From here on music is too busy for a pedal."""
 DRY_STYLES = ("rock", "electronic", "jazz")
 PEDAL_QUARTERS = 8
-"""The pedal is changed at least so often."""
+"""The pedal is changed at least so often; twice as often where nobody knows the harmony."""
+ONE_CHORD = 4
+"""Different pitch classes that may ring together where nobody knows the harmony."""
 
 CONTROL_SECONDS = 0.08
 """Between two values of a swell: nobody hears steps of half a decibel this short."""
@@ -99,7 +110,8 @@ def _harmonies(
         halves = [at for a, b in pairwise(lines) for at in (a, (a + b) / 2)] + [lines[-1]]
         rows = [(a, b, frozenset[int]()) for a, b in pairwise(halves)]
     for begin, end, tones in rows:
-        parts = max(1, round((end - begin) / (PEDAL_QUARTERS * quarter)))
+        longest = (PEDAL_QUARTERS if tones else PEDAL_QUARTERS / 2) * quarter
+        parts = max(1, math.ceil((end - begin) / longest - 0.5))
         edges = np.linspace(begin, end, parts + 1).tolist()
         for first, last in pairwise(edges):
             yield max(first, 0.0), last, tones
@@ -117,7 +129,9 @@ def _allowed(context: Context, inside: np.ndarray, tones: frozenset[int]) -> boo
         foreign = ~np.isin(pitch % 12, list(tones))
         if float(lasting[foreign].sum()) > FOREIGN * float(lasting.sum()):
             return False
-    moved = np.diff(start) > 0.03
+    elif len(np.unique(pitch % 12)) > ONE_CHORD:
+        return False
+    moved = np.diff(start) > TOGETHER
     step = np.abs(np.diff(pitch))
     near = moved & (step > 0) & (step <= 2) & (np.minimum(pitch[1:], pitch[:-1]) < BRIGHT_PITCH)
     return int(near.sum()) <= STEPWISE * max(int(moved.sum()), 1)
