@@ -20,16 +20,11 @@ from emsync.emotion.curve import MoodRequest
 from emsync.emotion.mapping import Mood
 from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import records, views
-from emsync.interface.api import mood_from, request_from
-from emsync.interface.diagnostics import terms
-from emsync.interface.page import build
 from emsync.interface.records import Job, Outcome, Source, Take, Update
 from emsync.interface.studio import MOST_TAKES, Studio
-from emsync.interface.theme import launch_options
-from emsync.interface.work_queue import MOST_WAITING, WorkQueue
 from emsync.presets import changed
-from emsync.progress import CancelToken, Progress
-from emsync.settings import FilmLimits, Settings
+from emsync.progress import CancelToken
+from emsync.settings import Settings
 from emsync.weights import store as weights
 
 FILMS_OWN = MoodRequest(None, False, ())
@@ -517,47 +512,6 @@ def test_who_only_turns_a_knob_does_not_wait_for_a_long_film(studio: Studio, fil
     assert again.result is not None
 
 
-def test_the_line_keeps_its_order_and_has_an_end() -> None:
-    line = WorkQueue()
-    told: list[tuple[int, int]] = []
-    first, cancel = CancelToken(), CancelToken()
-    served: list[int] = []
-    with line.turn(first, lambda _: None):
-
-        def wait(number: int) -> None:
-            with line.turn(cancel, lambda ahead: told.append((number, ahead))):
-                served.append(number)
-
-        waiting = []
-        for number in range(MOST_WAITING):
-            waiting.append(threading.Thread(target=wait, args=(number,)))
-            waiting[-1].start()
-            expected = number + 2
-            wait_for(lambda: len(line) == expected, 5)  # noqa: B023 (called at once)
-        assert (0, 1) in told and (2, 3) in told
-        with (
-            pytest.raises(EmsyncError, match="Many people"),
-            line.turn(cancel, lambda _: None),
-        ):
-            pytest.fail("there was no room")
-    for thread in waiting:
-        thread.join(5)
-    assert served == list(range(MOST_WAITING))
-    assert len(line) == 0
-
-
-def test_a_line_with_two_places_serves_two() -> None:
-    line = WorkQueue(places=2)
-    with (
-        line.turn(CancelToken(), lambda _: None),
-        line.turn(CancelToken(), lambda _: None),
-    ):
-        leave = CancelToken()
-        leave.cancel()
-        with pytest.raises(Cancelled), line.turn(leave, lambda _: None):
-            pytest.fail("there was no place")
-
-
 # Failures -------------------------------------------------------------------------------------
 
 
@@ -616,63 +570,6 @@ def test_file_names_cannot_write_html(studio: Studio, films: Films, tmp_path: Pa
         assert "<img src=x" not in text
     assert "&lt;img" in views.facts(source, 10, 0, studio.panel)
     assert "<" not in "".join(word for card in views.cards(take) for word in card["words"])
-
-
-# Words ----------------------------------------------------------------------------------------
-
-
-def test_progress_names_the_stage_and_the_time_left() -> None:
-    shown = views.progress(Progress("compose", 0.25, 42.0), 0.5, {"probe": 0.2})
-    assert "<strong>Composing the music</strong>" in shown
-    assert "about 40 s left" in shown
-    assert 'value="0.500"' in shown
-    assert re.search(r'class="done">Opening the film<span>0\.2 s', shown)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.1, "1 s"), (7.4, "7 s"), (42, "40 s"), (88, "90 s"), (100, "2 min"), (3600, "60 min")],
-)
-def test_time_spans_in_words(seconds: float, words: str) -> None:
-    assert views.duration(seconds) == words
-
-
-@pytest.mark.parametrize(
-    ("tiers", "words"),
-    [
-        (("synthetic", "free"), "free and synthetic music: use the result as you like"),
-        (("free", "copyleft"), "copyleft and free music: weights to be shared alike"),
-        (("free", "research"), "free and research music: weights for research only"),
-        (("free", "of a kind unknown here"), "research only"),
-        ((), "the weights do not say"),
-    ],
-)
-def test_the_terms_of_the_weights_are_told(tiers: tuple[str, ...], words: str) -> None:
-    assert words in terms(tiers)
-
-
-def test_moods_of_programs_and_addresses() -> None:
-    assert request_from(None) == FILMS_OWN
-    assert request_from([[0, 0.5, -0.5], [10, 0, 1]]).changes == (
-        (0.0, Mood(0.5, -0.5)),
-        (10.0, Mood(0.0, 1.0)),
-    )
-    for wrong in ("joy", [[1, 0, 0]], [[0, 0, 2]], [[0, 0, 0], [0, 0, 0]], [[0, 0]], [[0, True, 0]],
-                  [[0, float("nan"), 0]], [{"start": 0}]):  # fmt: skip
-        with pytest.raises(EmsyncError, match="Moods are a list"):
-            request_from(wrong)
-    assert mood_from("0.3,-0.2") == Mood(0.3, -0.2)
-    for text in ("joy", "0.3", "2,0", "nan,0", "0,0,0"):
-        with pytest.raises(EmsyncError, match=r"mood=0\.3,-0\.2"):
-            mood_from(text)
-
-
-def test_the_server_refuses_what_the_page_says_it_refuses(tmp_path: Path) -> None:
-    settings = Settings(limits=FilmLimits(bytes=7_000_000, seconds=240))
-    assert launch_options(settings, 20)["max_file_size"] == 7_000_000
-    page = build(Studio(tmp_path, settings))
-    texts = [str(block["props"].get("value")) for block in page.config["components"]]
-    assert any("4 min and 7 MB" in text for text in texts)
 
 
 def test_a_film_is_looked_at_again_when_that_can_change_something(

@@ -291,6 +291,7 @@ class Guard:
         try:
             path = await receive_upload(request, self._served[0], self._most_upload - _ENVELOPE)
         except MultiPartException as error:
+            # Gradio's parser has no other sign for it, and Gradio's own route reads it as well.
             return 413 if "maximum allowed size" in error.message else 400, error.message
         except ClientDisconnect:
             return 400, _BROKEN_OFF
