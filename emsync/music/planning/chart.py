@@ -42,6 +42,10 @@ class Degree:
         bass = None if self.bass is None else (key + self.bass) % 12
         return Chord(step, (key + self.root) % 12, self.quality, bass)
 
+    def triad(self, key: int) -> tuple[int, bool]:
+        """Return root and gender of the chord in `key`, by which listeners tell chords apart."""
+        return (key + self.root) % 12, 4 in QUALITIES[self.quality]
+
     @property
     def pitch_classes(self) -> tuple[int, ...]:
         """Return the semitones above the tonic of its tones, in [0, 12), the root first."""

@@ -20,7 +20,6 @@ from emsync.music.planning.grid import Grid
 from emsync.music.planning.harmonic_rhythm import LONGEST_CHORD, changes_of, unit_of
 from emsync.music.planning.plan import (
     PITCH_NAMES,
-    QUALITIES,
     SCALES,
     Chord,
     ModeName,
@@ -291,7 +290,7 @@ def _themes(sections: Sequence[Section], style: str, rnd: random.Random) -> dict
                 tuple(dressed(degree, section.mode, style, rnd) for degree in unit)
                 for unit in new.units
             )
-            heard |= {_triad(degree, section.key) for unit in units for degree in unit}
+            heard |= {degree.triad(section.key) for unit in units for degree in unit}
             if len(units) >= LOOP_UNITS and rnd.random() < looping:
                 break
         themes[section.letter] = _Theme(units, cadence_of(section.mode, style), section.key)
@@ -308,16 +307,11 @@ def _ranked(
     wanted = BRIGHTNESS_PER_VALENCE * section.valence
 
     def cost(candidate: Progression) -> tuple[bool, float]:
-        chords = {_triad(degree, section.key) for unit in candidate.units for degree in unit}
+        chords = {degree.triad(section.key) for unit in candidate.units for degree in unit}
         novelty = WORTH_OF_NEW_CHORD * min(len(chords - heard), 4)
         return candidate in used, abs(candidate.brightness - wanted) - novelty
 
     return sorted(progressions(section.mode, style), key=cost)
-
-
-def _triad(degree: Degree, key: int) -> tuple[int, bool]:
-    """Return root and gender of a chord, by which listeners tell chords apart."""
-    return (key + degree.root) % 12, 4 in QUALITIES[degree.quality]
 
 
 # --- dealing out -------------------------------------------------------------------------------
