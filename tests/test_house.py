@@ -293,6 +293,7 @@ BESIDE = {"__main__": 11, "__init__": 0}
 """The package itself and its command, with the floors on which they stand."""
 ARROWS_UP: dict[tuple[str, str], str] = {}
 """Imports from a higher floor that are to stay, with the reason."""
+MOST_MODULE_LINES = 600
 MOST_ROOT_MODULES = 10
 FEWEST_IMPERATIVE = 0.9
 VERBS = set((REPOSITORY / "tests" / "verbs.txt").read_text().split())
@@ -359,6 +360,18 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 def test_few_modules_stand_at_the_root_of_the_package() -> None:
     root = {path.stem for path in (REPOSITORY / "emsync").glob("*.py")} - {"__init__"}
     assert len(root) <= MOST_ROOT_MODULES, sorted(root)
+
+
+def test_no_module_is_too_long() -> None:
+    folders = ("emsync", "trials", "hosts", "scripts", "examples")
+    paths = [path for folder in folders for path in (REPOSITORY / folder).rglob("*.py")]
+    lines = {path: path.read_text().count("\n") for path in [*paths, REPOSITORY / "app.py"]}
+    long = {
+        str(path.relative_to(REPOSITORY)): count
+        for path, count in lines.items()
+        if count > MOST_MODULE_LINES
+    }
+    assert not long, long
 
 
 def functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
