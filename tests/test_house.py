@@ -1,6 +1,7 @@
 """What the parts of the tree promise each other: requirements, the Space, licences, imports."""
 
 import ast
+import functools
 import json
 import os
 import re
@@ -301,6 +302,7 @@ VERBS = set((REPOSITORY / "tests" / "verbs.txt").read_text().split())
 has to be added there."""
 
 
+@functools.cache
 def product() -> dict[str, ast.Module]:
     """Every module of the package by its full name, parsed."""
     root = REPOSITORY / "emsync"
