@@ -211,6 +211,7 @@ def perform(
     from emsync.performance.midi_file import write_performance
     from emsync.performance.performance import summary_of
     from emsync.performance.performer import perform as play
+    from emsync.performance.quantise import quantised
     from emsync.report.write import write_report
     from emsync.sound.mix import master, mix_with_original, write_wav
     from emsync.sound.mux import Scored, mux
@@ -255,7 +256,7 @@ def perform(
     result = Result(
         piece,
         settings,
-        summary_of(piece.composition, played),
+        summary_of(piece.composition, played, quantised(played)[1]),
         joined,
         soundfont.name,
         speech,

@@ -94,6 +94,7 @@ def scored(films: Films, tmp_path_factory: pytest.TempPathFactory) -> Scored:
         films.plain(),
         "-o", folder / "scored.mp4",
         "--midi", folder / "music.mid",
+        "--quantised-midi", folder / "quantised.mid",
         "--wav", folder / "music.wav",
         "--report", folder / "report.json",
         "--seed", "7",
@@ -134,6 +135,16 @@ def test_midi_and_wav_go_with_it(scored: Scored) -> None:
     notes = [note for instrument in music.instruments for note in instrument.notes]
     assert notes
     assert max(note.start for note in notes) < 3
+    on_grid = pretty_midi.PrettyMIDI(str(scored.folder / "quantised.mid"))
+    placed = [note for instrument in on_grid.instruments for note in instrument.notes]
+    lines = [on_grid.time_to_tick(at) for at in on_grid.get_downbeats()]
+    ticks = np.array([on_grid.time_to_tick(note.start) for note in placed])
+    line = np.array(lines)[np.searchsorted(lines, ticks, side="right") - 1]
+    assert set(((ticks - line) % on_grid.resolution * 12 / on_grid.resolution).tolist()) <= {
+        0, 3, 4, 6, 8, 9,
+    }  # fmt: skip
+    moved = scored.report["performance"]["quantised"]
+    assert len(placed) <= len(notes) and 0 < moved["notes"] <= len(notes)
     with wave.open(str(scored.folder / "music.wav")) as sound:
         assert sound.getnchannels() == 2
         assert sound.getnframes() == 3 * sound.getframerate()
@@ -239,7 +250,8 @@ def test_progress_goes_to_standard_error_only(scored: Scored) -> None:
 
 def test_no_leftovers_beside_the_results(scored: Scored) -> None:
     names = {path.name for path in scored.folder.iterdir()}
-    assert names == {"scored.mp4", "music.mid", "music.wav", "report.json"}
+    results = {"scored.mp4", "music.mid", "quantised.mid", "music.wav", "report.json"}
+    assert names == results
 
 
 def test_nothing_is_overwritten_unless_asked(films: Films, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from emsync.performance.conductor import conductor_of, signature_of, tempo_map_o
 from emsync.performance.midi_file import write_performance
 from emsync.performance.performance import Control, Performance
 from emsync.performance.performer import perform
+from emsync.performance.quantise import quantised
 from emsync.performance.tempo_map import (
     TICKS_PER_QUARTER,
     TempoMap,
@@ -285,6 +286,29 @@ def test_a_piece_without_notes_is_a_file(tmp_path: Path) -> None:
         played = perform(silent, PerformanceSettings(performer=performer), 0)
         write_performance(Performance((), (), played.conductor, 2.0), tmp_path / "a.mid", "")
         assert mido.MidiFile(tmp_path / "a.mid").length == pytest.approx(2.0, abs=0.001)
+
+
+@pytest.mark.parametrize("free", [False, True])
+@pytest.mark.parametrize("performer", ["flat", "expressive"])
+def test_a_quantised_performance_is_on_the_grid(free: bool, performer: str) -> None:
+    piece = free_piece(OFF_THE_GRID, 52.0, 93.2) if free else planned_piece()
+    played = perform(piece, PerformanceSettings(performer=performer), 3)  # type: ignore[arg-type]
+    made, moved = quantised(played)
+    tempo_map = played.conductor.tempo_map
+    bars = np.array([0, *tempo_map.bars])
+    ticks = tempo_map.ticks_of([note.start for note in made.notes])
+    line = bars[np.searchsorted(bars, ticks, side="right") - 1]
+    twelfths = (ticks - line) / (TICKS_PER_QUARTER / 12)
+    assert np.abs(twelfths - np.round(twelfths)).max() < 0.02
+    assert set((np.round(twelfths) % 12).tolist()) <= {0, 3, 4, 6, 8, 9}
+    assert all(note.end > note.start for note in made.notes)
+    assert len(made.notes) <= len(played.notes) <= len(made.notes) + (40 if free else 5)
+    if performer == "flat" and not free:
+        assert moved.largest <= 0.06  # a hit point may lie between sixteenths
+    again, nothing = quantised(made)
+    assert nothing.notes == 0 and again.notes == made.notes
+    assert moved.notes > 0 or performer == "flat"
+    assert 0 <= moved.median <= moved.largest <= 0.15
 
 
 def test_stems_with_pedal_and_swells_add_up(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pretty_midi
@@ -32,8 +33,10 @@ from emsync.training.train_performance import examples_of, fit
 
 USUAL = PerformanceSettings()
 FLAT = PerformanceSettings(performer="flat")
-_AMOUNTS = {name: value for name, value in asdict(USUAL).items() if isinstance(value, float | bool)}
-DRY = replace(USUAL, **dict.fromkeys(_AMOUNTS, 0) | {"expression": 1.0})
+_NOTHING: dict[str, Any] = {
+    name: 0 for name, value in asdict(USUAL).items() if isinstance(value, float | bool)
+}
+DRY = replace(USUAL, **_NOTHING | {"expression": 1.0})
 """Nothing of all that expression is made of; a test turns on what it looks at."""
 
 
@@ -332,6 +335,19 @@ def test_ghost_notes_are_soft_and_between_the_back_beats() -> None:
     assert len(perform(calm, USUAL, 1).notes) >= len(calm.notes)
     without = perform(one, replace(USUAL, ghost_notes=False), 1)
     assert len(without.notes) == len(one.notes)
+
+
+def test_ghost_notes_keep_away_from_other_strokes() -> None:
+    one = groove_piece()
+    rows = [note for note in perform(one, DRY_GHOSTS, 1).notes if note.velocity == GHOST_VELOCITY]
+    taken = rows[0].start
+    busy = [*one.notes, Note("drums", 40, taken + 0.02, taken + 0.1)]
+    other = replace(one, notes=tuple(busy), lead=(False,) * len(busy))
+    left = [note for note in perform(other, DRY_GHOSTS, 1).notes if note.velocity == GHOST_VELOCITY]
+    assert {note.start for note in rows} - {note.start for note in left} == {taken}
+
+
+DRY_GHOSTS = replace(DRY, groove=1.0, ghost_notes=True)
 
 
 def test_a_fill_rises() -> None:

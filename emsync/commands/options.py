@@ -82,6 +82,12 @@ def parser(standard: Settings | None = None) -> argparse.ArgumentParser:
     made.add_argument("film", type=Path, help="any film that FFmpeg reads")
     made.add_argument("-o", "--output", type=Path, required=True, help="scored film, MP4")
     made.add_argument("--midi", type=Path, help="also write the music as MIDI")
+    made.add_argument(
+        "--quantised-midi",
+        type=Path,
+        metavar="FILE",
+        help="also write the music as MIDI with every note on the beat grid, for notation",
+    )
     made.add_argument("--wav", type=Path, help="also write the sound as WAV")
     made.add_argument(
         "--stems",

@@ -57,6 +57,8 @@ def run(
             else:
                 result = _score_again(options, settings, folder, line, recorded)
             made = {what: getattr(result, what) for what in ("video", "midi", "wav", "report")}
+            if options.quantised_midi is not None:
+                made["quantised"] = _quantised(result, folder)
             if options.stems is not None:
                 options.stems.mkdir(exist_ok=True)
                 made |= _stems(result, folder)
@@ -135,6 +137,7 @@ def _targets(options: argparse.Namespace) -> dict[str, Path]:
     names = {
         "video": options.output,
         "midi": options.midi,
+        "quantised": options.quantised_midi,
         "wav": options.wav,
         "report": options.report,
         "preset": options.save_preset,
@@ -207,6 +210,20 @@ def _recorded_analysis(
     for sentence in recorded.differences(analysis.film, settings, composer.weights):
         print(f"emsync: not as in the report: {sentence}", file=sys.stderr)
     return analysis
+
+
+def _quantised(result: "Result", folder: Path) -> Path:
+    """Write the music as MIDI with every note on the beat grid, and return where."""
+    from emsync.performance.midi_file import write_performance
+    from emsync.performance.performer import perform
+    from emsync.performance.quantise import quantised
+
+    settings = result.settings
+    played = perform(result.composition, settings.performance, settings.seed)
+    path = folder / "quantised.mid"
+    title = result.analysis.film.path.stem
+    write_performance(quantised(played)[0], path, title, settings.sound.programs)
+    return path
 
 
 def _stems(result: "Result", folder: Path) -> dict[str, Path]:

@@ -71,6 +71,18 @@ class Performance:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """What quantising did to the beginnings of notes."""
+
+    notes: int
+    """That were moved by a millisecond or more."""
+    median: float
+    """Seconds, of those."""
+    largest: float
+    """Seconds."""
+
+
+@dataclass(frozen=True)
 class PerformanceSummary:
     """What a report tells of a performance."""
 
@@ -88,10 +100,12 @@ class PerformanceSummary:
     time_signatures: tuple[str, ...]
     """In the MIDI file, a pickup's among them."""
     keys: tuple[str, ...]
+    quantised: Moved
+    """What a quantised export does to it."""
 
 
-def summary_of(piece: Composition, played: Performance) -> PerformanceSummary:
-    """Return what a report tells of how `piece` was played."""
+def summary_of(piece: Composition, played: Performance, moved: Moved) -> PerformanceSummary:
+    """Return what a report tells of how `piece` was played, and of its quantised export."""
     loud = [note.velocity for note in played.notes] or [0]
     tempo_map = played.conductor.tempo_map
     return PerformanceSummary(
@@ -104,4 +118,5 @@ def summary_of(piece: Composition, played: Performance) -> PerformanceSummary:
         tempo_changes=len(tempo_map.tempos) - 1,
         time_signatures=tuple(f"{upper}/{lower}" for _, upper, lower in tempo_map.metres),
         keys=tuple(key.name for key in played.conductor.keys),
+        quantised=moved,
     )
