@@ -443,6 +443,12 @@ def test_the_learned_touch_is_the_pianists_and_the_rest_by_rule(piece: Compositi
     # Where more happens drums are louder by rule; their accents are the same.
     assert np.corrcoef(drums[0], drums[1])[0, 1] > 0.9
     assert 9 <= velocities(learned, "piano").std() <= 25
+    bare = perform(piece, replace(DRY, performer="learned"), 5)
+    context = context_of(piece, bare.conductor.tempo_map)
+    asked = predicted(load_network(), context)
+    loud = np.array([note.velocity for _, note in pairs(piece, bare)])
+    usual = ~context.is_drum & ~context.on_hit & (context.group != GROUPS.index("strings"))
+    assert np.corrcoef(asked[usual], loud[usual])[0, 1] > 0.99
 
 
 PERFORMED: tuple[PerformerName, PerformerName] = ("expressive", "learned")
