@@ -53,7 +53,7 @@ def analyse(
 
     Args:
         film: its path; or the film as it was probed already, which is not done again.
-        settings: limits, cuts, and what the experts get to see.
+        settings: limits, cuts, what the experts get to see, and for which composer.
         tell: receives the progress.
         cancel: stops every stage within a second or so.
         panel: the experts; without them the film is read by its cues alone.
@@ -66,6 +66,8 @@ def analyse(
         EmsyncError: the experts shall run on a GPU that is not there.
         Cancelled: the owner asked to stop.
     """
+    from emsync.music.composer import open_watcher
+
     clock = StageClock(tell)
     if isinstance(film, Path):
         with clock.stage("probe"):
@@ -76,12 +78,17 @@ def analyse(
     detector = open_detector(settings.cuts)
     cues = CueAccumulator(settings.cuts.threshold)
     stills = StillCollector(film, settings.experts)
+    watcher = open_watcher(settings, film)
+    wanted = None if watcher is None else watcher.request
     with clock.stage("scenes") as advance:
         token = bounded(cancel, "scenes", seconds, limits)
-        for number, frame in enumerate(stream_frames(film, token, PICTURE_WIDTH, stills.request)):
+        frames = stream_frames(film, token, PICTURE_WIDTH, stills.request, wanted)
+        for number, frame in enumerate(frames):
             detector.add_frame(frame)
             cues.add_frame(frame)
             stills.add_frame(frame)
+            if watcher is not None:
+                watcher.add_frame(frame)
             if number % 25 == 0:
                 advance(min(float(frame.time / film.duration), 1.0))
     with clock.stage("emotion") as advance:
@@ -108,7 +115,8 @@ def analyse(
             reading = read_emotion(reading, reports, footage, settings.experts, panel.classifiers)
     scenes = [(float(scene.start), float(scene.end)) for scene in reading.scenes]
     pictures = pictures_of(stills.stills, scenes)
-    return Analysis(film, detector.cuts, reading, clock.seconds, pictures)
+    features = None if watcher is None else watcher.features
+    return Analysis(film, detector.cuts, reading, clock.seconds, pictures, features)
 
 
 def compose_pieces(

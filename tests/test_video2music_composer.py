@@ -31,12 +31,11 @@ from emsync.music.video2music.model import ChordTransformer, ChordTransformerSet
 from emsync.music.video2music.mood import emotion_rows, emotions_of, key_of
 from emsync.music.video2music.piece import notes_of
 from emsync.music.video2music.regression import DynamicsNetwork, DynamicsSettings
-from emsync.music.video2music.settings import Video2MusicSettings
 from emsync.music.video2music.vocabulary import key_value, read_primer
 from emsync.music.video2music.writing import Dynamics, draws_of, write_chords
 from emsync.pipeline import analyse, perform, score
 from emsync.progress import CancelToken, Progress, silent, silent_share
-from emsync.settings import MusicSettings, Settings
+from emsync.settings import MusicSettings, Settings, Video2MusicSettings
 from emsync.weights import store
 
 FRAMES = 24
@@ -76,9 +75,12 @@ def analysis(films: Films) -> Analysis:
     return analyse(film, Settings(), silent, CancelToken())
 
 
-def commission(analysis: Analysis, seed: int = 3, **settings: Any) -> Commission:
+def commission(
+    analysis: Analysis, seed: int = 3, own: dict[str, Any] | None = None, **settings: Any
+) -> Commission:
     curve = draw_curve(analysis.reading, Settings())
-    return Commission(analysis, curve, analysis.boundaries, MusicSettings(**settings), seed)
+    music = MusicSettings(**settings, video2music=Video2MusicSettings(**(own or {})))
+    return Commission(analysis, curve, analysis.boundaries, music, seed)
 
 
 def composed(composer: Composer, what: Commission) -> tuple[Composition, ...]:
@@ -89,7 +91,7 @@ def composed(composer: Composer, what: Commission) -> tuple[Composition, ...]:
 
 
 def test_a_piece_is_composed(checkpoint: Checkpoint, analysis: Analysis) -> None:
-    composer = Video2MusicComposer(checkpoint, Video2MusicSettings())
+    composer = Video2MusicComposer(checkpoint)
     shares: list[float] = []
     drafts: list[Draft] = []
     (piece,) = composer.compose(commission(analysis), shares.append, CancelToken(), drafts.append)
@@ -110,18 +112,17 @@ def test_a_piece_is_composed(checkpoint: Checkpoint, analysis: Analysis) -> None
 
 def test_the_same_seed_gives_the_same_piece(checkpoint: Checkpoint, analysis: Analysis) -> None:
     one, same = (
-        composed(Video2MusicComposer(checkpoint, Video2MusicSettings()), commission(analysis))[0]
-        for _ in range(2)
+        composed(Video2MusicComposer(checkpoint), commission(analysis))[0] for _ in range(2)
     )
     assert one.notes == same.notes
-    composer = Video2MusicComposer(checkpoint, Video2MusicSettings())
+    composer = Video2MusicComposer(checkpoint)
     assert composed(composer, commission(analysis, seed=4))[0].notes != one.notes
 
 
 def test_candidates_are_ranked_and_one_can_be_kept(
     checkpoint: Checkpoint, analysis: Analysis
 ) -> None:
-    composer = Video2MusicComposer(checkpoint, Video2MusicSettings())
+    composer = Video2MusicComposer(checkpoint)
     alone = composed(composer, commission(analysis))[0]
     pieces = composed(composer, commission(analysis, candidates=3))
     ranks = [piece.candidates[piece.kept].rank for piece in pieces]
@@ -137,7 +138,7 @@ def test_candidates_are_ranked_and_one_can_be_kept(
 
 
 def test_composing_stops_when_asked_to(checkpoint: Checkpoint, analysis: Analysis) -> None:
-    composer = Video2MusicComposer(checkpoint, Video2MusicSettings())
+    composer = Video2MusicComposer(checkpoint)
     cancel = CancelToken()
     drafts: list[Draft] = []
 
@@ -172,7 +173,7 @@ def test_notes_end_with_the_film() -> None:
 def test_arpeggios_hit_no_cut_and_the_piece_says_so(
     checkpoint: Checkpoint, analysis: Analysis
 ) -> None:
-    composer = Video2MusicComposer(checkpoint, Video2MusicSettings())
+    composer = Video2MusicComposer(checkpoint)
     (piece,) = composed(composer, commission(analysis))
     cuts = len(analysis.boundaries)
     assert cuts >= 2 and piece.score.boundaries == cuts
@@ -182,23 +183,22 @@ def test_arpeggios_hit_no_cut_and_the_piece_says_so(
 
 
 def test_accents_hit_every_cut(checkpoint: Checkpoint, analysis: Analysis) -> None:
-    plain = Video2MusicComposer(checkpoint, Video2MusicSettings())
-    struck = Video2MusicComposer(checkpoint, Video2MusicSettings(accents=True, primer="C F G Am"))
-    what = commission(analysis)
-    what = replace(what, hit_points=(2.3, 6.9))
-    (piece,) = composed(struck, what)
+    composer = Video2MusicComposer(checkpoint)
+    plain = replace(commission(analysis), hit_points=(2.3, 6.9))
+    struck = commission(analysis, own={"accents": True, "primer": "C F G Am"})
+    (piece,) = composed(composer, replace(struck, hit_points=plain.hit_points))
     assert piece.score.strong_chords == 2
     assert [hit.offset for hit in piece.boundaries] == pytest.approx([0.0, 0.0], abs=0.005)
     begun = sorted(note.pitch % 12 for note in piece.notes if note.start == 2.3)
     assert begun == [2, 7, 7, 11], "the chord of the third second is G"
-    assert composed(plain, what)[0].score.strong_chords == 0
+    assert composed(composer, plain)[0].score.strong_chords == 0
 
 
 # Key and mood ------------------------------------------------------------------------------------
 
 
 def test_the_key_moves_the_notes(checkpoint: Checkpoint, analysis: Analysis) -> None:
-    composer = Video2MusicComposer(checkpoint, Video2MusicSettings())
+    composer = Video2MusicComposer(checkpoint)
     (home,) = composed(composer, commission(analysis, tonic="C", mode="major"))
     (moved,) = composed(composer, commission(analysis, tonic="F#", mode="major"))
     assert moved.written == home.written
@@ -207,15 +207,13 @@ def test_the_key_moves_the_notes(checkpoint: Checkpoint, analysis: Analysis) -> 
     (home,) = composed(composer, commission(analysis, mode="minor"))
     assert [note.pitch for note in minor.notes] == [note.pitch - 1 for note in home.notes]
     assert home.symbols[0] == (0, "A:min")
-    fixed = Video2MusicComposer(checkpoint, Video2MusicSettings(transpose=False))
-    (still_home,) = composed(fixed, commission(analysis, tonic="Ab", mode="minor"))
+    fixed = commission(analysis, tonic="Ab", mode="minor", own={"transpose": False})
+    (still_home,) = composed(composer, fixed)
     assert still_home.notes == home.notes
     with pytest.raises(EmsyncError, match="knows major and minor, not dorian"):
         composed(composer, commission(analysis, mode="dorian"))
     with pytest.raises(EmsyncError, match="is not a chord that is known"):
-        composed(
-            Video2MusicComposer(checkpoint, Video2MusicSettings(primer="X")), commission(analysis)
-        )
+        composed(composer, commission(analysis, own={"primer": "X"}))
 
 
 def test_every_key_of_the_page_is_known(checkpoint: Checkpoint, analysis: Analysis) -> None:
@@ -226,7 +224,7 @@ def test_every_key_of_the_page_is_known(checkpoint: Checkpoint, analysis: Analys
 
     for tonic, mode in itertools.product(get_args(Tonic), ("auto", "major", "minor")):
         asked = commission(analysis, tonic=tonic, mode=mode)
-        assert video2music._key(asked, Video2MusicSettings()) in KEYS
+        assert video2music._key(asked) in KEYS
 
 
 def test_a_mood_is_read_as_six_emotions() -> None:
@@ -246,7 +244,7 @@ def test_a_mood_is_read_as_six_emotions() -> None:
 def test_the_mood_leads_weights_without_pictures(
     checkpoint: Checkpoint, analysis: Analysis
 ) -> None:
-    composer = Video2MusicComposer(checkpoint, Video2MusicSettings())
+    composer = Video2MusicComposer(checkpoint)
     what = commission(analysis, mode="major")
     (own,) = composed(composer, what)
     (sad,) = composed(composer, replace(what, curve=MoodCurve.constant(Mood(-0.7, -0.5))))
@@ -396,16 +394,16 @@ def test_damaged_clip_is_refused(
 @pytest.fixture
 def seeing(
     small_clip: dict[str, torch.Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Video2MusicComposer]:
+) -> Callable[[], Video2MusicComposer]:
     """Opens composers that look at pictures, with small random weights."""
     monkeypatch.setenv("EMSYNC_WEIGHTS", str(tmp_path / "weights"))
     install_clip(small_clip, tmp_path, clip.ARCHIVE)
     folder = small_weights(tmp_path / "seeing", semantic=WIDTH)
-    return lambda **settings: open_composer(folder, Video2MusicSettings(**settings))
+    return lambda: open_composer(folder)
 
 
 def test_a_film_is_looked_at_once(
-    seeing: Callable[..., Video2MusicComposer],
+    seeing: Callable[[], Video2MusicComposer],
     analysis: Analysis,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -417,24 +415,27 @@ def test_a_film_is_looked_at_once(
         return see(self, pictures, *rest)
 
     monkeypatch.setattr(clip.Eye, "see", counted)
-    composer = seeing(clip_every=1)
-    (first,) = composed(composer, commission(analysis))
-    composed(composer, commission(analysis, seed=9))
+    every_second = {"clip_every": 1}
+    composer = seeing()
+    (first,) = composed(composer, commission(analysis, own=every_second))
+    composed(composer, commission(analysis, seed=9, own=every_second))
     assert looked == [10] and not any("One picture" in remark for remark in first.remarks)
-    assert first.notes == composed(seeing(clip_every=1), commission(analysis))[0].notes
-    (coarse,) = composed(seeing(clip_every=3), commission(analysis))
+    assert first.notes == composed(seeing(), commission(analysis, own=every_second))[0].notes
+    (coarse,) = composed(seeing(), commission(analysis, own={"clip_every": 3}))
     assert looked[-1] == 4 and any("One picture every 3 s" in one for one in coarse.remarks)
     # Other cuts are other scenes: the film is looked at anew.
-    recut = replace(analysis, cuts=analysis.cuts[:1])
-    composer = seeing(clip_every=1)
-    one, _ = (composed(composer, commission(film))[0] for film in (analysis, recut))
+    composer = seeing()
+    one, _ = (
+        composed(composer, commission(film, own=every_second))[0]
+        for film in (analysis, replace(analysis, cuts=analysis.cuts[:1]))
+    )
     assert looked[-2:] == [10, 10] and one.written == first.written
-    composed(seeing(most_on_cpu=5), commission(analysis))
+    composed(seeing(), commission(analysis, own={"most_on_cpu": 5}))
     assert looked[-1] == (5 if not torch.cuda.is_available() else 10)
 
 
 def test_an_asked_mood_takes_the_place_of_what_is_seen(
-    seeing: Callable[..., Video2MusicComposer], analysis: Analysis
+    seeing: Callable[[], Video2MusicComposer], analysis: Analysis
 ) -> None:
     what = commission(analysis, mode="major")
     other = replace(what, curve=MoodCurve.constant(Mood(-0.7, -0.5)))
@@ -444,7 +445,8 @@ def test_an_asked_mood_takes_the_place_of_what_is_seen(
         False,
         True,
     ]
-    deaf = composed(seeing(mood_counts=False), other)[0]
+    own_way = replace(other.settings, video2music=Video2MusicSettings(mood_counts=False))
+    deaf = composed(seeing(), replace(other, settings=own_way))[0]
     assert deaf.written == own.written
 
 
@@ -453,7 +455,7 @@ def test_an_asked_mood_takes_the_place_of_what_is_seen(
 
 def test_a_film_is_scored(checkpoint: Checkpoint, films: Films, tmp_path: Path) -> None:
     """Performance, sound, mux and report take the piece as they take EMSYNC's."""
-    composer = Video2MusicComposer(checkpoint, Video2MusicSettings())
+    composer = Video2MusicComposer(checkpoint)
     steps: list[Progress] = []
     analysis = analyse(films.silent(), Settings(), silent, CancelToken())
     result = score(analysis, tmp_path, Settings(), steps.append, CancelToken(), composer)
