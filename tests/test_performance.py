@@ -515,8 +515,8 @@ def test_a_network_learns_what_there_is_to_learn() -> None:
         velocity = pitch + rng.normal(0, 4, 200)
         return Recording(name, "test", "train", context, velocity, start * 2.13)
 
-    inputs, targets = examples_of([played(str(number)) for number in range(12)], 0)
-    network = fit(inputs, targets, 0, 30)
+    inputs, targets = examples_of([played(str(number)) for number in range(8)], 0)
+    network = fit(inputs, targets, 0, 60)
     assert correlation(partial(predicted, network), [played("aside")]) > 0.9
     assert correlation(lambda context: np.zeros(len(context)), [played("flat")]) == 0
 
