@@ -94,7 +94,7 @@ class Controls:
     def of_music(self) -> dict[Any, frozenset[str]]:
         """Those that a composer obeys or not, each with the fields of `MusicSettings` it turns."""
         named = {
-            control: frozenset({name.removeprefix("music.")})
+            control: frozenset({_field_of(name)})
             for name, control in self.named.items()
             if name.startswith("music.")
         }
@@ -133,7 +133,7 @@ class Controls:
         asked = {
             name: value
             for name, value in asked.items()
-            if not name.startswith("music.") or name.removeprefix("music.") in obeys
+            if not name.startswith("music.") or _field_of(name) in obeys
         }
         chosen = [(group, rest.pop(0)) for group in self.programs]
         soundfont, own_soundfont, primer, theme = rest
@@ -199,6 +199,11 @@ class Controls:
         if self.composer is not None:
             changes[self.composer] = settings.music.composer
         return changes
+
+
+def _field_of(name: str) -> str:
+    """Return the field of `MusicSettings` in which a setting such as "music.top_p" lies."""
+    return name.split(".")[1]
 
 
 def plan_is_visible(composer: str, is_paper: bool) -> bool:
@@ -406,6 +411,44 @@ def of_music(defaults: Settings) -> dict[str, Any]:
             step=0.1,
             label="Sensitivity ξ (seconds)",
             info="How close to a cut a strong chord must fall to count as a hit. The paper: 1 s.",
+        ),
+    }
+
+
+def of_video2music(defaults: Settings) -> dict[str, Any]:
+    """Return the controls of what only Video2Music can be asked for."""
+    own = defaults.music.video2music
+    return {
+        "music.video2music.primer": gr.Textbox(
+            value=own.primer,
+            label="First chords",
+            info="One a second, such as C Am F G, in C major or A minor whatever the key.",
+            placeholder="the tonic",
+            max_length=400,
+            max_lines=1,
+            elem_id="em-first-chords",
+        ),
+        "music.video2music.pattern": gr.Radio(
+            [
+                ("Loudness", "published"),
+                ("Loudness, more of it", "published-generate"),
+                ("Note density, as in the paper", "paper"),
+            ],
+            value=own.pattern,
+            label="Arpeggios follow",
+        ),
+        "music.video2music.smooth_emotion": gr.Slider(
+            0,
+            10,
+            value=own.smooth_emotion,
+            step=1,
+            label="Smooth the emotion over (seconds)",
+            info="The published code does not; the paper: 5.",
+        ),
+        "music.video2music.accents": gr.Checkbox(
+            value=own.accents,
+            label="Strike the chord on every cut",
+            info="Ours. As published the music knows no cuts.",
         ),
     }
 

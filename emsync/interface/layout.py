@@ -205,7 +205,7 @@ def _music_and_sound(defaults: Settings, named: dict[str, Any]) -> tuple[MusicAr
     with gr.Accordion("Music", open=False, elem_id="em-music"):
         composer = knobs.composer_choice(defaults)
         plan, of_plan, tempo, edit_chords, theme = _plan(defaults)
-        named = named | of_plan | knobs.of_music(defaults)
+        named = named | of_plan | knobs.of_video2music(defaults) | knobs.of_music(defaults)
         another_seed = gr.Button("Another seed", size="sm", elem_id="em-seed")
         with gr.Accordion("Advanced", open=False, elem_id="em-advanced"):
             paper = knobs.paper_switch(defaults)
