@@ -4,9 +4,10 @@ Video2Music is trained on music videos. Where there are none, this makes a folde
 MuVi-Sync is out of token shards. The music is real or written by rule, the films are made up:
 
 - chords: the labels of the shard, true ones of `craft` and estimated ones of all others
-  (`emsync.training.harmony`), as they are in the middle of each second, moved to C major or A minor
-  by the key that the Krumhansl-Kessler profiles fit best; `N` where no chord fits. The labels know
-  nine of the thirteen qualities: no sixths, and all diminished chords are `dim`;
+  (`emsync.training.harmony`; `made.json` says how often it is right on `craft`), as they are in the
+  middle of each second, moved to C major or A minor by the key that the Krumhansl-Kessler profiles
+  fit best; `N` where no chord fits. The labels know nine of the thirteen qualities: no sixths, and
+  all diminished chords are `dim`;
 - emotion: the mood of the stretch in which a second lies, through `mood.emotions_of`. Of `craft`
   that is the mood it was written for, of the others what a regressor hears, with the deviations
   from its mean scaled so that they spread as those of `craft`. Where it hears nothing: twice the
@@ -45,6 +46,7 @@ from emsync.music.video2music.mood import emotions_of
 from emsync.music.video2music.targets import note_density_of
 from emsync.music.video2music.vocabulary import NO_CHORD, ROOTS
 from emsync.training.corpus import Piece, read_shard
+from emsync.training.harmony import estimate
 
 SPLITS: Final = {"train": "train", "valid": "val", "test": "test"}
 """Those of the shards, and as MuVi-Sync names them."""
@@ -149,9 +151,9 @@ def symbols_at(starts: np.ndarray, labels: np.ndarray, times: np.ndarray) -> tup
     """Return the chord at each of `times`, as Video2Music writes it.
 
     Args:
-        starts: (chords,) seconds from which each chord holds, ascending.
+        starts: (chords,) from when each chord holds, ascending.
         labels: (chords,) of `harmony_labels`.
-        times: in seconds.
+        times: in the unit of `starts`.
     """
     names = [NO_CHORD]
     for label in labels.tolist():
@@ -190,6 +192,37 @@ def _made_up(
     motion = _MOTION_OF_ONE * density * factors * drawn.lognormal(0, 0.3, len(symbols))
     motion[:1] = 0  # as of every film
     return offsets, motion
+
+
+def estimator_accuracy(pieces: Sequence[Piece]) -> dict[str, float]:
+    """Return how often `emsync.training.harmony.estimate` is right where the chords are known.
+
+    Args:
+        pieces: whose labels are true.
+
+    Returns:
+        Shares of the seconds, each by its middle, in which the root, and in which root and quality
+        are right; and how many pieces and seconds that are.
+    """
+    right_root = right_chord = seconds = 0
+    for piece in pieces:
+        decoded, clock = decode(piece.tokens), tick_of_tokens(piece.tokens)
+        beat = 60 / piece.bpm / TICK_SECONDS
+        starts, labels = estimate(decoded.notes, np.array(decoded.bars), beat)
+        times = (np.arange(int(decoded.length * TICK_SECONDS)) + 0.5) / TICK_SECONDS
+        true = symbols_at(clock[piece.harmony_from], piece.harmony, times)
+        found = symbols_at(starts, labels, times)
+        seconds += len(times)
+        right_chord += sum(map(str.__eq__, found, true))
+        right_root += sum(
+            a.split(":")[0] == b.split(":")[0] for a, b in zip(found, true, strict=True)
+        )
+    return {
+        "pieces": len(pieces),
+        "seconds": seconds,
+        "root": right_root / seconds,
+        "root_and_quality": right_chord / seconds,
+    }
 
 
 def write(song: MadeSong, folder: Path) -> None:
@@ -260,6 +293,9 @@ def make(shards: Sequence[Path], folder: Path, most: dict[str, int], seconds: in
         "tiers": tiers,
         "sources": counts,
         "seconds": seconds,
+        "estimator": estimator_accuracy(
+            [piece for piece in pieces[TRUE_CHORDS] if piece.split == "test"]
+        ),
     }
     (folder / "vevo_meta" / "made.json").write_text(json.dumps(about, indent=1) + "\n")
     return ", ".join(f"{len(of_split)} {ours}" for ours, of_split in names.items())
