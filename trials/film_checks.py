@@ -48,7 +48,8 @@ class Known:
 
     Attributes:
         frames: how many.
-        seconds: length of the picture.
+        seconds: length of the film, that of its picture if None.
+        lead: seconds that the first frame is held because the sound begins before it.
         size: width and height as shown.
         cuts: seconds of all cuts.
         beep: seconds from the first frame at which the beep is heard in the scored film.
@@ -60,6 +61,7 @@ class Known:
 
     frames: int | None = None
     seconds: Fraction | None = None
+    lead: Fraction = Fraction(0)
     size: tuple[int, int] | None = None
     cuts: tuple[float, ...] | None = None
     beep: float | None = None
@@ -132,7 +134,8 @@ def about_times(before: Seen, after: Seen, known: Known) -> Iterator[str]:
     if len(after.times) != len(before.times):
         yield f"it has {len(after.times)} frames, the film {len(before.times)}"
         return
-    apart = max(abs(a - b) for a, b in zip(after.times, before.times, strict=True))
+    expected = [time + known.lead if time else time for time in before.times]
+    apart = max(abs(a - b) for a, b in zip(after.times, expected, strict=True))
     if apart > Fraction(3, 2000):  # Matroska counts in milliseconds
         yield f"a frame is shown {float(apart):.4f} s off its time"
 
