@@ -7,7 +7,7 @@
 turned; `perform` plays a piece, as often as the sound is changed; `score` does the last two.
 """
 
-import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from emsync.emotion.features.cues import CueAccumulator
 from emsync.emotion.features.panel import Panel
 from emsync.errors import EmsyncError
 from emsync.film.film import Film
-from emsync.film.footage import SOUND_RATE, Footage, StillCollector, pictures_of
+from emsync.film.footage import SOUND_RATE, Footage, StillCollector, Stretch, pictures_of
 from emsync.film.frames import iter_audio, read_audio, stream_frames
 from emsync.film.probe import probe
 from emsync.film.scenes import open_detector
@@ -29,13 +29,10 @@ from emsync.film.speech import VoiceDetector
 from emsync.progress import CancelToken, ProgressCallback
 from emsync.results import Piece, Result
 from emsync.settings import PerformanceSettings, Settings, SoundSettings
-from emsync.stages import StageClock, TimeLimits, bounded
+from emsync.stages import Advance, StageClock, TimeLimits, bounded
 
 if TYPE_CHECKING:
     from emsync.music.composer import Composer, Sketch
-
-log = logging.getLogger(__name__)
-
 
 PICTURE_WIDTH = 160
 """Pixels: enough for brightness, saturation and motion."""
@@ -221,9 +218,7 @@ def perform(
     from emsync.performance.performer import perform as play
     from emsync.performance.quantise import quantised
     from emsync.report.write import write_report
-    from emsync.sound.mix import master, mix_with_original, write_wav
     from emsync.sound.mux import Scored, mux
-    from emsync.sound.stems import render_music
     from emsync.sound.synth import SoundFont, find_soundfont
 
     film = piece.analysis.film
@@ -249,14 +244,7 @@ def perform(
         if sound.original_sound == "duck" and film.has_audio and speech is None:
             heard = VoiceDetector().speech(read_audio(film, SOUND_RATE, token), token)
             speech = tuple(heard)
-        # The only thing that is as long as the film: of half an hour it has 635 MB.
-        music = render_music(
-            midi, film.duration, sound, soundfont.path, token, lambda share: advance(0.8 * share)
-        )
-        music = master(music, sound)
-        music = mix_with_original(music, film, sound, token, speech or ())
-        write_wav(music, wav)
-        del music
+        _write_sound(midi, wav, film, sound, soundfont.path, speech or (), token, advance)
     with clock.stage("mux") as advance:
         token = bounded(cancel, "mux", seconds, limits)
         picture = None if earlier is None else Scored(earlier.video, earlier.mux)
@@ -276,6 +264,28 @@ def perform(
     )
     write_report(result)
     return result
+
+
+def _write_sound(
+    midi: Path,
+    wav: Path,
+    film: Film,
+    sound: SoundSettings,
+    soundfont: Path,
+    speech: Sequence[Stretch],
+    cancel: CancelToken,
+    advance: Advance,
+) -> None:
+    """Play `midi` into `wav`: mastered, and with the film's own sound as `sound` has it."""
+    from emsync.sound.mix import master, mix_with_original, write_wav
+    from emsync.sound.stems import render_music
+
+    # The only thing that is as long as the film: of half an hour it has 635 MB.
+    music = render_music(
+        midi, film.duration, sound, soundfont, cancel, lambda share: advance(0.8 * share)
+    )
+    music = mix_with_original(master(music, sound), film, sound, cancel, speech)
+    write_wav(music, wav)
 
 
 def score(
