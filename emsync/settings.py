@@ -36,7 +36,7 @@ PatternRule = Literal["published", "published-generate", "paper"]
 VelocityRule = Literal["published", "paper"]
 
 
-MODALITIES = ("clip", "beats", "face", "asr", "ocr")
+EXPERTS = ("clip", "beats", "face", "asr", "ocr")
 """Ways of looking at a film that have an expert, in the order in which they look."""
 GROUPS = ("bass", "drums", "guitar", "piano", "strings")
 """Instrument groups of the generator."""
@@ -121,7 +121,7 @@ class CutSettings:
 class ExpertSettings:
     """What the experts get to see of a film (thesis 5.2.1), and for how long."""
 
-    names: Annotated[tuple[str, ...], Names(MODALITIES)] = MODALITIES
+    names: Annotated[tuple[str, ...], Names(EXPERTS)] = EXPERTS
     """Modalities to consult, where their weights are installed; the cues always are."""
     device: Device = "auto"
     """"auto": the GPU if there is one."""
@@ -399,6 +399,9 @@ class SoundSettings:
     original_sound: OriginalSound = "replace"
     """"replace": the film's own sound goes; "keep": it stays under the music; "duck": it stays as
     it is, and the music steps back while somebody speaks."""
+    audio_track: Annotated[int | None, Range(0, 99)] = None
+    """Which sound track of a film is its own sound, counted from 1; 0 for all of them mixed; None
+    for the default one, else one that is not silent, else the largest."""
     original_gain_decibels: Annotated[float, Range(-60, 20)] = -6.0
     """Level of the original sound under the music when it is kept. Ours."""
     duck_decibels: Annotated[float, Range(-60, 0)] = -14.0
