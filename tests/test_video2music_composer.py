@@ -15,17 +15,20 @@ from conftest import Films
 from PIL import Image
 from test_clip import archive_of, still
 
+from emsync.commands.options import parser, read_options, settings_of
 from emsync.emotion.analysis import Analysis
 from emsync.emotion.curve import MoodCurve, draw_curve
 from emsync.emotion.mapping import Mood
 from emsync.errors import Cancelled, EmsyncError, WeightsError, WeightsNotInstalled
-from emsync.music.composer import Commission, Composer, Draft
+from emsync.film.frames import Frame, StillRequest, stream_frames
+from emsync.music import composer as registered
+from emsync.music.composer import COMPOSERS, Commission, Composer, Draft
 from emsync.music.composition import Composition
-from emsync.music.video2music import clip, installed
+from emsync.music.video2music import clip, installed, looking
 from emsync.music.video2music import composer as video2music
 from emsync.music.video2music.checkpoint import Checkpoint, load, save
 from emsync.music.video2music.composer import Video2MusicComposer, open_composer
-from emsync.music.video2music.features import EMOTIONS
+from emsync.music.video2music.features import EMOTIONS, Watched
 from emsync.music.video2music.generate import DrawingRules
 from emsync.music.video2music.model import ChordTransformer, ChordTransformerSettings
 from emsync.music.video2music.mood import emotion_rows, emotions_of, key_of
@@ -33,9 +36,11 @@ from emsync.music.video2music.piece import notes_of
 from emsync.music.video2music.regression import DynamicsNetwork, DynamicsSettings
 from emsync.music.video2music.vocabulary import key_value, read_primer
 from emsync.music.video2music.writing import Dynamics, draws_of, write_chords
-from emsync.pipeline import analyse, perform, score
+from emsync.pipeline import analyse, compose_pieces, perform, score
+from emsync.presets import from_plain
 from emsync.progress import CancelToken, Progress, silent, silent_share
-from emsync.settings import MusicSettings, Settings, Video2MusicSettings
+from emsync.report.read import read_report
+from emsync.settings import ComposerName, MusicSettings, Settings, Video2MusicSettings
 from emsync.weights import store
 
 FRAMES = 24
@@ -192,6 +197,41 @@ def test_accents_hit_every_cut(checkpoint: Checkpoint, analysis: Analysis) -> No
     begun = sorted(note.pitch % 12 for note in piece.notes if note.start == 2.3)
     assert begun == [2, 7, 7, 11], "the chord of the third second is G"
     assert composed(composer, plain)[0].score.strong_chords == 0
+
+
+# The film's one decoding -------------------------------------------------------------------------
+
+
+def test_what_is_seen_comes_from_the_films_one_decoding(
+    checkpoint: Checkpoint, analysis: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Settings(music=MusicSettings(composer="video2music"))
+    watched = analyse(analysis.film, asked, silent, CancelToken())
+    assert analysis.features is None and isinstance(watched.features, Watched)
+    assert watched.cuts == analysis.cuts
+    assert watched.reading.probabilities == analysis.reading.probabilities
+    again = Video2MusicComposer(checkpoint)
+    late = composed(again, replace(commission(analysis), analysis=analysis))[0]
+    monkeypatch.setattr(looking, "stream_frames", lambda *_, **__: pytest.fail("decoded again"))
+    early = composed(Video2MusicComposer(checkpoint), commission(watched))[0]
+    assert early.notes == late.notes, "a film decoded again looks the same"
+
+
+@pytest.mark.parametrize("seconds", [1.0, 0.7, 3.0])
+def test_pictures_of_two_requests_do_not_disturb_each_other(
+    analysis: Analysis, seconds: float
+) -> None:
+    def frames(**asked: StillRequest) -> list[Frame]:
+        return list(stream_frames(analysis.film, CancelToken(), 40, **asked))
+
+    one, other = StillRequest(seconds, 80), StillRequest(1.1, 64)
+    both = frames(stills=one, pictures=other)
+    for name, alone in (("still", frames(stills=one)), ("picture", frames(pictures=other))):
+        pairs = [(getattr(a, name), getattr(b, name)) for a, b in zip(both, alone, strict=True)]
+        assert [a is None for a, _ in pairs] == [b is None for _, b in pairs]
+        assert all(np.array_equal(a, b) for a, b in pairs if a is not None)
+        assert sum(a is not None for a, _ in pairs) >= 3
+    assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(both, frames(), strict=True))
 
 
 # Key and mood ------------------------------------------------------------------------------------
@@ -352,7 +392,7 @@ def test_pictures_are_seen_as_by_clip_itself(
 
     monkeypatch.setenv("EMSYNC_WEIGHTS", str(tmp_path / "weights"))
     install_clip(small_clip, tmp_path, name)
-    eye = clip.open_eye("cpu")
+    eye = clip.Eye(clip.load(store.find(clip.WEIGHTS)), "cpu")
     pictures = [still(float(second)) for second in range(3)]
     seen = eye.see(pictures, CancelToken())
     model = open_clip.CLIP(**open_clip.get_model_config(clip.ARCHITECTURE)).eval()
@@ -366,6 +406,13 @@ def test_pictures_are_seen_as_by_clip_itself(
         raw = model.encode_image(images)
     np.testing.assert_allclose(seen.semantic, raw, atol=1e-4)
     np.testing.assert_allclose(seen.emotion, chances, atol=1e-4)
+    coarse = clip.Eye(clip.load(store.find(clip.WEIGHTS), "bfloat16"), "cpu").see(
+        pictures, CancelToken()
+    )
+    likeness = (coarse.semantic * seen.semantic).sum(1) / (
+        np.linalg.norm(coarse.semantic, axis=1) * np.linalg.norm(seen.semantic, axis=1)
+    )
+    assert likeness.min() > 0.999
     with pytest.raises(Cancelled):
         cancel = CancelToken()
         cancel.cancel()
@@ -465,3 +512,59 @@ def test_a_film_is_scored(checkpoint: Checkpoint, films: Films, tmp_path: Path) 
     repeated = perform(result.piece, again, result.settings.sound, silent, CancelToken())
     assert repeated.midi.read_bytes() == result.midi.read_bytes()
     assert result.piece.composition.seconds == float(Fraction(3))
+
+
+# Both composers ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", COMPOSERS)
+def test_every_composer_scores_a_film_through_the_same_interface(
+    name: ComposerName, analysis: Analysis, tmp_path: Path
+) -> None:
+    """With the weights that come with EMSYNC; and again from the report, note for note."""
+    music = MusicSettings(composer=name, openings=1, redraws=0)
+    if name == "video2music":
+        own = Video2MusicSettings(primer="C Am", pattern="paper", accents=True)
+        music = MusicSettings(composer=name, tonic="D", video2music=own)
+    settings = Settings(music=music, seed=5)
+    watched = analyse(analysis.film, settings, silent, CancelToken())
+    composer = registered.open_composer(name)
+    result = score(watched, tmp_path, settings, silent, CancelToken(), composer)
+    assert result.piece.composition.weights == composer.weights.name
+    assert registered.weights_folder(name, composer.weights.name) is not None
+    assert len(result.piece.composition.notes) > 10 and result.video.stat().st_size > 0
+    recorded = read_report(result.report)
+    assert recorded.settings == settings
+    late = recorded.analysis(analysis.film)
+    assert late.features is None
+    again = tmp_path / "again"
+    again.mkdir()
+    repeated = score(
+        late, again, recorded.settings, silent, CancelToken(),
+        registered.open_composer(name), recorded.request,
+    )  # fmt: skip
+    assert repeated.midi.read_bytes() == result.midi.read_bytes()
+
+
+def test_a_composer_is_not_asked_for_what_another_does(analysis: Analysis) -> None:
+    own = MusicSettings(video2music=Video2MusicSettings(accents=True))
+    for music, sentence in (
+        (own, "EMSYNC cannot be told: video2music"),
+        (MusicSettings(composer="video2music", style="jazz"), "Video2Music cannot be told: style"),
+    ):
+        with pytest.raises(EmsyncError, match=sentence):
+            compose_pieces(analysis, Settings(music=music), silent, CancelToken())
+
+
+def test_a_wrong_primer_is_told_before_the_film_is_opened(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ["film.mp4", "-o", "out.mp4", "--composer", "video2music", "--first-chords"]
+    with pytest.raises(SystemExit) as ended:
+        read_options(parser, [*options, "C Hm"])
+    assert ended.value.code == 2
+    assert "“Hm” in the primer is not a chord that is known" in capsys.readouterr().err
+    with pytest.raises(EmsyncError, match="“X” in the primer"):
+        from_plain({"music": {"video2music": {"primer": "X"}}})
+    found = settings_of(read_options(parser, [*options, "Am F"])[0])
+    assert found.music.video2music.primer == "Am F" and found.music.composer == "video2music"
