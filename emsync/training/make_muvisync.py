@@ -73,7 +73,7 @@ class Spread:
 
     @staticmethod
     def of(pieces: Sequence[Piece]) -> "Spread":
-        """Return the spread of the moods of all pieces; NaN where there are none."""
+        """Return the spread of the moods of all pieces, at least one."""
         moods = np.concatenate([piece.heard for piece in pieces])
         return Spread(np.nanmean(moods, axis=0), np.nanstd(moods, axis=0))
 
@@ -260,7 +260,8 @@ def make(shards: Sequence[Path], folder: Path, most: dict[str, int], seconds: in
     if TRUE_CHORDS not in pieces:
         raise EmsyncError(f"There is no shard {TRUE_CHORDS}, to which the moods are scaled.")
     written = Spread.of(pieces[TRUE_CHORDS])
-    heard = Spread.of([one for name in pieces if name != TRUE_CHORDS for one in pieces[name]])
+    others = [one for name in pieces if name != TRUE_CHORDS for one in pieces[name]]
+    heard = Spread.of(others) if others else written
     for kind in (
         "vevo_chord/lab_v2_norm/all", "vevo_emotion/6c_l14p/all", "vevo_motion/all",
         "vevo_scene_offset/all", "vevo_loudness/all", "vevo_note_density/all",
