@@ -20,7 +20,7 @@ from emsync.emotion.curve import MoodRequest, draw_curve, draw_mood
 from emsync.emotion.features.cues import CueAccumulator
 from emsync.emotion.features.panel import Panel
 from emsync.errors import EmsyncError
-from emsync.film.film import Film
+from emsync.film.film import Film, choose_sound
 from emsync.film.footage import SOUND_RATE, Footage, StillCollector, Stretch, pictures_of
 from emsync.film.frames import iter_audio, read_audio, stream_frames
 from emsync.film.probe import probe
@@ -69,6 +69,7 @@ def analyse(
     if isinstance(film, Path):
         with clock.stage("probe"):
             film = probe(film, settings.limits, cancel)
+    film = choose_sound(film, settings.sound.audio_track)
     seconds = clock.film_seconds = float(film.duration)
     if panel is not None:
         clock.extra["emotion"] = panel.expected_seconds(seconds, settings.experts)
@@ -221,7 +222,7 @@ def perform(
     from emsync.sound.mux import Scored, mux
     from emsync.sound.synth import SoundFont, find_soundfont
 
-    film = piece.analysis.film
+    film = choose_sound(piece.analysis.film, sound.audio_track)
     settings = replace(
         piece.settings, sound=sound, performance=performance or piece.settings.performance
     )
@@ -235,6 +236,8 @@ def perform(
     )
     midi, wav, video = folder / "music.mid", folder / "music.wav", folder / "scored.mp4"
     speech = None if earlier is None else earlier.speech
+    if earlier is not None and earlier.settings.sound.audio_track != sound.audio_track:
+        speech = None  # it was listened for in another track
     with clock.stage("perform"):
         bounded(cancel, "perform", seconds, limits).check()
         played = play(piece.composition, settings.performance, settings.seed)

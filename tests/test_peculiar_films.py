@@ -189,3 +189,17 @@ def test_largest_of_two_pictures_is_the_film_and_a_still_is_none(films: Films) -
     )  # fmt: skip
     film = probe(path)
     assert (film.width, film.frame_count) == (160, 75)
+
+
+def test_command_line_asks_for_a_track() -> None:
+    from emsync.commands.options import parser, settings_of
+
+    def asked(*words: str) -> int | None:
+        options = parser().parse_args(["film.mkv", "-o", "out.mp4", *words])
+        return settings_of(options).sound.audio_track
+
+    assert asked() is None
+    assert asked("--audio-track", "2") == 2
+    assert asked("--audio-track", "mix") == 0
+    with pytest.raises(SystemExit):
+        asked("--audio-track", "first")

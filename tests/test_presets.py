@@ -41,11 +41,11 @@ def leaves(part: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 STANDARD = dict(leaves(Settings()))
 # Makes Pydantic's checks, so that no property is timed with them.
 assert from_plain(to_plain(Settings())) == Settings()
-WHOLE = {"music.keep", "music.opening", "music.video2music.clip_every"} | {
+WHOLE = {"music.keep", "music.opening", "music.video2music.clip_every", "sound.audio_track"} | {
     name for name, value in STANDARD.items() if type(value) is int
 }
 NUMBERS_OR_NONE = {
-    *("music.keep", "music.opening", "music.slowest", "music.fastest"),
+    *("music.keep", "music.opening", "music.slowest", "music.fastest", "sound.audio_track"),
     "music.video2music.clip_every",
 }
 """Numbers that are none by default, so that their values do not show what they are."""

@@ -68,6 +68,7 @@ KNOBS = {
     "performer": "performance.performer",
     "expression": "performance.expression",
     "original_sound": "sound.original_sound",
+    "audio_track": "sound.audio_track",
     "balance": "sound.balance_decibels",
     "loudness": "sound.loudness",
     "program": "sound.programs",
@@ -385,6 +386,14 @@ def _add_sound(
     )
     knob(
         sound,
+        "--audio-track",
+        "which of several sound tracks is the film's own sound, counted from 1; 'mix' for all of "
+        "them; 'none' for the default one, or else one that is not silent (default: %(default)s)",
+        metavar="N|mix",
+        type=_track,
+    )
+    knob(
+        sound,
         "--balance",
         "the music against the film's own sound, -24 to 24 (default: %(default)s)",
         metavar="DB",
@@ -476,6 +485,11 @@ def _program(text: str) -> Any:
             f"“{text}” is not a group and a program {PROGRAMS}, such as piano=4"
         )
     return _setting("sound.programs")(f"{group}:{program}")
+
+
+def _track(text: str) -> Any:
+    """Convert the number of a sound track, or "mix"; an argparse type."""
+    return _setting("sound.audio_track")("0" if text == "mix" else text)
 
 
 def _unit(text: str) -> float:
