@@ -369,8 +369,9 @@ def _add_sound(
     knob(
         sound,
         "--performer",
-        "play with expression, by rule; or flat: as written, every note as loud as the next but "
-        "for the chords on cuts, as in the paper (default: %(default)s)",
+        "play with expression, by rule; with a touch learned from pianists' recordings, for "
+        "research use; or flat: as written, every note as loud as the next but for the chords on "
+        "cuts, as in the paper (default: %(default)s)",
     )
     knob(
         sound,

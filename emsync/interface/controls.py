@@ -12,6 +12,7 @@ import gradio as gr
 from emsync.errors import EmsyncError
 from emsync.interface.music_words import with_signs
 from emsync.music.composer import COMPOSERS
+from emsync.performance.performer import PERFORMERS
 from emsync.presets import from_plain
 from emsync.settings import (
     LONGEST_TEXT,
@@ -35,6 +36,8 @@ _PLANNED = _TEMPO | {"style", "density", "tonic", "mode", "metre", "melody", "ch
 
 LARGEST_SEED = int(RANGES["seed"].high)
 GROUPS = MusicSettings.groups
+_PLAYED = ("performance.", "sound.")
+"""Beginnings of the names of settings that change how a piece is played."""
 _BALANCE = 12.0  # decibels either way: beyond it one of the two is as good as gone
 OWN_CHORDS = "its own"
 """Stands in the field of the chords while it is empty and no piece is shown."""
@@ -82,9 +85,9 @@ class Controls:
 
     @property
     def of_sound(self) -> list[Any]:
-        """Those that change the sound of a piece and not the piece."""
+        """Those that change how a piece is played and not the piece."""
         return [
-            *(self.named[name] for name in self.named if name.startswith("sound.")),
+            *(self.named[name] for name in self.named if name.startswith(_PLAYED)),
             *self.programs.values(),
             self.soundfont,
             self.own_soundfont,
@@ -505,9 +508,16 @@ def of_sampling(defaults: Settings) -> dict[str, Any]:
 
 
 def of_sound(defaults: Settings) -> dict[str, Any]:
-    """Return the controls of level and mix."""
+    """Return the controls of performance, level and mix."""
     sound = defaults.sound
     return {
+        "performance.performer": gr.Radio(
+            [(row.title.capitalize(), name) for name, row in PERFORMERS.items()],
+            value=defaults.performance.performer,
+            label="Played",
+            info="By rule, with a touch learned from pianists' recordings (for research use), or "
+            "as the paper plays: every note as loud as the next but for the chords on cuts.",
+        ),
         "sound.original_sound": gr.Radio(
             [
                 ("Replace it", "replace"),

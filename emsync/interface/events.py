@@ -22,7 +22,7 @@ from emsync.interface.controls import LARGEST_SEED
 from emsync.interface.examples import Example
 from emsync.interface.layout import Page
 from emsync.interface.mood_editor import request_of, with_own
-from emsync.interface.records import Job, Outcome
+from emsync.interface.records import Job, Outcome, Playing
 from emsync.interface.studio import Studio
 from emsync.music.composer import check_obeyed
 from emsync.presets import (
@@ -258,11 +258,12 @@ class Events:
                 slot, wants_another = int(event.slot), str(event.what) == "another"
             except (AttributeError, TypeError, ValueError, OverflowError):
                 raise EmsyncError("There is no such version.") from None
-            sound = (await self._studio.in_thread(self._settings, name, values)).sound
+            asked = await self._studio.in_thread(self._settings, name, values)
+            playing = Playing.of(asked)
             if wants_another:
-                job = self._studio.another(name, sound)
+                job = self._studio.another(name, playing)
             else:
-                job = self._studio.show(name, slot, sound)
+                job = self._studio.show(name, slot, playing)
         except EmsyncError as error:
             yield self._show.refusal(error)
             return
@@ -281,14 +282,15 @@ class Events:
     async def on_sound(
         self, request: gr.Request, mood: dict[str, Any], example_shown: str, *values: Any
     ) -> AsyncIterator[Changes]:
-        """Play the piece that is shown with the sound as it is now."""
+        """Play the piece that is shown as performance and sound are now."""
         name = page_of(request)
         yield self._show.nothing()
         if example_shown:
             return  # it is as it is
         try:
-            sound = (await self._studio.in_thread(self._settings, name, values)).sound
-            job = await self._studio.resound(name, sound)
+            asked = await self._studio.in_thread(self._settings, name, values)
+            playing = Playing.of(asked)
+            job = await self._studio.resound(name, playing)
         except EmsyncError as error:
             yield self._show.refusal(error)
             return
@@ -460,7 +462,9 @@ class Events:
         mood = mood if take.asked is None else take.asked
         yield {
             **await self._show.film(name),
-            **self._page.controls.show(replace(take.settings, sound=played.sound)),
+            **self._page.controls.show(
+                replace(take.settings, sound=played.sound, performance=played.performance)
+            ),
             self._page.result.take_link: token,
             self._page.editor: mood,
         }
