@@ -203,3 +203,103 @@ def test_command_line_asks_for_a_track() -> None:
     assert asked("--audio-track", "mix") == 0
     with pytest.raises(SystemExit):
         asked("--audio-track", "first")
+
+
+# What is shown ----------------------------------------------------------------------------------
+
+BARS = "smptehdbars=s=320x180:r=25:d=2"
+
+
+@pytest.mark.parametrize("transfer", ["arib-std-b67", "smpte2084"])
+def test_high_dynamic_range_is_seen_as_on_an_ordinary_screen(
+    films: Films, tmp_path: Path, transfer: str
+) -> None:
+    """The same picture in both; the scored film says what it is."""
+    ordinary = probe(films.render(
+        "ordinary.mp4", "-f", "lavfi", "-i", f"{BARS},negate=enable='gte(t,1)'",
+        "-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "10",
+        "-vf", "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv",
+    ))  # fmt: skip
+    light = "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt2020"
+    told = f"colorspace=bt2020nc:color_primaries=bt2020:color_trc={transfer}"
+    bright = probe(films.render(
+        f"{transfer}.mov", "-i", ordinary.path, "-vf",
+        f"{light},zscale=t={transfer}:m=bt2020nc:r=tv:npl=203,format=yuv420p10le,setparams={told}",
+        "-c:v", "libx265", "-x265-params", "log-level=error", "-crf", "10", "-tag:v", "hvc1",
+    ))  # fmt: skip
+    assert (ordinary.transfer, bright.transfer) == ("", {"a": "hlg", "s": "pq"}[transfer[0]])
+    seen = [list(stream_frames(film, CancelToken(), 80)) for film in (ordinary, bright)]
+    for before, after in zip(*seen, strict=True):
+        assert np.abs(before.pixels.astype(int) - after.pixels).mean() < 12
+    cuts = [[f.time for f in frames if f.scene_score > 0.27] for frames in seen]
+    assert cuts[0] == cuts[1] == [1]
+    report, out = scored(bright, tmp_path)
+    assert not report.stream_copied
+    with av.open(str(out)) as file:
+        frame = next(file.decode(video=0))
+        assert (frame.colorspace, frame.color_primaries, frame.color_trc) == (1, 1, 1)
+        assert frame.format.name == "yuv420p"
+    assert np.abs(frame_at(out, 0.5).astype(int) - frame_at(ordinary.path, 0.5)).mean() < 12
+
+
+def combs(picture: np.ndarray) -> float:
+    """How much each line differs from both its neighbours, the same way."""
+    grey = picture.astype(int).mean(axis=2)
+    above, below = grey[1:-1] - grey[:-2], grey[1:-1] - grey[2:]
+    return float(np.where(above * below > 0, np.minimum(abs(above), abs(below)), 0).mean())
+
+
+@pytest.mark.parametrize("name", ["woven.mpg", "woven.mp4"])
+def test_interlaced_films_lose_their_combs_and_no_frame(
+    films: Films, tmp_path: Path, name: str
+) -> None:
+    codec = ["mpeg2video", "-q:v", "2"] if name.endswith("mpg") else ["libx264", "-crf", "12"]
+    path = films.render(
+        name, "-f", "lavfi", "-i", "testsrc2=s=320x240:r=50:d=2,scroll=h=0.02",
+        "-vf", "tinterlace=interleave_top,setfield=tff", "-flags", "+ildct+ilme",
+        "-pix_fmt", "yuv420p", "-c:v", *codec,
+        *(["-x264-params", "tff=1"] if name.endswith("mp4") else []),
+    )  # fmt: skip
+    film = probe(path)
+    assert film.interlaced and film.frame_count == 50
+    report, out = scored(film, tmp_path)
+    assert not report.stream_copied
+    assert probe(out).frame_count == 50 and not probe(out).interlaced
+    assert combs(frame_at(out, 1)) < 0.35 * combs(frame_at(path, 1 + float(film.start)))
+
+
+def test_a_phone_that_is_turned_shows_a_round_circle(films: Films, tmp_path: Path) -> None:
+    circle = "geq=lum='if(lte(hypot(X-W/2,Y-H/2),40),235,60)':cb=128:cr=128"
+    upright = films.render(
+        "upright.ts", "-f", "lavfi", "-i", f"color=s=180x320:r=25:d=2,{circle}",
+        "-output_ts_offset", "2", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-bf", "0",
+    )  # fmt: skip
+    lying = films.render(
+        "lying.ts", "-f", "lavfi", "-i", f"color=s=320x180:r=25:d=2,{circle}",
+        "-pix_fmt", "yuv420p", "-c:v", "libx264", "-bf", "0",
+    )  # fmt: skip
+    path = films.folder / "turned.ts"
+    path.write_bytes(lying.read_bytes() + upright.read_bytes())
+    film = probe(path)
+    _, out = scored(film, tmp_path)
+    last = list(stream_frames(film, CancelToken(), 320))[-1].pixels
+    for picture in (frame_at(out, 3.5), last):
+        assert picture.shape == (180, 320, 3)
+        bright = np.argwhere(picture.mean(axis=2) > 150)
+        high, wide = np.ptp(bright, axis=0) + 1
+        assert high == pytest.approx(wide, abs=2) and 40 <= high <= 50
+        assert picture[:, :90].max() < 40, "bars beside it"
+
+
+@pytest.mark.parametrize("codec", ["qtrle -pix_fmt argb", "prores_ks -pix_fmt yuva444p10le"])
+def test_what_is_transparent_is_black(films: Films, tmp_path: Path, codec: str) -> None:
+    path = films.render(
+        f"alpha-{codec[:5]}.mov", "-f", "lavfi", "-i", "color=red:s=160x120:r=10:d=1,format=argb,"
+        "geq=r=255:g='if(gt(X,80),255,0)':b='if(gt(X,80),255,0)':a='if(gt(X,80),255,0)'",
+        *f"-c:v {codec}".split(),
+    )  # fmt: skip
+    film = probe(path)
+    assert film.has_alpha
+    _, out = scored(film, tmp_path)
+    for picture in (frame_at(out, 0.5), next(stream_frames(film, CancelToken(), 160)).pixels):
+        assert picture[:, :72].max() < 20 and picture[:, 90:].min() > 230

@@ -172,7 +172,7 @@ def _pictured() -> Iterator[Film]:
         ("mpeg-2", "film.mpg", "-c:v mpeg2video -flags +ildct+ilme -q:v 3"),
         ("mpeg-2 ts", "film.ts", "-c:v mpeg2video -flags +ildct+ilme -q:v 3"),
     ):
-        # Each frame holds two moments; both are to be in the scored film, line for line.
+        # Each frame holds two moments; the scored film shows one of them, without combs.
         moving = "testsrc2=s=160x120:r=50:d=2,scroll=h=0.02,eq=contrast=0.7"
         woven = Recipe(file, video, cuts=(1.01,), source=moving,
                        filters=",tinterlace=interleave_top,setfield=tff")  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from emsync.errors import FilmError
 from emsync.film.ffmpeg import MEDIA_FORMATS
-from emsync.film.film import Film, SoundTrack
+from emsync.film.film import Film, SoundTrack, Transfer
 from emsync.film.mp4 import edit_end
 from emsync.settings import FilmLimits
 from emsync.text import one_line, quoted
@@ -34,6 +34,8 @@ _UNNOTICED = Fraction(1, 10)
 encoders fill up their last frame, and recorders do not start both at once. Ours."""
 _QUIET = 1e-4
 """Full scales that a sound track must reach somewhere not to count as silent: -80 dB. Ours."""
+_TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
+"""By their numbers in ITU-T H.273."""
 _TITLE_LETTERS = 100
 """Of the name of a track."""
 _DECLARING_FORMATS = {"mov", "matroska", "avi", "flv"}
@@ -341,6 +343,10 @@ def _examine(container: "InputContainer", path: Path, limits: FilmLimits) -> Fil
         lead=lead,
         held=held,
         sound_tracks=tracks,
+        transfer=_TRANSFERS.get(int(frame.color_trc), ""),
+        interlaced=bool(frame.interlaced_frame),
+        has_alpha=any(part.is_alpha for part in frame.format.components)
+        or frame.format.has_palette,
     )
 
 

@@ -74,6 +74,9 @@ class Film:
         held: seconds that the last frame is held because the sound ends after it.
         sound_tracks: all that decode, in the order of the container.
         mixed: all sound tracks sound together, not `audio_stream` alone.
+        transfer: of high dynamic range; empty for ordinary films.
+        interlaced: its frames hold the lines of two moments each.
+        has_alpha: pixels say how transparent they are.
     """
 
     path: Path
@@ -104,6 +107,9 @@ class Film:
     held: Fraction = Fraction(0)
     sound_tracks: tuple[SoundTrack, ...] = ()
     mixed: bool = False
+    transfer: Transfer = ""
+    interlaced: bool = False
+    has_alpha: bool = False
 
     @property
     def origin(self) -> Fraction:

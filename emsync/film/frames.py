@@ -13,6 +13,7 @@ import numpy as np
 from emsync.errors import FilmError, ToolError
 from emsync.film.ffmpeg import FFmpegRun, Source, input_arguments
 from emsync.film.film import Film
+from emsync.film.showing import fitted, shown
 from emsync.progress import CancelToken
 from emsync.text import quoted
 
@@ -87,8 +88,8 @@ def stream_frames(
     scores = _Scores(film, choices)
     origin: Fraction | None = None
     reached: Fraction | None = None
-    with FFmpegRun(cancel) as run:
-        run.start(_arguments(run, film, small, choices))
+    with shown(film) as looks, FFmpegRun(cancel) as run:
+        run.start(_arguments(run, film, looks, small, choices))
         for source, chunk in run.read():
             if source == "side":
                 scores.add(chunk)
@@ -118,33 +119,41 @@ def stream_frames(
 
 
 def _arguments(
-    run: FFmpegRun, film: Film, small: "_Pictures", choices: "Mapping[Source, _StillChoice]"
+    run: FFmpegRun,
+    film: Film,
+    looks: list[str],
+    small: "_Pictures",
+    choices: "Mapping[Source, _StillChoice]",
 ) -> list[str]:
     """Return FFmpeg's arguments: frames small, their scores, and those that `choices` take large.
 
     Scores come out of a pipe of their own, large frames out of one for each choice; `run` opens
-    them.
+    them. `looks` are the filters of `shown`.
     """
     base = f"{film.time_base.numerator}/{film.time_base.denominator}"
     filters = ",".join(
         [
             f"[0:{film.video_stream}]settb={base}",
+            *looks,
             "select='gte(scene,0)'",
             "metadata=mode=print:key=lavfi.scene_score:direct=1:"
             f"file='pipe\\:{run.open_side_pipe()}'",
         ]
     )
     raw = ["-fps_mode", "passthrough", "-enc_time_base", base, "-f", "rawvideo"]
-    scaled = "scale={0.columns}:{0.rows}:flags=area,format=rgb24"
+
+    def scaled(pictures: _Pictures) -> str:
+        return ",".join(fitted(film, pictures.columns, pictures.rows, ":flags=area"))
+
     outputs = ["-map", "[small]", *raw, "pipe:1"]
     if not choices:
-        graph = f"{filters},{scaled.format(small)}[small]"
+        graph = f"{filters},{scaled(small)}[small]"
     else:
         copies = "".join(f"[as_{name}]" for name in choices)
-        graph = f"{filters},split={1 + len(choices)}[a]{copies};[a]{scaled.format(small)}[small]"
+        graph = f"{filters},split={1 + len(choices)}[a]{copies};[a]{scaled(small)}[small]"
         for name, choice in choices.items():
             taken = f"[as_{name}]select='{choice.expression}'"
-            graph += f";{taken},{scaled.format(choice.large)}[{name}]"
+            graph += f";{taken},{scaled(choice.large)}[{name}]"
             outputs += ["-map", f"[{name}]", *raw, f"pipe:{run.open_side_pipe(name)}"]
     return ["-copyts", *input_arguments(film.path), "-filter_complex", graph, *outputs]
 

@@ -11,6 +11,7 @@ from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments, th
 from emsync.film.film import Film
 from emsync.film.mp4 import track_lengths
 from emsync.film.probe import probe
+from emsync.film.showing import fitted, shown
 from emsync.limits import tool_limits
 from emsync.process.files import written_whole
 from emsync.progress import CancelToken
@@ -146,7 +147,9 @@ def _made(
             # lists. What cannot be copied faithfully is encoded.
             obstacle = "its stream cannot be put into an MP4 unchanged"
     if obstacle is not None:
-        _run(film, wav, part, _encoded(film), ("libx264", "aac"), progress, cancel)
+        with shown(film) as looks:
+            arguments = _encoded(film, looks)
+            _run(film, wav, part, arguments, ("libx264", "aac"), progress, cancel)
         try:
             lost = _check(part, film, cancel)
         except (FilmError, _Unfit) as error:
@@ -173,6 +176,8 @@ def _copy_obstacle(film: Film) -> str | None:
         return f"not every browser plays H.264 in {film.profile or film.pixel_format}"
     if film.damaged:
         return "some of its frames are damaged, at which browsers stop"
+    if film.interlaced:
+        return "it is interlaced, which browsers show with combs"
     if not film.times_stored:
         return "the film does not say when each of its frames is shown"
     return None
@@ -187,7 +192,8 @@ def _copied(picture: Film, film: Film) -> list[str]:
     return ["-c:v", "copy", "-video_track_timescale", ticks, "-bsf:v", _retimed(picture)]
 
 
-def _encoded(film: Film) -> list[str]:
+def _encoded(film: Film, looks: list[str]) -> list[str]:
+    """Return arguments that encode a film's picture; `looks` are the filters of `shown`."""
     base = _output_base(film.time_base)
     if film.evenly_numbered:
         first = f"(N*{1 / film.frame_rate}+gt(N,0)*{film.lead})"
@@ -202,18 +208,19 @@ def _encoded(film: Film) -> list[str]:
             f"setpts='if(lte(PTS,{first}),0,PTS-({first})+{round(film.lead / film.time_base)})'",
         ]
     width, height = max(2, film.width), max(2, film.height)
-    even_width, even_height = width - width % 2, height - height % 2
     matrix, told = "", []
-    if _is_mixed(film.pixel_format):
+    if _is_mixed(film.pixel_format) or film.transfer:
         # FFmpeg would take the matrix of small pictures and not tell; players guess by the size.
         matrix = ":out_color_matrix=bt709"
         told = ["setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709"]
     filters = [
         *place,
+        # One frame for a frame, and only of those that are flagged.
+        *(["bwdif=mode=send_frame:deint=interlaced"] if film.interlaced else []),
+        *looks,
         # Nothing happens here unless pixels are oblong or the size changes in the middle.
-        f"scale={width}:{height}:out_range=tv:flags=bicubic{matrix}",
-        # H.264 in 4:2:0 needs even sizes; a line is cut off rather than the picture resampled.
-        f"crop={even_width}:{even_height}:0:0",
+        # H.264 in 4:2:0 needs even sizes.
+        *fitted(film, width, height, f":out_range=tv:flags=bicubic{matrix}", even=True),
         "setsar=1",
         "format=yuv420p",
         *told,
