@@ -303,3 +303,41 @@ def test_what_is_transparent_is_black(films: Films, tmp_path: Path, codec: str) 
     _, out = scored(film, tmp_path)
     for picture in (frame_at(out, 0.5), next(stream_frames(film, CancelToken(), 160)).pixels):
         assert picture[:, :72].max() < 20 and picture[:, 90:].min() > 230
+
+
+# What belongs to it, and what is none -----------------------------------------------------------
+
+
+def test_a_film_to_look_around_in_stays_one(films: Films, tmp_path: Path) -> None:
+    """An equirectangular film, by the boxes that players look for (Spherical Video V2)."""
+    whole = bytearray(films.silent().read_bytes())
+    sv3d = box(b"sv3d", box(b"svhd", bytes(4) + b"made here\0") + box(b"proj", box(
+        b"prhd", bytes(16)) + box(b"equi", bytes(20))))  # fmt: skip
+    at = whole.index(b"avcC") - 4
+    at += int.from_bytes(whole[at : at + 4], "big")
+    whole[at:at] = sv3d
+    for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
+        begin = whole.index(kind, whole.index(b"moov")) - 4
+        size = int.from_bytes(whole[begin : begin + 4], "big") + len(sv3d)
+        whole[begin : begin + 4] = size.to_bytes(4, "big")
+    path = films.folder / "around.mp4"
+    path.write_bytes(whole)
+    film = probe(path)
+    assert film.is_spherical
+    report, out = scored(film, tmp_path)
+    assert report.stream_copied and probe(out).is_spherical
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    """A box of an MP4."""
+    return (8 + len(content)).to_bytes(4, "big") + kind + content
+
+
+@pytest.mark.parametrize(("kind", "codec"), [("webp", "libwebp_anim"), ("png", "apng")])
+def test_animated_pictures_that_cannot_be_read_are_named(
+    films: Films, kind: str, codec: str
+) -> None:
+    container = "apng" if kind == "png" else "webp"
+    path = films.render(f"moving.{kind}", "-i", films.silent(1), "-c:v", codec, "-f", container)
+    with pytest.raises(FilmError, match=r"is an animated .* Save it as GIF or MP4"):
+        probe(path)
