@@ -13,7 +13,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PICTURE = REPOSITORY / "architecture.svg"
-BOX = (122, 46)
+BOX = (142, 46)
 GAP = (26, 50)
 MARGIN = 24
 
