@@ -341,3 +341,27 @@ def test_animated_pictures_that_cannot_be_read_are_named(
     path = films.render(f"moving.{kind}", "-i", films.silent(1), "-c:v", codec, "-f", container)
     with pytest.raises(FilmError, match=r"is an animated .* Save it as GIF or MP4"):
         probe(path)
+
+
+def test_a_midi_file_with_a_key_that_does_not_exist_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dataclasses import replace
+
+    from emsync.commands.checks import check_files
+    from emsync.music.primer import read_primer, read_theme_notes
+    from emsync.settings import Settings
+
+    track = b"\0\xff\x59\x02\x07\x02" + b"".join(
+        bytes((0, 0x90, pitch, 80, 0x83, 0x60, pitch, 0)) for pitch in (60, 64, 67, 72)
+    )
+    # Each later pair needs its status no more than a player does; the end of track is there.
+    track = track.replace(b"\x83\x60", b"\x83\x60\x80") + b"\0\xff\x2f\0"
+    path = tmp_path / "odd-key.mid"
+    head = b"MThd\0\0\0\x06\0\0\0\x01\x01\xe0MTrk" + len(track).to_bytes(4, "big")
+    path.write_bytes(head + track)
+    assert read_primer(path, 15).notes.pitch.tolist() == [60, 64, 67, 72]
+    assert read_theme_notes(path).pitch.tolist() == [60, 64, 67, 72]
+    settings = Settings()
+    check_files(replace(settings, music=replace(settings.music, primer=path)))
+    assert "1 event of" in capsys.readouterr().err

@@ -372,10 +372,15 @@ def _examine(container: "InputContainer", path: Path, limits: FilmLimits) -> Fil
         unkept=_unkept(container),
         transfer=_TRANSFERS.get(int(frame.color_trc), ""),
         interlaced=bool(frame.interlaced_frame),
-        is_spherical=any(data.type.name == "SPHERICAL" for data in frame.side_data),
+        is_spherical=_is_spherical(frame),
         has_alpha=any(part.is_alpha for part in frame.format.components)
         or frame.format.has_palette,
     )
+
+
+def _is_spherical(frame: Any) -> bool:
+    """Return whether a frame says that it is to be looked at all around."""
+    return any(data.type.name == "SPHERICAL" for data in frame.side_data)
 
 
 def _tags(container: "InputContainer") -> tuple[tuple[str, str], ...]:

@@ -244,8 +244,8 @@ def _encoded(film: Film, looks: list[str]) -> list[str]:
     """Return arguments that encode a film's picture; `looks` are the filters of `shown`."""
     base = _output_base(film.time_base)
     if film.evenly_numbered:
-        first = f"(N*{1 / film.frame_rate}+gt(N,0)*{film.lead})"
-        place = [f"settb=1/{base}", f"setpts='round({first}/TB)'"]
+        seconds = f"(N*{1 / film.frame_rate}+gt(N,0)*{film.lead})"
+        place = [f"settb=1/{base}", f"setpts='round({seconds}/TB)'"]
     else:
         first = round(film.start / film.time_base)
         # Not STARTPTS: it begins anew where the size changes.
