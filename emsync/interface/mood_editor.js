@@ -469,7 +469,7 @@ function drawTools() {
   say(part("hint"), hint());
   say(part("told"), told());
   show(part("numbers"), editable());
-  show(part("words"), editable());
+  show(part("words"), editable() || state.mode === "film");
   if (editable()) {
     fields.forEach((field, axis) => {
       // Not under the hands of somebody who types.
@@ -679,7 +679,9 @@ for (const radio of radios) {
 
 part("words").addEventListener("click", (event) => {
   const button = event.target.closest("button");
-  if (!button || !editable()) return;
+  if (!button) return;
+  if (state.mode === "film") state.mode = "own"; // who chooses an emotion wants another mood
+  if (!editable()) return;
   put([...state.emotions.find(({ name }) => name === button.dataset.emotion).mean]);
   commit();
 });
