@@ -15,9 +15,9 @@ from emsync.interface.examples import Example
 from emsync.interface.layout import Page
 from emsync.interface.mood_editor import MOST_SCENES, fresh, with_reading, without_film
 from emsync.interface.player import showing
-from emsync.interface.records import Outcome, Take, Update
+from emsync.interface.records import Job, Outcome, Take, Update
 from emsync.interface.studio import Studio
-from emsync.interface.timeline import sketch_of, timeline_of
+from emsync.interface.timeline import blank_of, sketch_of, timeline_of
 from emsync.settings import Settings
 
 if TYPE_CHECKING:
@@ -147,6 +147,14 @@ class PageChanges:
             changes[result.take_link] = "" if shown is None else shown.token
             changes[result.versions] = self._strip(name, shown)
         return changes
+
+    def begun(self, job: Job) -> Changes:
+        """Show that a take or a version is being made: its link, and room for its notes."""
+        seconds = float(job.take.source.film.duration)
+        return {
+            self._result.take_link: job.take.token,
+            self._result.player: showing(sketch=blank_of(seconds)),
+        }
 
     def outcome(
         self, name: str, take: Take, outcome: Outcome, busy: bool, mood: dict[str, Any]

@@ -192,7 +192,7 @@ class Events:
         )
 
     def _connect_page(self, blocks: gr.Blocks, everything: list[Any]) -> None:
-        page, film, area = self._page, self._page.film, self._page.experts
+        page, area = self._page, self._page.experts
         arriving = [*everything, *page.controls.components]
         loaded = blocks.load(self.on_load, [page.editor], list(dict.fromkeys(arriving)), **_WORK)
         self._then_name_the_button(loaded).then(None, js=scripts.AFTER_LOADING, **_QUIETLY)
@@ -260,7 +260,7 @@ class Events:
             yield self._show.nothing()
             return
         job.take.asked = mood
-        yield {self._page.result.take_link: job.take.token}
+        yield self._show.begun(job)
         async for changes in self._watch(name, mood, job):
             yield changes
 

@@ -20,7 +20,8 @@ aria-hidden="true">▶</i><time>${one.length}</time></b><span><strong>${one.titl
 _CSS = """
 .shelf { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 200px), 1fr));
   gap: 10px; }
-button { display: flex; flex-direction: column; padding: 0; overflow: hidden; cursor: pointer;
+button { display: flex; flex-direction: column; height: 100%;
+  padding: 0; overflow: hidden; cursor: pointer;
   text-align: left; border: 1px solid var(--border-color-primary); border-radius: 10px;
   background: var(--background-fill-secondary); color: var(--body-text-color); }
 button:hover { border-color: #0072B2; }
@@ -33,8 +34,7 @@ time { position: absolute; right: 8px; bottom: 8px; padding: 0 6px; border-radiu
 button:focus-visible { outline: 3px solid #0072B2; outline-offset: 2px; }
 img { width: 100%; aspect-ratio: 16 / 9; object-fit: cover; display: block; }
 span { display: block; padding: 6px 10px 8px; }
-small { display: block; font-weight: 400; white-space: nowrap; overflow: hidden;
-  text-overflow: ellipsis; }
+small { display: block; font-weight: 400; line-height: 16px; }
 @media (max-width: 700px) {
   .shelf { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 6px; }
   span { padding: 4px 6px; font-size: 0.85em; }

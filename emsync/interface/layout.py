@@ -133,10 +133,12 @@ def lay_out(defaults: Settings, host: HostLimits, samples: tuple[Example, ...]) 
         film, camera, address, fetch, back = _drop_zone(defaults, host)
     with gr.Row(elem_id="em-desk"):
         with gr.Column(min_width=300, elem_id="em-left"):
-            facts = gr.HTML(elem_id="em-facts")
-            status = gr.HTML(elem_id="em-status")
-            result = _result()
-            cancel = gr.Button("Cancel", visible=False, size="sm", elem_id="em-cancel")
+            with gr.Column(elem_id="em-screen"):
+                facts = gr.HTML(elem_id="em-facts")
+                status = gr.HTML(elem_id="em-status")
+                shown = player(elem_id="em-stage")
+                cancel = gr.Button("Cancel", visible=False, size="sm", elem_id="em-cancel")
+            result = _result(shown)
         with gr.Column(min_width=300, elem_id="em-settings"):
             with gr.Tabs(elem_id="em-tabs"):
                 with gr.Tab("Mood", render_children=True):
@@ -177,7 +179,7 @@ def _drop_zone(defaults: Settings, host: HostLimits) -> tuple[Any, Any, Any, Any
     and the button that goes back."""
     with gr.Tabs(elem_id="em-sources"):
         with gr.Tab("File"):
-            film = gr.File(label="Your film", file_types=FILM_TYPES, height=160, elem_id="em-film")
+            film = gr.File(label="Your film", file_types=FILM_TYPES, height=136, elem_id="em-film")
         with gr.Tab("Camera"):
             camera = gr.Video(label="Record", sources=["webcam"], height=300, elem_id="em-camera")
         with gr.Tab("Link"):
@@ -317,29 +319,27 @@ def _share() -> ShareArea:
     return ShareArea(share, query, preset, load_preset)
 
 
-def _result() -> ResultArea:
-    shown = player(elem_id="em-stage")
+def _result(shown: Any) -> ResultArea:
+    """Lay out what stands under the player, which is `shown`."""
     with gr.Row(elem_id="em-get"):
         film_file = gr.HTML(elem_id="em-get-film")
         use_example = gr.Button("Use this film", visible=False, elem_id="em-use-example")
-        with gr.Accordion("More files, link and delete", open=False, elem_id="em-menu"):
-            files = gr.HTML(elem_id="em-downloads")
-            with gr.Row():
-                pack = gr.Button(
-                    "Stems and everything as a ZIP", size="sm", visible=False, elem_id="em-pack"
-                )
-                forget = gr.Button(
-                    "Delete everything", size="sm", visible=False, elem_id="em-forget"
-                )
-            take_link = gr.HTML(
-                "",
-                html_template="<p>${value ? `Kept for one hour, even if you close this page. "
-                '<a href="?take=${value}">Link to this result</a>. Anyone with the link can watch, '
-                'change or delete it.` : ""}</p>',
-                js_on_load=scripts.TAKE_IN_ADDRESS,
-                elem_id="em-kept",
+        versions = version_cards()
+    with gr.Accordion("More files, link and delete", open=False, elem_id="em-menu"):
+        files = gr.HTML(elem_id="em-downloads")
+        with gr.Row():
+            pack = gr.Button(
+                "Stems and everything as a ZIP", size="sm", visible=False, elem_id="em-pack"
             )
-    versions = version_cards()
+            forget = gr.Button("Delete everything", size="sm", visible=False, elem_id="em-forget")
+        take_link = gr.HTML(
+            "",
+            html_template="<p>${value ? `Kept for one hour, even if you close this page. "
+            '<a href="?take=${value}">Link to this result</a>. Anyone with the link can watch, '
+            'change or delete it.` : ""}</p>',
+            js_on_load=scripts.TAKE_IN_ADDRESS,
+            elem_id="em-kept",
+        )
     return ResultArea(film_file, files, pack, use_example, forget, take_link, shown, versions)
 
 

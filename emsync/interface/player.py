@@ -1,4 +1,4 @@
-"""The player: the film before and after, and under it a timeline of its score that moves with it."""
+"""The player: the film before and after, and a timeline of its score that moves with it."""
 
 import json
 from pathlib import Path
@@ -13,12 +13,14 @@ from emsync.interface.plots import EMOTION_COLOURS, GROUP_COLOURS, VERMILION
 _TEMPLATE = """
 <div class="stage" data-part="stage" hidden>
   <div class="picture" data-part="picture">
-    <video class="screen" data-part="video" controls playsinline preload="metadata"
-      aria-label="Your film"></video>
-    <img class="screen" data-part="still" alt="A frame of your film" hidden>
-    <div class="sides" data-part="sides" role="group" aria-label="Compare" hidden>
-      <button type="button" data-side="before" aria-pressed="false">Before</button>
-      <button type="button" data-side="after" aria-pressed="true">After</button>
+    <div class="frame">
+      <video class="screen" data-part="video" controls playsinline preload="metadata"
+        aria-label="Your film"></video>
+      <img class="screen" data-part="still" alt="A frame of your film" hidden>
+      <div class="sides" data-part="sides" role="group" aria-label="Compare" hidden>
+        <button type="button" data-side="before" aria-pressed="false">Before</button>
+        <button type="button" data-side="after" aria-pressed="true">After</button>
+      </div>
     </div>
   </div>
   <p class="aside" data-part="aside" hidden>Your browser cannot play this format. It will play the

@@ -12,8 +12,10 @@ WHOLE_ADDRESS = "text => text.startsWith('?') ? location.origin + location.pathn
 _GO = """
 const go = (to, focus, block = "start") => {
   const part = document.querySelector(to);
-  part?.scrollIntoView({ behavior: "smooth", block });
-  if (focus && [document.body, null].includes(document.activeElement))
+  const top = part?.getBoundingClientRect().top ?? 0;
+  if (block !== "start" || top < 0 || top > innerHeight / 3)
+    part?.scrollIntoView({ behavior: "smooth", block });
+  if (focus && window.emKeys && [document.body, null].includes(document.activeElement))
     document.querySelector(focus)?.focus({ preventScroll: true });
 };
 const outcome = document.querySelector("#em-status [data-outcome]")?.dataset.outcome;
@@ -31,7 +33,7 @@ TO_THE_PLAYER = f"""() => {{ {_GO}
 TO_THE_STATUS = f'() => {{ {_GO} setTimeout(() => go("#em-status", null, "center"), 100); }}'
 TO_COMPOSE = f"""() => {{ {_GO}
   document.body.classList.remove("em-choosing");
-  setTimeout(() => go("#em-compose", "#em-compose", "nearest"), 100);
+  setTimeout(() => go("#em-left", "#em-compose"), 100);
 }}"""
 TO_CHORDS = """() => {
   const field = document.querySelector("#em-chords textarea, #em-chords input");
@@ -40,8 +42,8 @@ TO_CHORDS = """() => {
 }"""
 PRESSED = f"""() => {{ {_GO}
   document.querySelector("#em-stage video")?.pause();
-  go("#em-left", null, "nearest");
-  setTimeout(() => go("#em-status", "#em-cancel", "nearest"), 600);
+  go("#em-left", null);
+  setTimeout(() => go("#em-left", "#em-cancel"), 900);
   return '<div class="em-busy"><p class="em-percent">0%</p><p role="status">Starting …</p></div>';
 }}"""
 TO_THE_DROP_ZONE = """() => {

@@ -11,6 +11,9 @@ from emsync.settings import Settings
 TITLE = "EMSYNC"
 
 HEAD = """<script>
+// Only who uses the keyboard wants the focus to follow the eye.
+for (const name of ["keydown", "pointerdown"])
+  addEventListener(name, () => { window.emKeys = name === "keydown"; }, true);
 if (sessionStorage.getItem("em-dismissed"))
   document.documentElement.classList.add("em-dismissed");
 // Before Gradio hears of it: what is deleted is gone.
@@ -33,22 +36,24 @@ document.addEventListener("click", event => {
 .em-dismissed .em-badge { display: none; }
 .dark .gradio-container :is(button, input, textarea, a, summary, [tabindex]):focus-visible {
   outline-color: #56B4E9 !important; }
-/* Gradio confines its `css` to what lies inside these. */
+/* Gradio confines its `css` to what lies inside these; `clip`, so that parts of it may stick. */
+.gradio-container { overflow: clip !important; }
 .gradio-container .app { max-width: 1360px !important; padding: 8px 24px 24px !important; }
 @media (max-width: 700px) { .gradio-container .app { padding: 8px 12px 24px !important; } }
 /* The page is at its start while the player has nothing to show, or another film is wanted. */
 .gradio-container:not(:has(#em-stage .stage:not([hidden]))) :is(#em-stage, #em-settings, #em-get,
-  #em-versions, #em-diagnostics, #em-another, #em-back), body.em-choosing :is(#em-stage,
-  #em-settings, #em-get, #em-versions, #em-diagnostics, #em-another, #em-facts) {
+  #em-menu, #em-diagnostics, #em-another, #em-back), body.em-choosing :is(#em-stage,
+  #em-settings, #em-get, #em-menu, #em-diagnostics, #em-another, #em-facts) {
   display: none !important; }
-body:not(.em-choosing):has(#em-stage .stage:not([hidden])) :is(#em-start, #em-examples, #em-head p) {
+body:not(.em-choosing):has(#em-stage .stage:not([hidden])) :is(#em-start, #em-examples,
+  #em-head p) {
   display: none !important; }
 body:not(.em-choosing):has(#em-stage .stage:not([hidden])) #em-desk {
   grid-template-columns: minmax(0, 1fr) 360px; }
 body:not(.em-choosing):has(#em-stage .stage:not([hidden])) #em-head {
   justify-content: space-between; }
 body.em-choosing #em-head, body:has(#em-stage .stage[hidden]) #em-head { text-align: center;
-  max-width: 720px; margin: 16px auto 0; }
+  max-width: 720px; margin: 0 auto; }
 /* An example is as it is: nothing to set. */
 body:has(#em-use-example) #em-desk { grid-template-columns: minmax(0, 1fr) !important; }
 body:has(#em-use-example) #em-settings { display: none !important; }
@@ -65,11 +70,13 @@ CSS = """
 .dark .app { --em-accent: #56B4E9; }
 #em-head { align-items: center; min-height: 40px; }
 #em-head > .block { flex: 1; }
+#em-head .html-container { padding: 0; }
 #em-head h1 { margin: 0; font-size: 24px; line-height: 40px; letter-spacing: 0.02em; }
 #em-head p { margin: 0 0 8px; font-size: 18px; line-height: 24px; }
 #em-another, #em-back { flex: none; min-width: 0; width: auto; }
 #em-back { align-self: center; }
 #em-start { max-width: 720px; margin: 0 auto; width: 100%; gap: 8px; }
+#em-start .html-container, #em-examples .html-container { padding: 0; }
 #em-film { border: 2px dashed var(--em-accent) !important; border-radius: 16px !important;
   background: color-mix(in srgb, var(--em-accent) 6%, var(--background-fill-primary)); }
 #em-limits { text-align: center; }
@@ -81,14 +88,16 @@ CSS = """
 #em-foot { border-top: 1px solid var(--border-color-primary); padding-top: 16px; }
 /* The stage, and the panel beside it. */
 #em-desk { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; align-items: start; }
-#em-left { display: grid; grid-template-columns: minmax(0, 1fr); gap: 8px; min-width: 0 !important;
-  container-type: inline-size; scroll-margin-top: 8px; --em-screen: min(42vh, 56.25cqi); }
+#em-left { gap: 8px; min-width: 0 !important; container-type: inline-size; scroll-margin-top: 8px;
+  --em-screen: min(45vh, max(38vh, 100vh - 520px), 56.25cqi); }
+#em-screen { display: grid; grid-template-columns: minmax(0, 1fr); gap: 8px; }
+#em-left .html-container { padding: 0; }
 #em-facts, #em-status { grid-row: 1; grid-column: 1; }
 #em-stage { grid-row: 2; grid-column: 1; }
-#em-get { grid-row: 3; position: sticky; bottom: 0; z-index: 3; padding: 8px 0; align-items: center;
+#em-get { position: sticky; bottom: 0; z-index: 3; padding: 8px 0; align-items: center;
+
   background: var(--body-background-fill); }
-#em-versions { grid-row: 4; }
-#em-left:has(#em-status p) #em-facts, #em-get:not(:has(a)):not(:has(#em-use-example)) {
+#em-left:has(#em-status p) #em-facts, #em-get:not(:has(a)), #em-get:not(:has(a)) ~ #em-menu {
   display: none; }
 #em-status:not(:has(p)), #em-facts:not(:has(p)) { display: none; }
 #em-status:has(.em-busy) { grid-row: 2; z-index: 4; height: var(--em-screen); overflow: hidden;
@@ -103,7 +112,7 @@ body:has(#em-stage .stage[hidden]) #em-cancel { grid-row: 2; margin-top: 0; }
 .em-busy p { margin: 0; }
 .em-busy .em-percent { font-size: 40px; line-height: 48px; font-weight: 700;
   font-variant-numeric: tabular-nums; }
-#em-settings { position: sticky; top: 8px; max-height: calc(100vh - 16px); min-width: 0 !important;
+#em-settings { position: sticky; top: 8px; max-height: calc(100vh - 80px); min-width: 0 !important;
   display: flex; flex-flow: column; flex-wrap: nowrap !important; gap: 8px; }
 #em-tabs { min-height: 0; overflow-y: auto; scrollbar-width: thin; }
 #em-compose { flex: none; min-height: 48px; }
@@ -115,10 +124,10 @@ body:has(#em-stage .stage[hidden]) #em-cancel { grid-row: 2; margin-top: 0; }
 #em-camera button[aria-label^="Trim"], #em-camera button[aria-label^="Reset"] { display: none; }
 .em-facts { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: center; }
 .em-facts p { margin: 0; font-size: 14px; line-height: 24px; }
-.em-badge { padding: 0 4px 0 12px; border-radius: 12px; font-size: 12px !important;
+.em-badge { padding: 0 0 0 12px; border-radius: 12px; font-size: 12px !important;
   background: var(--background-fill-secondary); border: 1px solid var(--border-color-primary); }
-.em-dismiss { min-width: 24px; min-height: 24px; border: none; background: none; cursor: pointer;
-  color: inherit; font-size: 16px; }
+.em-facts .em-dismiss { width: 24px; height: 24px; padding: 0; border: none; background: none;
+  box-shadow: none; cursor: pointer; color: inherit; font-size: 16px; line-height: 24px; }
 #em-get-film { flex: none; min-width: 0; width: auto; }
 .em-files { display: flex; flex-wrap: wrap; gap: 8px; margin: 0; }
 .em-files a { padding: 8px 16px; border: 1px solid var(--border-color-primary);
@@ -127,7 +136,9 @@ body:has(#em-stage .stage[hidden]) #em-cancel { grid-row: 2; margin-top: 0; }
 .em-files a:hover { border-color: var(--em-accent); }
 .em-files .em-primary { background: #0068A6; color: white; border-color: #0068A6;
   font-weight: 600; }
-#em-menu { flex: 1; min-width: 200px; }
+.em-files .em-primary small { color: white; }
+#em-versions { flex: 1; min-width: 0; }
+#em-menu { border: 1px solid var(--border-color-primary); }
 #em-use-example { flex: none; }
 .em-credits { font-size: 14px; }
 .em-note, .em-problem { padding: 4px 16px; line-height: 24px; margin: 0; border-radius: 8px; }
@@ -141,6 +152,7 @@ body:has(#em-stage .stage[hidden]) #em-cancel { grid-row: 2; margin-top: 0; }
 .em-progress progress::-moz-progress-bar { background: #56B4E9; }
 .em-progress ol { display: flex; flex-wrap: wrap; justify-content: center; gap: 0 16px;
   list-style: none; padding: 0; margin: 4px 0 0; font-size: 12px; line-height: 18px; }
+@container (max-width: 600px) { .em-progress ol { display: none; } }
 .em-progress li { display: flex; gap: 4px; margin: 0; }
 .em-progress li.now { font-weight: 600; }
 .em-progress li small { font-weight: 400; }

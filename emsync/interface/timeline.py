@@ -133,6 +133,16 @@ def sketch_of(draft: "Draft", seconds: float) -> dict[str, Any]:
     }
 
 
+def blank_of(seconds: float) -> dict[str, Any]:
+    """Return what the player shows of a piece of which nothing is written, as `sketch_of`.
+
+    Args:
+        seconds: of the film.
+    """
+    words = "Notes appear here as they are written"
+    return {"seconds": _rounded(seconds), "groups": list(GROUPS), "notes": [], "words": words}
+
+
 def feeling(probabilities: Sequence[float]) -> str:
     """Return the emotion that a film or scene was read as; "mixed" where none wins clearly."""
     second, first = sorted(probabilities)[-2:]

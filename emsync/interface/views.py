@@ -56,8 +56,13 @@ def waiting(ahead: int) -> str:
         ahead: how many films come before.
     """
     films = "one film is" if ahead == 1 else f"{ahead} films are"
-    sentence = f"Waiting: {films} before yours. Keep this page open."
-    return f'<div class="em-busy"><p role="status">{sentence}</p></div>'
+    return busy(f"Waiting: {films} before yours. Keep this page open.")
+
+
+def busy(sentence: str, share: float | None = None) -> str:
+    """Return HTML of what is under way, of which no stage has begun; `share` of it is done."""
+    percent = "" if share is None else f'<p class="em-percent">{share:.0%}</p>'
+    return f'<div class="em-busy">{percent}<p role="status">{sentence}</p></div>'
 
 
 def progress(now: Progress, share: float, past: Mapping[str, float]) -> str:
