@@ -67,6 +67,9 @@ body:has(#em-stage .score[hidden]):not(:has(.em-busy)) #em-left {
 
 CSS = """
 .app { --em-accent: #0068A6; }
+.app .or { color: var(--body-text-color); }
+.app button[role="tab"] { color: var(--body-text-color); transition: none; }
+.app button[role="tab"].selected { color: var(--em-accent); font-weight: 600; }
 .dark .app { --em-accent: #56B4E9; }
 #em-head { align-items: center; min-height: 40px; }
 #em-head > .block { flex: 1; }
