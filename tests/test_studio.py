@@ -561,14 +561,16 @@ def test_file_names_cannot_write_html(studio: Studio, films: Films, tmp_path: Pa
     assert source is not None
     take = score(studio, None)
     for text in (
-        views.facts(source, 10, 0, studio.panel),
+        views.facts(source, 0, studio.panel),
         views.downloads(take),
         take.versions[0].diagnostics,
         views.problem(film.name),
     ):
         assert "<img src=x" not in text
-    assert "&lt;img" in views.facts(source, 10, 0, studio.panel)
-    assert "<" not in "".join(word for card in views.cards([take], take) for word in card["words"] + card["detail"])
+    assert "&lt;img" in views.facts(source, 0, studio.panel)
+    assert "<" not in "".join(
+        word for card in views.cards([take], take) for word in card["words"] + card["detail"]
+    )
 
 
 def test_a_film_is_looked_at_again_when_that_can_change_something(

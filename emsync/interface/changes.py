@@ -1,6 +1,5 @@
 """What the page shows next: updates of components, as Gradio takes them from an event."""
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -71,22 +70,19 @@ class PageChanges:
 
     # Films --------------------------------------------------------------------------------------
 
-    async def film(self, name: str) -> Changes:
+    def film(self, name: str) -> Changes:
         """Show the film of a page, or that it has none."""
         session = self._studio.session(name)
         source = session.source
         if source is None:
             return {self._film.facts: "", self._result.player: showing(**_NOTHING)}
-        seconds = await asyncio.to_thread(
-            self._studio.scorer.expected_seconds, source, session.base
-        )
         ahead = self._studio.ahead_of(name)
         return {
             self._result.player: showing(
                 **_NOTHING
                 | {"before": views.playable(source), "poster": views.poster_address(source)}
             ),
-            self._film.facts: views.facts(source, seconds, ahead, self._studio.panel),
+            self._film.facts: views.facts(source, ahead, self._studio.panel),
             self._film.status: "",
         }
 
@@ -94,7 +90,7 @@ class PageChanges:
         """Show why what was brought is no film that can be scored."""
         return {self._film.film: None} | self.refusal(error)
 
-    async def new_film(self, name: str, mood: dict[str, Any]) -> Changes:
+    def new_film(self, name: str, mood: dict[str, Any]) -> Changes:
         """Show a film that was not looked at yet, and nothing that was made of another.
 
         Args:
@@ -103,7 +99,7 @@ class PageChanges:
         """
         editor = without_film(mood, self._studio.settings.mood)
         dropped = {self._film.film: None, self._page.editor: editor}
-        return self.no_result() | dropped | await self.film(name)
+        return self.no_result() | dropped | self.film(name)
 
     def fetching(self, share: float | None, words: str) -> Changes:
         """Show how far a film is that is being fetched."""

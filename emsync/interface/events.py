@@ -219,7 +219,7 @@ class Events:
             return self._show.no_film(error)
         if chosen is None:
             return self._show.nothing()  # another came in the meantime
-        return await self._show.new_film(name, mood)
+        return self._show.new_film(name, mood)
 
     async def on_link(
         self, address: str, mood: dict[str, Any], request: gr.Request
@@ -230,7 +230,7 @@ class Events:
             async for share, words in self._studio.films.fetch(name, address):
                 yield self._show.fetching(share, words)
             yield {
-                **await self._show.new_film(name, mood),
+                **self._show.new_film(name, mood),
                 **self._show.can_cancel(False),
             }
         except Cancelled:
@@ -520,7 +520,7 @@ class Events:
         played = take.settings if take.result is None else take.result.settings
         mood = mood if take.asked is None else take.asked
         yield {
-            **await self._show.film(name),
+            **self._show.film(name),
             **self._page.controls.show(replace(take.settings, sound=played.sound)),
             self._page.result.take_link: token,
             self._page.editor: mood,

@@ -21,6 +21,7 @@ const go = (to, focus, block = "start") => {
 const outcome = document.querySelector("#em-status [data-outcome]")?.dataset.outcome;
 """
 PLAY = f"""() => {{ {_GO}
+  document.body.classList.remove("em-choosing");
   go("#em-left", "#em-stage [role=slider]");
   document.querySelector("#em-stage video")?.play().catch(() => {{}});
 }}"""

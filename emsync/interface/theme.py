@@ -54,9 +54,17 @@ body:not(.em-choosing):has(#em-stage .stage:not([hidden])) #em-head {
   justify-content: space-between; }
 body.em-choosing #em-head, body:has(#em-stage .stage[hidden]) #em-head { text-align: center;
   max-width: 720px; margin: 0 auto; }
+body:has(.em-busy) #em-another { visibility: hidden; }
+body.em-choosing #em-status:has([data-outcome]:not(.em-problem)) { display: none !important; }
 /* An example is as it is: nothing to set. */
 body:has(#em-use-example) #em-desk { grid-template-columns: minmax(0, 1fr) !important; }
 body:has(#em-use-example) #em-settings { display: none !important; }
+/* What there is to say stands between the title and the button. */
+@media (min-width: 901px) {
+  body:not(.em-choosing):has(#em-stage .stage:not([hidden])) :is(#em-facts,
+    #em-status:not(:has(.em-busy)):not(:has(.em-problem))) { margin: -56px 120px 8px 128px;
+    min-height: 40px; }
+}
 /* Before there is a score its room belongs to the picture. */
 body:has(#em-stage .score[hidden]):not(:has(.em-busy)) #em-left {
   --em-screen: min(64vh, 56.25cqi) !important; }
@@ -92,7 +100,7 @@ CSS = """
 /* The stage, and the panel beside it. */
 #em-desk { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; align-items: start; }
 #em-left { gap: 8px; min-width: 0 !important; container-type: inline-size; scroll-margin-top: 8px;
-  --em-screen: min(45vh, max(38vh, 100vh - 520px), 56.25cqi); }
+  --em-screen: min(45vh, max(38vh, 100vh - 480px), 56.25cqi); }
 #em-screen { display: grid; grid-template-columns: minmax(0, 1fr); gap: 8px; }
 #em-left .html-container { padding: 0; }
 #em-facts, #em-status { grid-row: 1; grid-column: 1; }
@@ -115,7 +123,7 @@ body:has(#em-stage .stage[hidden]) #em-cancel { grid-row: 2; margin-top: 0; }
 .em-busy p { margin: 0; }
 .em-busy .em-percent { font-size: 40px; line-height: 48px; font-weight: 700;
   font-variant-numeric: tabular-nums; }
-#em-settings { position: sticky; top: 8px; max-height: calc(100vh - 80px); min-width: 0 !important;
+#em-settings { position: sticky; top: 8px; max-height: calc(100vh - 72px); min-width: 0 !important;
   display: flex; flex-flow: column; flex-wrap: nowrap !important; gap: 8px; }
 #em-tabs { min-height: 0; overflow-y: auto; scrollbar-width: thin; }
 #em-compose { flex: none; min-height: 48px; }
@@ -125,7 +133,11 @@ body:has(#em-stage .stage[hidden]) #em-cancel { grid-row: 2; margin-top: 0; }
 }
 /* Trimming fetches a program from elsewhere; there is nothing to reset to. */
 #em-camera button[aria-label^="Trim"], #em-camera button[aria-label^="Reset"] { display: none; }
-.em-facts { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: center; }
+.em-facts { display: flex; gap: 4px 16px; align-items: center; min-height: 40px; }
+.em-facts strong { display: inline-block; max-width: 240px; overflow: hidden; white-space: nowrap;
+  text-overflow: ellipsis; vertical-align: bottom; }
+.em-facts p:first-child { white-space: nowrap; }
+@media (max-width: 1100px) { .em-facts { flex-wrap: wrap; } }
 .em-facts p { margin: 0; font-size: 14px; line-height: 24px; }
 .em-badge { padding: 0 0 0 12px; border-radius: 12px; font-size: 12px !important;
   background: var(--background-fill-secondary); border: 1px solid var(--border-color-primary); }
@@ -155,7 +167,7 @@ body:has(#em-stage .stage[hidden]) #em-cancel { grid-row: 2; margin-top: 0; }
 .em-progress progress::-moz-progress-bar { background: #56B4E9; }
 .em-progress ol { display: flex; flex-wrap: wrap; justify-content: center; gap: 0 16px;
   list-style: none; padding: 0; margin: 4px 0 0; font-size: 12px; line-height: 18px; }
-@container (max-width: 600px) { .em-progress ol { display: none; } }
+@media (max-width: 700px) { .em-progress ol { display: none; } }
 .em-progress li { display: flex; gap: 4px; margin: 0; }
 .em-progress li.now { font-weight: 600; }
 .em-progress li small { font-weight: 400; }
@@ -211,7 +223,12 @@ def launch_options(settings: Settings, waiting: int) -> dict[str, Any]:
             # Gradio's own greys and blues are too pale to read on white.
             block_info_text_color="*neutral_600",
             block_info_text_color_dark="*neutral_300",
-            block_title_text_color="*primary_800",
+            block_title_text_color="*neutral_800",
+            block_title_text_color_dark="*neutral_100",
+            block_title_background_fill="none",
+            block_title_background_fill_dark="none",
+            block_title_padding="0",
+            block_title_text_weight="600",
             block_label_text_color="*primary_800",
             button_primary_background_fill="#0068A6",
             button_primary_background_fill_hover="#005587",

@@ -108,7 +108,7 @@ def done(take: "Take", outcome: Outcome, seconds: float = 0) -> str:
         return ""
     hits, cuts = hits_of(result.composition)
     met = (
-        f"Its strong chords land on {hits} of {cuts} cuts."
+        f"Its strong chords land on {hits} of {cuts} {'cut' if cuts == 1 else 'cuts'}."
         if cuts
         else "The film has no cuts to land on."
     )
@@ -129,11 +129,10 @@ def done(take: "Take", outcome: Outcome, seconds: float = 0) -> str:
 # The film, before anything is done -----------------------------------------------------------
 
 
-def facts(source: "Source", seconds: float, waiting: int, panel: "Panel") -> str:
-    """Return HTML of how long the film is, how long its music will take, and who reads it.
+def facts(source: "Source", waiting: int, panel: "Panel") -> str:
+    """Return HTML of what film it is, and from what its mood is read.
 
     Args:
-        seconds: that it will take once it is its turn.
         waiting: how many are at work or wait.
         panel: the experts, some of whom may not be installed.
     """
@@ -146,9 +145,8 @@ def facts(source: "Source", seconds: float, waiting: int, panel: "Panel") -> str
     queue = "" if not waiting else f" · {waiting} ahead in the queue"
     return (
         f'<div class="em-facts" role="status"><p><strong>{html.escape(source.name)}</strong> '
-        f"{clock(float(film.duration))} · {shape} · music in about "
-        f"<strong>{duration(seconds)}</strong>{queue}</p>"
-        f'<p class="em-badge">Mood is estimated from {html.escape(looks)}{basic}. '
+        f"{clock(float(film.duration))} · {shape}{queue}</p>"
+        f'<p class="em-badge">Mood estimated from {html.escape(looks)}{basic}. '
         '<button type="button" class="em-dismiss" aria-label="Dismiss">×</button></p></div>'
     )
 
