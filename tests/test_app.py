@@ -422,8 +422,13 @@ def test_the_keyboard_alone_is_enough(visit: Page, films: Films, tmp_path: Path)
     page.wait_for_selector("#em-status >> text=Your score is ready", timeout=120_000)
     finished(page, None)
     go_to(page, "#em-stage [role=slider]")
+    # It played by itself, to its end.
+    page.wait_for_function("document.querySelector('#em-stage video').ended", timeout=20_000)
     page.keyboard.press("Space")
-    page.wait_for_function("document.querySelector('#em-stage video').currentTime > 0.3")
+    page.wait_for_function(
+        "(video => !video.paused && video.currentTime > 0.3)"
+        "(document.querySelector('#em-stage video'))"
+    )
     go_to(page, "#em-menu button")
     page.keyboard.press("Enter")
     page.wait_for_selector("#em-midi")

@@ -307,6 +307,7 @@ from emsync.interface.theme import launch_options
 
 studio = Studio(Path(sys.argv[2]))
 options = launch_options(studio.settings, 20)
+options["allowed_paths"].append(sys.argv[2])
 build(studio).launch(server_name="127.0.0.1", server_port=int(sys.argv[1]), **options)
 """
 

@@ -62,7 +62,8 @@ body:has(#em-use-example) #em-settings { display: none !important; }
 /* What there is to say stands between the title and the button. */
 @media (min-width: 901px) {
   body:not(.em-choosing):has(#em-stage .stage:not([hidden])) :is(#em-facts,
-    #em-status:not(:has(.em-busy)):not(:has(.em-problem))) { margin: -56px 120px 8px 128px;
+    #em-status:not(:has(.em-busy)):not(:has(.em-problem))) { margin: -56px 0 8px 128px;
+    width: auto; max-width: calc(100% - 248px);
     min-height: 40px; }
 }
 /* Before there is a score its room belongs to the picture. */
