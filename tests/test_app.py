@@ -223,6 +223,8 @@ def test_the_examples_play_at_once(visit: Page) -> None:
             timeout=20_000,
         )
         assert is_heard(page)
+    page.click("#em-menu button")
+    page.wait_for_selector("#em-downloads")
     assert "CC0" in page.inner_html("#em-downloads")
     page.click("#em-use-example")
     page.wait_for_selector(".em-facts >> text=film.mp4")

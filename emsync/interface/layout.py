@@ -332,14 +332,14 @@ def _result(shown: Any) -> ResultArea:
                 "Stems and everything as a ZIP", size="sm", visible=False, elem_id="em-pack"
             )
             forget = gr.Button("Delete everything", size="sm", visible=False, elem_id="em-forget")
-        take_link = gr.HTML(
-            "",
-            html_template="<p>${value ? `Kept for one hour, even if you close this page. "
-            '<a href="?take=${value}">Link to this result</a>. Anyone with the link can watch, '
-            'change or delete it.` : ""}</p>',
-            js_on_load=scripts.TAKE_IN_ADDRESS,
-            elem_id="em-kept",
-        )
+    take_link = gr.HTML(
+        "",
+        html_template="<p>${value ? `Kept for one hour, even if you close this page. "
+        '<a href="?take=${value}">Link to this result</a>. Anyone with the link can watch, '
+        'change or delete it.` : ""}</p>',
+        js_on_load=scripts.TAKE_IN_ADDRESS,
+        elem_id="em-kept",
+    )
     return ResultArea(film_file, files, pack, use_example, forget, take_link, shown, versions)
 
 

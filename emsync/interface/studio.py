@@ -175,7 +175,7 @@ class Studio:
         if len(take.versions) == len(LABELS):
             raise EmsyncError(
                 f"There are {len(LABELS)} versions already, as many as are kept side by side. "
-                "Press “Compose” for a new row of them."
+                "Change a setting for a new take."
             )
         return self.jobs.start(take, sound, self.scorer.another, self.scorer.bytes_of(take))
 

@@ -42,8 +42,8 @@ document.addEventListener("click", event => {
 @media (max-width: 700px) { .gradio-container .app { padding: 8px 12px 24px !important; } }
 /* The page is at its start while the player has nothing to show, or another film is wanted. */
 .gradio-container:not(:has(#em-stage .stage:not([hidden]))) :is(#em-stage, #em-settings, #em-get,
-  #em-menu, #em-diagnostics, #em-another, #em-back), body.em-choosing :is(#em-stage,
-  #em-settings, #em-get, #em-menu, #em-diagnostics, #em-another, #em-facts) {
+  #em-menu, #em-kept, #em-diagnostics, #em-another, #em-back), body.em-choosing :is(#em-stage,
+  #em-settings, #em-get, #em-menu, #em-kept, #em-diagnostics, #em-another, #em-facts) {
   display: none !important; }
 body:not(.em-choosing):has(#em-stage .stage:not([hidden])) :is(#em-start, #em-examples,
   #em-head p) {
@@ -109,7 +109,8 @@ CSS = """
 #em-get { position: sticky; bottom: 0; z-index: 3; padding: 8px 0; align-items: center;
 
   background: var(--body-background-fill); }
-#em-left:has(#em-status p) #em-facts, #em-get:not(:has(a)), #em-get:not(:has(a)) ~ #em-menu {
+#em-left:has(#em-status p) #em-facts, #em-get:not(:has(a)), #em-get:not(:has(a)) ~ #em-menu,
+#em-kept:not(:has(a)) {
   display: none; }
 #em-status:not(:has(p)), #em-facts:not(:has(p)) { display: none; }
 #em-status:has(.em-busy) { grid-row: 2; z-index: 4; height: var(--em-screen); overflow: hidden;
