@@ -228,6 +228,9 @@ def emotion_at(mood: "Mood", settings: "Settings") -> str | None:
 
 def hits_of(composition: "Composition") -> tuple[int, int]:
     """Return on how many cuts a strong chord sounds, and how many there are to land on."""
+    if composition.plan is None and composition.score.chord_tokens:
+        # In the music of the paper a boundary is hit by a token, whether or not a chord sounds.
+        return composition.score.strong_chords, composition.score.boundaries
     cuts = [boundary for boundary in composition.boundaries if boundary.kind == "cut"]
     return sum(boundary.hit is not None for boundary in cuts), len(cuts)
 
