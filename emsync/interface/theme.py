@@ -76,7 +76,7 @@ body:has(#em-stage .score[hidden]):not(:has(.em-busy)) #em-left {
 
 CSS = """
 .app { --em-accent: #0068A6; }
-.app .or { color: var(--body-text-color); }
+.app :is(.or, .min_value, .max_value) { color: var(--body-text-color); }
 .app button[role="tab"] { color: var(--body-text-color); transition: none; }
 .app button[role="tab"].selected { color: var(--em-accent); font-weight: 600; }
 .dark .app { --em-accent: #56B4E9; }
@@ -232,6 +232,11 @@ def launch_options(settings: Settings, waiting: int) -> dict[str, Any]:
             block_title_padding="0",
             block_title_text_weight="600",
             block_label_text_color="*primary_800",
+            checkbox_label_background_fill_selected="#0068A6",
+            checkbox_label_background_fill_selected_dark="#0068A6",
+            checkbox_label_text_color_selected="white",
+            input_placeholder_color="*neutral_500",
+            input_placeholder_color_dark="*neutral_300",
             button_primary_background_fill="#0068A6",
             button_primary_background_fill_hover="#005587",
             button_primary_background_fill_dark="#0068A6",
