@@ -7,7 +7,7 @@
 turned; `perform` plays a piece, as often as the sound is changed; `score` does the last two.
 """
 
-import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +20,8 @@ from emsync.emotion.curve import MoodRequest, draw_curve, draw_mood
 from emsync.emotion.features.cues import CueAccumulator
 from emsync.emotion.features.panel import Panel
 from emsync.errors import EmsyncError
-from emsync.film.film import Film
-from emsync.film.footage import SOUND_RATE, Footage, StillCollector, pictures_of
+from emsync.film.film import Film, choose_sound
+from emsync.film.footage import SOUND_RATE, Footage, StillCollector, Stretch, pictures_of
 from emsync.film.frames import iter_audio, read_audio, stream_frames
 from emsync.film.probe import probe
 from emsync.film.scenes import open_detector
@@ -29,13 +29,10 @@ from emsync.film.speech import VoiceDetector
 from emsync.progress import CancelToken, ProgressCallback
 from emsync.results import Piece, Result
 from emsync.settings import PerformanceSettings, Settings, SoundSettings
-from emsync.stages import StageClock, TimeLimits, bounded
+from emsync.stages import Advance, StageClock, TimeLimits, bounded
 
 if TYPE_CHECKING:
     from emsync.music.composer import Composer, Sketch
-
-log = logging.getLogger(__name__)
-
 
 PICTURE_WIDTH = 160
 """Pixels: enough for brightness, saturation and motion."""
@@ -53,7 +50,7 @@ def analyse(
 
     Args:
         film: its path; or the film as it was probed already, which is not done again.
-        settings: limits, cuts, and what the experts get to see.
+        settings: limits, cuts, what the experts get to see, and for which composer.
         tell: receives the progress.
         cancel: stops every stage within a second or so.
         panel: the experts; without them the film is read by its cues alone.
@@ -66,22 +63,30 @@ def analyse(
         EmsyncError: the experts shall run on a GPU that is not there.
         Cancelled: the owner asked to stop.
     """
+    from emsync.music.composer import open_watcher
+
     clock = StageClock(tell)
     if isinstance(film, Path):
         with clock.stage("probe"):
             film = probe(film, settings.limits, cancel)
+    film = choose_sound(film, settings.sound.audio_track)
     seconds = clock.film_seconds = float(film.duration)
     if panel is not None:
         clock.extra["emotion"] = panel.expected_seconds(seconds, settings.experts)
     detector = open_detector(settings.cuts)
     cues = CueAccumulator(settings.cuts.threshold)
     stills = StillCollector(film, settings.experts)
+    watcher = open_watcher(settings, film)
+    wanted = None if watcher is None else watcher.request
     with clock.stage("scenes") as advance:
         token = bounded(cancel, "scenes", seconds, limits)
-        for number, frame in enumerate(stream_frames(film, token, PICTURE_WIDTH, stills.request)):
+        frames = stream_frames(film, token, PICTURE_WIDTH, stills.request, wanted)
+        for number, frame in enumerate(frames):
             detector.add_frame(frame)
             cues.add_frame(frame)
             stills.add_frame(frame)
+            if watcher is not None:
+                watcher.add_frame(frame)
             if number % 25 == 0:
                 advance(min(float(frame.time / film.duration), 1.0))
     with clock.stage("emotion") as advance:
@@ -108,7 +113,8 @@ def analyse(
             reading = read_emotion(reading, reports, footage, settings.experts, panel.classifiers)
     scenes = [(float(scene.start), float(scene.end)) for scene in reading.scenes]
     pictures = pictures_of(stills.stills, scenes)
-    return Analysis(film, detector.cuts, reading, clock.seconds, pictures)
+    features = None if watcher is None else watcher.features
+    return Analysis(film, detector.cuts, reading, clock.seconds, pictures, features)
 
 
 def compose_pieces(
@@ -213,12 +219,10 @@ def perform(
     from emsync.performance.performer import perform as play
     from emsync.performance.quantise import quantised
     from emsync.report.write import write_report
-    from emsync.sound.mix import master, mix_with_original, write_wav
     from emsync.sound.mux import Scored, mux
-    from emsync.sound.stems import render_music
     from emsync.sound.synth import SoundFont, find_soundfont
 
-    film = piece.analysis.film
+    film = choose_sound(piece.analysis.film, sound.audio_track)
     settings = replace(
         piece.settings, sound=sound, performance=performance or piece.settings.performance
     )
@@ -232,6 +236,8 @@ def perform(
     )
     midi, wav, video = folder / "music.mid", folder / "music.wav", folder / "scored.mp4"
     speech = None if earlier is None else earlier.speech
+    if earlier is not None and earlier.settings.sound.audio_track != sound.audio_track:
+        speech = None  # it was listened for in another track
     with clock.stage("perform"):
         bounded(cancel, "perform", seconds, limits).check()
         played = play(piece.composition, settings.performance, settings.seed)
@@ -241,14 +247,7 @@ def perform(
         if sound.original_sound == "duck" and film.has_audio and speech is None:
             heard = VoiceDetector().speech(read_audio(film, SOUND_RATE, token), token)
             speech = tuple(heard)
-        # The only thing that is as long as the film: of half an hour it has 635 MB.
-        music = render_music(
-            midi, film.duration, sound, soundfont.path, token, lambda share: advance(0.8 * share)
-        )
-        music = master(music, sound)
-        music = mix_with_original(music, film, sound, token, speech or ())
-        write_wav(music, wav)
-        del music
+        _write_sound(midi, wav, film, sound, soundfont.path, speech or (), token, advance)
     with clock.stage("mux") as advance:
         token = bounded(cancel, "mux", seconds, limits)
         picture = None if earlier is None else Scored(earlier.video, earlier.mux)
@@ -268,6 +267,28 @@ def perform(
     )
     write_report(result)
     return result
+
+
+def _write_sound(
+    midi: Path,
+    wav: Path,
+    film: Film,
+    sound: SoundSettings,
+    soundfont: Path,
+    speech: Sequence[Stretch],
+    cancel: CancelToken,
+    advance: Advance,
+) -> None:
+    """Play `midi` into `wav`: mastered, and with the film's own sound as `sound` has it."""
+    from emsync.sound.mix import master, mix_with_original, write_wav
+    from emsync.sound.stems import render_music
+
+    # The only thing that is as long as the film: of half an hour it has 635 MB.
+    music = render_music(
+        midi, film.duration, sound, soundfont, cancel, lambda share: advance(0.8 * share)
+    )
+    music = mix_with_original(master(music, sound), film, sound, cancel, speech)
+    write_wav(music, wav)
 
 
 def score(

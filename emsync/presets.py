@@ -113,6 +113,10 @@ def check_together(settings: Settings) -> None:
 
         usual: MetreName = "3/4" if music.style == "waltz" else "4/4"
         parse_chords(music.chords, METRES[usual if music.metre == "auto" else music.metre])
+    if music.video2music.primer:
+        from emsync.music.video2music.vocabulary import read_primer
+
+        read_primer(music.video2music.primer, "C major")
     slowest, fastest = music.slowest, music.fastest
     if slowest is not None and fastest is not None and slowest > fastest:
         raise EmsyncError(
@@ -486,8 +490,8 @@ def _wanted(name: str) -> str:
         case Programs(groups):
             among = f"for groups out of {listed(groups)}, each once, such as piano:4"
             words = f"programs {PROGRAMS} {among}"
-        case Text(most):
-            words = f"chords such as “Am | F C | G”, in at most {most} characters"
+        case Text(most, example):
+            words = f"chords such as “{example}”, in at most {most} characters"
         case None if kind.choices:
             words = " or ".join(f"“{word}”" for word in kind.choices)
         case None:

@@ -22,7 +22,7 @@ MoodMode = Literal["mean", "draw"]
 CurveMode = Literal["constant", "scenes"]
 UndecidedMode = Literal["neutral", "mean"]
 Device = Literal["auto", "cpu", "cuda"]
-ComposerName = Literal["emsync"]
+ComposerName = Literal["emsync", "video2music"]
 DetectorName = Literal["threshold"]
 EnhancerName = Literal["none"]
 ComposingMethod = Literal["planned", "free"]
@@ -32,9 +32,11 @@ ModeChoice = Literal["auto", "major", "minor", "dorian", "mixolydian", "lydian",
 Style = Literal["auto", "cinematic", "piano", "pop", "rock", "jazz", "electronic", "folk", "waltz"]
 Density = Literal["sparse", "auto", "full"]
 PerformerName = Literal["expressive", "learned", "flat"]
+PatternRule = Literal["published", "published-generate", "paper"]
+VelocityRule = Literal["published", "paper"]
 
 
-MODALITIES = ("clip", "beats", "face", "asr", "ocr")
+EXPERTS = ("clip", "beats", "face", "asr", "ocr")
 """Ways of looking at a film that have an expert, in the order in which they look."""
 GROUPS = ("bass", "drums", "guitar", "piano", "strings")
 """Instrument groups of the generator."""
@@ -72,9 +74,10 @@ class Programs:
 
 @dataclass(frozen=True)
 class Text:
-    """How many characters a setting that is any text may have."""
+    """How many characters a setting that is any text may have, and what it is like."""
 
     most: int
+    example: str
 
 
 LONGEST_TEXT = 4_000
@@ -118,7 +121,7 @@ class CutSettings:
 class ExpertSettings:
     """What the experts get to see of a film (thesis 5.2.1), and for how long."""
 
-    names: Annotated[tuple[str, ...], Names(MODALITIES)] = MODALITIES
+    names: Annotated[tuple[str, ...], Names(EXPERTS)] = EXPERTS
     """Modalities to consult, where their weights are installed; the cues always are."""
     device: Device = "auto"
     """"auto": the GPU if there is one."""
@@ -194,6 +197,42 @@ class QualityLimits:
 
 
 @dataclass(frozen=True)
+class Video2MusicSettings:
+    """What only the composer "video2music" can be asked for; as in its published code by default.
+
+    "Paper" is Kang, Poria, Herremans, "Video2Music: Suitable music generation from videos using an
+    affective multimodal transformer model" (Expert Systems with Applications 249, 2024).
+    """
+
+    primer: Annotated[str, Text(400, "C Am F G")] = ""
+    """Chords to begin with, one a second, in C major or A minor whatever the key: "C Am F G".
+    Empty: the tonic chord."""
+    repeats: Annotated[int, Range(1, 300)] = 2
+    """Seconds that one chord holds at most (`max_conseq_chord`)."""
+    silence: bool = False
+    """Whether `N`, no chord, may be drawn (`max_conseq_N` above 0)."""
+    pattern: PatternRule = "published"
+    """What chooses the arpeggio. "published": the loudness, with the steps of `video2music.py`;
+    "published-generate": the loudness, with those of `generate.py`; "paper": the note density."""
+    velocity: VelocityRule = "published"
+    """How loudness becomes velocity. "published": by its power of 0.3; "paper": linearly."""
+    transpose: bool = True
+    """Whether the notes move to the key; `generate.py` leaves them in C major or A minor."""
+    smooth_emotion: Annotated[float, Range(0, 60)] = 0.0
+    """Seconds over which the emotion is averaged; 0 for not at all, as published. The paper: 5."""
+    clip_every: Annotated[int | None, Range(1, 600)] = None
+    """Seconds between the pictures that CLIP looks at; those between are taken to be like the one
+    before. Published: 1. None: 1 on a GPU; on a CPU as many as let it look at `most_on_cpu`."""
+    most_on_cpu: Annotated[int, Range(1, 300)] = 12
+    """Pictures of a film that CLIP looks at on a CPU, where one takes some seconds. Ours."""
+    mood_counts: bool = True
+    """Whether a mood other than the film's own takes the place of the emotion seen. Ours."""
+    accents: bool = False
+    """Whether the chord of the moment is struck whole on each kept cut. Ours: what is published
+    knows no cuts but as scenes."""
+
+
+@dataclass(frozen=True)
 class MusicSettings:
     """Boundary conditioning and sampling (thesis 4.2, Algorithm 1; published code)."""
 
@@ -207,7 +246,7 @@ class MusicSettings:
     metre: MetreChoice = "auto"
     """Time signature. "auto": 4/4, or 3/4 or 6/8 where the generator finds it as easy. Ours."""
     tonic: Tonic = "auto"
-    """Key note; "auto": any, by the seed. Ours."""
+    """Key note; "auto": any, by the seed; with Video2Music C in major and A in minor. Ours."""
     mode: ModeChoice = "auto"
     """Scale; "auto" follows the valence. Ours."""
     slowest: Annotated[float | None, Range(40, 220)] = None
@@ -218,7 +257,7 @@ class MusicSettings:
     """How many voices play at once; "auto" follows the arousal. Ours."""
     melody: bool = True
     """Whether a lead line is written over the accompaniment. Ours."""
-    chords: Annotated[str, Text(LONGEST_TEXT)] = ""
+    chords: Annotated[str, Text(LONGEST_TEXT, "Am | F C | G")] = ""
     """Chords in place of the plan's own, a bar between two strokes: "Am | F C | G"; they go round
     until the piece ends. Empty: the plan's. Ours."""
     theme: Path | None = None
@@ -276,6 +315,8 @@ class MusicSettings:
     """Weight w >= 0 of the mood: logits are taken as without mood + w (with mood - without), so 1
     is the model as it is and more exaggerates (classifier-free guidance, Ho & Salimans 2022). The
     cuts are told either way. Other than 1 it costs a second pass per token."""
+    video2music: Video2MusicSettings = field(default_factory=Video2MusicSettings)
+    """What only Video2Music can be asked for."""
 
 
 @dataclass(frozen=True)
@@ -358,6 +399,9 @@ class SoundSettings:
     original_sound: OriginalSound = "replace"
     """"replace": the film's own sound goes; "keep": it stays under the music; "duck": it stays as
     it is, and the music steps back while somebody speaks."""
+    audio_track: Annotated[int | None, Range(0, 99)] = None
+    """Which sound track of a film is its own sound, counted from 1; 0 for all of them mixed; None
+    for the default one, else one that is not silent, else the largest."""
     original_gain_decibels: Annotated[float, Range(-60, 20)] = -6.0
     """Level of the original sound under the music when it is kept. Ours."""
     duck_decibels: Annotated[float, Range(-60, 0)] = -14.0

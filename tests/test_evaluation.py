@@ -18,7 +18,7 @@ from conftest import Films
 
 from emsync.errors import EmsyncError, SoundError, WeightsError
 from emsync.evaluation import __main__ as evaluation
-from emsync.evaluation import av_align, composing, tags
+from emsync.evaluation import av_align, composers, composing, tags
 from emsync.evaluation.alignment import MINIMUM_GAP, MINUTE, adherence, cut_lists
 from emsync.evaluation.emotion_control import GRID, HeardPiece, control_of, emotion_control
 from emsync.evaluation.spectrum import read_sound
@@ -36,6 +36,7 @@ from emsync.evaluation.statistics import (
 from emsync.evaluation.table import markdown
 from emsync.evaluation.tensorflow_checkpoint import read_variables
 from emsync.film.probe import probe
+from emsync.music.composer import COMPOSERS
 from emsync.music.notes import GROUPS, TICK_SECONDS, NoteTable
 from emsync.music.transformer import vocabulary as v
 from emsync.music.transformer.checkpoint import Checkpoint, save
@@ -574,3 +575,31 @@ def test_sections_can_be_chosen(
     empty = ["--shards", str(tmp_path), "-o", str(tmp_path), "--only", "likelihood"]
     assert evaluation.main(empty) == 1
     assert "emsync: No shards were found in" in capsys.readouterr().err
+
+
+# Composers ---------------------------------------------------------------------------------------
+
+
+def test_every_composer_is_compared() -> None:
+    assert {music.composer for music in composers.WAYS.values()} == set(COMPOSERS)
+
+
+def test_composers_stand_side_by_side(tmp_path: Path, films: Films) -> None:
+    film = films.render(
+        "two-cuts.mp4",
+        "-f", "lavfi", "-i", "color=black:s=160x120:r=25:d=12",
+        "-vf", "geq=lum='if(lt(mod(T,8),4),30,210)+mod(X*N,20)':cb=128:cr=128",
+        "-pix_fmt", "yuv420p", "-c:v", "libx264",
+    )  # fmt: skip
+    found = composers.compare_composers([film], tmp_path)
+    assert [one.way for one in found] == list(composers.WAYS)
+    ours, published, struck = found
+    assert (ours.weights, published.weights) == ("free-5m", "video2music-small")
+    assert ours.cuts == published.cuts == 2
+    assert published.hits == 0 and struck.hits == 2, "arpeggios are no strong chords"
+    assert 0 <= published.pche <= 3.6 and 0 <= published.gps <= 1
+    assert len(list(tmp_path.glob("two-cuts/*/scored.mp4"))) == 3
+    table = composers.side_by_side(composers.plain(found))
+    assert "| cuts met by a strong chord, of 2 |" in table
+    assert "| KL of the tags from the film's own sound | – | – | – |" in table
+    assert markdown({"composers": composers.plain(found)}) == table

@@ -188,7 +188,7 @@ LARGEST, SECOND = BOXES[1], BOXES[2]
 def pointed(install: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> FaceExpert:
     """An expert with the tiny expression model that is told where faces are."""
     install(face.DETECTOR, face.EXPRESSION)
-    monkeypatch.setattr(face, "_Detector", lambda path, device: Pointing(BOXES))
+    monkeypatch.setattr(face, "Detector", lambda path, device: Pointing(BOXES))
     return FaceExpert()
 
 

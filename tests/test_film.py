@@ -487,24 +487,32 @@ def onset(samples: np.ndarray, rate: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("picture_delay", "sound_delay", "expected"),
-    [(0, 0, 1.0), (0, 0.5, 1.5), (0.4, 0, 0.6), (0, 0.013, 1.013), (0.04, 0, 0.96)],
+    ("picture_delay", "sound_delay", "expected", "seconds"),
+    [
+        (0, 0, 1.0, 3),
+        (0, 0.5, 1.5, 3.5),  # the last frame is held
+        (0.4, 0, 1.0, 3.4),  # the first one is
+        (0, 0.013, 1.013, 3),
+        (0.04, 0, 0.96, 3),
+    ],
 )
 def test_sound_is_lined_up_with_the_picture(
     films: Films,
     picture_delay: float,
     sound_delay: float,
     expected: float,
+    seconds: float,
     either_ffmpeg: str,
     cancel: CancelToken,
 ) -> None:
     name = f"beep-{picture_delay}-{sound_delay}.mkv"
     film = probe(films.beep(name, picture_delay=picture_delay, sound_delay=sound_delay))
     samples = read_audio(film, 44_100, cancel)
-    assert samples.dtype == np.float32 and samples.shape == (3 * 44_100,)
+    assert float(film.duration) == pytest.approx(seconds, abs=0.0015)
+    assert samples.dtype == np.float32 and samples.shape == (round(film.duration * 44_100),)
     assert onset(samples, 44_100) == pytest.approx(expected, abs=0.0015)
     stereo = np.concatenate(list(iter_audio(film, 44_100, cancel, channels=2)))
-    assert stereo.shape == (3 * 44_100, 2)
+    assert stereo.shape == (len(samples), 2)
     assert onset(stereo[:, 1], 44_100) == pytest.approx(expected, abs=0.0015)
 
 

@@ -420,3 +420,20 @@ def test_docstrings_of_functions_and_methods_are_in_the_imperative() -> None:
     assert share >= FEWEST_IMPERATIVE, "\n".join(
         [*wrong, f"{share:.1%} of {counted} docstrings are in the imperative"]
     )
+
+
+MOST_FUNCTION_LINES = 80
+LONG_FUNCTIONS: dict[str, str] = {}
+"""Functions of more than `MOST_FUNCTION_LINES` lines, with the reason."""
+
+
+def test_no_function_is_too_long() -> None:
+    long = {
+        f"{module}.{name}": node.end_lineno - node.lineno + 1
+        for module, tree in product().items()
+        for name, node in functions(tree)
+        if node.end_lineno and node.end_lineno - node.lineno >= MOST_FUNCTION_LINES
+    }
+    wrong = {name: count for name, count in long.items() if name not in LONG_FUNCTIONS}
+    assert not wrong, wrong
+    assert set(LONG_FUNCTIONS) == set(long), "a function is excused that is no longer long"

@@ -32,7 +32,7 @@ from emsync.interface.disk_quota import (
     version_bytes,
 )
 from emsync.interface.page import build
-from emsync.interface.records import Job, Version
+from emsync.interface.records import Job, Playing, Version
 from emsync.interface.states import States
 from emsync.interface.studio import Studio
 from emsync.limits import HostLimits, ToolLimits, film_limits, host_limits
@@ -589,7 +589,7 @@ def test_no_version_is_made_where_the_ones_before_took_more_than_was_reserved(
     (take.folder / "scored.mp4").write_bytes(bytes(401))
     nothing: Any = None
     with pytest.raises(EmsyncError) as refusal:
-        studio.scorer.perform(Job(take, Settings().sound), Version(nothing, "B"))
+        studio.scorer.perform(Job(take, Playing.of(Settings())), Version(nothing, "B"))
     assert str(refusal.value) == REQUEST_FULL
     assert [path.name for path in take.folder.iterdir()] == ["scored.mp4"]
     studio.close()

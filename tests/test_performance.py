@@ -26,6 +26,7 @@ from emsync.performance.loudness import intended
 from emsync.performance.midi_file import write_performance
 from emsync.performance.performance import EXPRESSION, SUSTAIN, Performance
 from emsync.performance.performer import PERFORMERS, PerformerRow, perform
+from emsync.performance.score_features import NAMES, features_of
 from emsync.performance.timing import LARGEST_SHIFT
 from emsync.performance.velocity_network import load_network
 from emsync.settings import PerformanceSettings, PerformerName
@@ -472,6 +473,28 @@ def test_the_pianist_plays_the_highest_line_louder_and_dense_music_too() -> None
     assert dense[begin >= 13].mean() > dense[begin < 11].mean() + 0.2
 
 
+def test_what_a_score_shows_of_each_note() -> None:
+    rows = [(3, 64, 0.0, 1.0), (3, 48, 0.0, 1.0), (0, 36, 0.01, 2.5), (1, 38, 0.0, 0.1),
+            (3, 67, 1.0, 1.5), (3, 64, 2.0, 2.5)]  # fmt: skip
+    group, pitch, start, end = (np.array(column) for column in zip(*rows, strict=True))
+    notes, found = features_of(bare_context(group, pitch, start, end))
+    assert sorted(notes.tolist()) == [0, 1, 2, 4, 5]  # no drums
+    shown = {
+        int(note): dict(zip(NAMES, row, strict=True))
+        for note, row in zip(notes, found, strict=True)
+    }
+    assert [shown[note]["highest"] for note in (0, 1, 2, 4)] == [1, 0, 0, 1]
+    assert [shown[note]["lowest"] for note in (0, 1, 2, 4)] == [0, 0, 1, 1]
+    assert shown[0]["size"] == pytest.approx(np.log2(3)) and shown[4]["size"] == 0
+    assert shown[1]["below_top"] == pytest.approx(16 / 12)
+    assert shown[4]["sounding"] == pytest.approx(np.log2(2))  # the bass is held below it
+    assert shown[0]["interval_after"] == pytest.approx(3 / 12)
+    assert shown[5]["interval_before"] == pytest.approx(-3 / 12)
+    assert shown[5]["since_same"] == pytest.approx(np.log2(2.0))
+    assert (shown[0]["place"], shown[5]["place"]) == (0, 1)
+    assert shown[4]["duration"] == pytest.approx(np.log2(0.5))
+
+
 def test_a_piece_of_one_note_or_none_can_be_played() -> None:
     for notes in ([], [Note("piano", 60, 0.5, 1.0)], [Note("drums", 36, 0.5, 0.6)]):
         one = free_piece([0.0], 2.0, 120.0, notes or [Note("piano", 60, 0.5, 1.0)])
@@ -492,8 +515,8 @@ def test_a_network_learns_what_there_is_to_learn() -> None:
         velocity = pitch + rng.normal(0, 4, 200)
         return Recording(name, "test", "train", context, velocity, start * 2.13)
 
-    inputs, targets = examples_of([played(str(number)) for number in range(12)], 0)
-    network = fit(inputs, targets, 0, 30)
+    inputs, targets = examples_of([played(str(number)) for number in range(8)], 0)
+    network = fit(inputs, targets, 0, 60)
     assert correlation(partial(predicted, network), [played("aside")]) > 0.9
     assert correlation(lambda context: np.zeros(len(context)), [played("flat")]) == 0
 

@@ -41,10 +41,13 @@ def leaves(part: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 STANDARD = dict(leaves(Settings()))
 # Makes Pydantic's checks, so that no property is timed with them.
 assert from_plain(to_plain(Settings())) == Settings()
-WHOLE = {"music.keep", "music.opening"} | {
+WHOLE = {"music.keep", "music.opening", "music.video2music.clip_every", "sound.audio_track"} | {
     name for name, value in STANDARD.items() if type(value) is int
 }
-NUMBERS_OR_NONE = {"music.keep", "music.opening", "music.slowest", "music.fastest"}
+NUMBERS_OR_NONE = {
+    *("music.keep", "music.opening", "music.slowest", "music.fastest", "sound.audio_track"),
+    "music.video2music.clip_every",
+}
 """Numbers that are none by default, so that their values do not show what they are."""
 OPTIONAL = NUMBERS_OR_NONE | {"music.late_tolerance"}
 
@@ -63,6 +66,9 @@ def values(name: str) -> st.SearchStrategy[Any]:
         return some.map(tuple)
     if isinstance(standard, bool):
         return st.booleans()
+    if name == "music.video2music.primer":
+        chords = st.lists(st.sampled_from(("C", "Am", "F#m7", "G:sus4", "N")), max_size=9)
+        return chords.map(" ".join)
     if name in TEXTS:
         bars = st.lists(st.sampled_from(("Am", "F C", "F#m7b5/C", "Bbmaj7")), max_size=9)
         return bars.map(" | ".join)

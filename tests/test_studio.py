@@ -20,11 +20,11 @@ from emsync.emotion.curve import MoodRequest
 from emsync.emotion.mapping import Mood
 from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import records, views
-from emsync.interface.records import Job, Outcome, Source, Take, Update
+from emsync.interface.records import Job, Outcome, Playing, Source, Take, Update
 from emsync.interface.studio import MOST_TAKES, Studio
 from emsync.presets import changed
 from emsync.progress import CancelToken
-from emsync.settings import Settings
+from emsync.settings import PerformanceSettings, Settings
 from emsync.weights import store as weights
 
 FILMS_OWN = MoodRequest(None, False, ())
@@ -64,6 +64,12 @@ def studio(tmp_path: Path) -> Studio:
     root = tmp_path / "root"
     root.mkdir()
     return Studio(root)
+
+
+def played(**sound: Any) -> Playing:
+    """How the standard settings play, with other sound."""
+    usual = Playing.of(Settings())
+    return replace(usual, sound=replace(usual.sound, **sound))
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> None:
@@ -224,11 +230,11 @@ def test_versions_stand_side_by_side_and_more_can_be_had(
     assert a.result is not None and b.result is not None
     assert a.piece.composition.written != b.piece.composition.written
     assert take.shown == 0
-    assert studio.show("page", 1, settings.sound) is None  # it was played beforehand
+    assert studio.show("page", 1, Playing.of(settings)) is None  # it was played beforehand
     assert take.result is b.result
     assert [card["shown"] for card in views.cards([take], take)] == [False, True]
 
-    assert studio.another("page", settings.sound) is not None
+    assert studio.another("page", Playing.of(settings)) is not None
     last = watch(studio)[-1]
     assert "Version C is new." in last.status and outcome(last) == Outcome.ADDED
     *before, more = take.versions
@@ -240,14 +246,14 @@ def test_versions_stand_side_by_side_and_more_can_be_had(
     seeds = [" ".join(card["detail"]) for card in views.cards([take], take)]
     assert "seed 0, number" in seeds[0] + seeds[1] and "seed 1" in seeds[2]
 
-    job = studio.another("page", settings.sound)
+    job = studio.another("page", Playing.of(settings))
     assert job is not None
     studio.cancel("page")
     job.done.wait(10)
     assert len(take.versions) == 3 and take.shown == 2
     monkeypatch.setattr("emsync.interface.studio.LABELS", "ABC")
     with pytest.raises(EmsyncError, match="3 versions already"):
-        studio.another("page", settings.sound)
+        studio.another("page", Playing.of(settings))
 
 
 def test_a_machine_that_is_slow_is_expected_to_be(
@@ -347,7 +353,7 @@ def test_files_of_a_take_that_waits_outlast_their_hour(
     source = studio.films.choose("page", films.silent())
     assert source is not None
     take = studio.store.new_take(source, settings, MoodRequest(None, False, ()))
-    take.job = Job(take, settings.sound)
+    take.job = Job(take, Playing.of(settings))
     monkeypatch.setattr(time, "monotonic", lambda: now() + 2 * records.KEEP_SECONDS)
     studio.sweep()
     assert kept.exists()
@@ -366,9 +372,9 @@ def test_who_came_by_a_link_leaves_the_take_to_its_owner(
     assert theirs.result is not None and theirs.result.video.is_file()
     # Both at once on one take: the second has to wait.
     assert studio.attach("visitor", theirs.token) is theirs
-    job = studio.another("owner", Settings().sound)
+    job = studio.another("owner", Playing.of(Settings()))
     assert job is not None
-    assert studio.another("visitor", Settings().sound) is None
+    assert studio.another("visitor", Playing.of(Settings())) is None
     studio.cancel("owner")
     job.done.wait(10)
 
@@ -377,7 +383,7 @@ def test_sound_for_another_film_leaves_the_take_alone(studio: Studio, films: Fil
     take = score(studio, films.plain())
     before = take.result
     studio.films.choose("page", films.silent())
-    louder = replace(Settings().sound, balance_decibels=3.0)
+    louder = played(balance_decibels=3.0)
     assert asyncio.run(studio.resound("page", louder)) is None
     assert take.result is before
 
@@ -392,7 +398,7 @@ def test_after_the_hour_an_open_page_is_told(
     studio.sweep()
     assert folders(studio) == set()
     assert studio.session("page").shown is None
-    assert studio.another("page", Settings().sound) is None and studio.bundle("page") is None
+    assert studio.another("page", Playing.of(Settings())) is None and studio.bundle("page") is None
     with pytest.raises(EmsyncError, match="kept for an hour"):
         studio.compose("page", Settings(), FILMS_OWN)
 
@@ -402,31 +408,47 @@ def test_other_sound_needs_no_other_music(studio: Studio, films: Films) -> None:
     before = take.result
     assert before is not None
     notes, music = before.midi.read_bytes(), before.wav.read_bytes()
-    louder = replace(Settings().sound, original_sound="keep", balance_decibels=6.0)
+    louder = played(original_sound="keep", balance_decibels=6.0)
     assert studio.show("page", 0, louder) is not None
     assert outcome(watch(studio)[-1]) == Outcome.REPLAYED
     after = take.result
     assert after is not None and after is not before
     assert after.piece is before.piece
-    assert after.settings.sound == louder
+    assert after.settings.sound == louder.sound
     assert after.midi.read_bytes() == notes
     assert after.wav.read_bytes() != music
     assert not before.video.exists()
     assert studio.show("page", 0, louder) is None  # nothing left to do
 
 
+def test_another_performer_needs_no_other_music(studio: Studio, films: Films) -> None:
+    take = score(studio, films.plain())
+    before = take.result
+    assert before is not None and before.settings.performance.performer == "expressive"
+    expressive = before.midi.read_bytes()
+    flat = replace(played(), performance=PerformanceSettings(performer="flat"))
+    assert studio.show("page", 0, flat) is not None
+    assert outcome(watch(studio)[-1]) == Outcome.REPLAYED
+    after = take.result
+    assert after is not None and after.piece is before.piece
+    assert after.settings.performance == flat.performance
+    assert after.midi.read_bytes() != expressive
+    assert after.performance.velocity_deviation < before.performance.velocity_deviation
+    assert studio.show("page", 0, flat) is None  # nothing left to do
+
+
 def test_sound_that_is_changed_during_work_is_heard_after_it(studio: Studio, films: Films) -> None:
     take = score(studio, films.plain())
-    louder, loudest = (replace(Settings().sound, balance_decibels=by) for by in (3.0, 6.0))
+    louder, loudest = (played(balance_decibels=by) for by in (3.0, 6.0))
 
     async def change_twice() -> tuple[object, object]:
         return await asyncio.gather(studio.resound("page", louder), studio.resound("page", loudest))
 
-    assert studio.show("page", 0, replace(Settings().sound, balance_decibels=-6.0)) is not None
+    assert studio.show("page", 0, played(balance_decibels=-6.0)) is not None
     first, _ = asyncio.run(change_twice())
     assert first is None  # it was not the last request
     watch(studio)
-    assert take.result is not None and take.result.settings.sound == loudest
+    assert take.result is not None and take.result.settings.sound == loudest.sound
 
 
 def test_stems_and_everything_are_made_when_asked_for(studio: Studio, films: Films) -> None:
@@ -467,7 +489,7 @@ def test_cancelling_keeps_what_was_there_before(studio: Studio, films: Films) ->
     studio.cancel("page")
     job.done.wait(5)
     assert studio.session("page").shown is first
-    assert studio.show("page", 0, Settings().sound) is None
+    assert studio.show("page", 0, Playing.of(Settings())) is None
     assert first.result is not None and first.result.video.is_file()
 
 
@@ -476,7 +498,7 @@ def test_what_was_played_can_be_shown_while_work_is_under_way(studio: Studio, fi
     take = score(studio, films.plain(), two)
     job = studio.compose("page", replace(two, seed=3), FILMS_OWN)
     assert job is not None
-    louder = replace(two.sound, original_sound="keep")
+    louder = Playing(two.performance, replace(two.sound, original_sound="keep"))
     assert studio.show("page", 1, louder) is None
     assert studio.session("page").shown is take and take.shown == 1
     assert studio.session("page").job is job

@@ -15,28 +15,32 @@ from conftest import Films
 from PIL import Image
 from test_clip import archive_of, still
 
+from emsync.commands.options import parser, read_options, settings_of
 from emsync.emotion.analysis import Analysis
 from emsync.emotion.curve import MoodCurve, draw_curve
 from emsync.emotion.mapping import Mood
 from emsync.errors import Cancelled, EmsyncError, WeightsError, WeightsNotInstalled
-from emsync.music.composer import Commission, Composer, Draft
+from emsync.film.frames import Frame, StillRequest, stream_frames
+from emsync.music import composer as registered
+from emsync.music.composer import COMPOSERS, Commission, Composer, Draft
 from emsync.music.composition import Composition
-from emsync.music.video2music import clip, installed
+from emsync.music.video2music import clip, installed, looking
 from emsync.music.video2music import composer as video2music
 from emsync.music.video2music.checkpoint import Checkpoint, load, save
 from emsync.music.video2music.composer import Video2MusicComposer, open_composer
-from emsync.music.video2music.features import EMOTIONS
+from emsync.music.video2music.features import EMOTIONS, Watched
 from emsync.music.video2music.generate import DrawingRules
 from emsync.music.video2music.model import ChordTransformer, ChordTransformerSettings
 from emsync.music.video2music.mood import emotion_rows, emotions_of, key_of
 from emsync.music.video2music.piece import notes_of
 from emsync.music.video2music.regression import DynamicsNetwork, DynamicsSettings
-from emsync.music.video2music.settings import Video2MusicSettings
 from emsync.music.video2music.vocabulary import key_value, read_primer
 from emsync.music.video2music.writing import Dynamics, draws_of, write_chords
-from emsync.pipeline import analyse, perform, score
+from emsync.pipeline import analyse, compose_pieces, perform, score
+from emsync.presets import from_plain
 from emsync.progress import CancelToken, Progress, silent, silent_share
-from emsync.settings import MusicSettings, Settings
+from emsync.report.read import read_report
+from emsync.settings import ComposerName, MusicSettings, Settings, Video2MusicSettings
 from emsync.weights import store
 
 FRAMES = 24
@@ -76,9 +80,12 @@ def analysis(films: Films) -> Analysis:
     return analyse(film, Settings(), silent, CancelToken())
 
 
-def commission(analysis: Analysis, seed: int = 3, **settings: Any) -> Commission:
+def commission(
+    analysis: Analysis, seed: int = 3, own: dict[str, Any] | None = None, **settings: Any
+) -> Commission:
     curve = draw_curve(analysis.reading, Settings())
-    return Commission(analysis, curve, analysis.boundaries, MusicSettings(**settings), seed)
+    music = MusicSettings(**settings, video2music=Video2MusicSettings(**(own or {})))
+    return Commission(analysis, curve, analysis.boundaries, music, seed)
 
 
 def composed(composer: Composer, what: Commission) -> tuple[Composition, ...]:
@@ -89,7 +96,7 @@ def composed(composer: Composer, what: Commission) -> tuple[Composition, ...]:
 
 
 def test_a_piece_is_composed(checkpoint: Checkpoint, analysis: Analysis) -> None:
-    composer = Video2MusicComposer(checkpoint, Video2MusicSettings())
+    composer = Video2MusicComposer(checkpoint)
     shares: list[float] = []
     drafts: list[Draft] = []
     (piece,) = composer.compose(commission(analysis), shares.append, CancelToken(), drafts.append)
@@ -110,18 +117,17 @@ def test_a_piece_is_composed(checkpoint: Checkpoint, analysis: Analysis) -> None
 
 def test_the_same_seed_gives_the_same_piece(checkpoint: Checkpoint, analysis: Analysis) -> None:
     one, same = (
-        composed(Video2MusicComposer(checkpoint, Video2MusicSettings()), commission(analysis))[0]
-        for _ in range(2)
+        composed(Video2MusicComposer(checkpoint), commission(analysis))[0] for _ in range(2)
     )
     assert one.notes == same.notes
-    composer = Video2MusicComposer(checkpoint, Video2MusicSettings())
+    composer = Video2MusicComposer(checkpoint)
     assert composed(composer, commission(analysis, seed=4))[0].notes != one.notes
 
 
 def test_candidates_are_ranked_and_one_can_be_kept(
     checkpoint: Checkpoint, analysis: Analysis
 ) -> None:
-    composer = Video2MusicComposer(checkpoint, Video2MusicSettings())
+    composer = Video2MusicComposer(checkpoint)
     alone = composed(composer, commission(analysis))[0]
     pieces = composed(composer, commission(analysis, candidates=3))
     ranks = [piece.candidates[piece.kept].rank for piece in pieces]
@@ -137,7 +143,7 @@ def test_candidates_are_ranked_and_one_can_be_kept(
 
 
 def test_composing_stops_when_asked_to(checkpoint: Checkpoint, analysis: Analysis) -> None:
-    composer = Video2MusicComposer(checkpoint, Video2MusicSettings())
+    composer = Video2MusicComposer(checkpoint)
     cancel = CancelToken()
     drafts: list[Draft] = []
 
@@ -172,7 +178,7 @@ def test_notes_end_with_the_film() -> None:
 def test_arpeggios_hit_no_cut_and_the_piece_says_so(
     checkpoint: Checkpoint, analysis: Analysis
 ) -> None:
-    composer = Video2MusicComposer(checkpoint, Video2MusicSettings())
+    composer = Video2MusicComposer(checkpoint)
     (piece,) = composed(composer, commission(analysis))
     cuts = len(analysis.boundaries)
     assert cuts >= 2 and piece.score.boundaries == cuts
@@ -182,23 +188,57 @@ def test_arpeggios_hit_no_cut_and_the_piece_says_so(
 
 
 def test_accents_hit_every_cut(checkpoint: Checkpoint, analysis: Analysis) -> None:
-    plain = Video2MusicComposer(checkpoint, Video2MusicSettings())
-    struck = Video2MusicComposer(checkpoint, Video2MusicSettings(accents=True, primer="C F G Am"))
-    what = commission(analysis)
-    what = replace(what, hit_points=(2.3, 6.9))
-    (piece,) = composed(struck, what)
+    composer = Video2MusicComposer(checkpoint)
+    plain = replace(commission(analysis), hit_points=(2.3, 6.9))
+    struck = commission(analysis, own={"accents": True, "primer": "C F G Am"})
+    (piece,) = composed(composer, replace(struck, hit_points=plain.hit_points))
     assert piece.score.strong_chords == 2
     assert [hit.offset for hit in piece.boundaries] == pytest.approx([0.0, 0.0], abs=0.005)
     begun = sorted(note.pitch % 12 for note in piece.notes if note.start == 2.3)
     assert begun == [2, 7, 7, 11], "the chord of the third second is G"
-    assert composed(plain, what)[0].score.strong_chords == 0
+    assert composed(composer, plain)[0].score.strong_chords == 0
+
+
+# The film's one decoding -------------------------------------------------------------------------
+
+
+def test_what_is_seen_comes_from_the_films_one_decoding(
+    checkpoint: Checkpoint, analysis: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Settings(music=MusicSettings(composer="video2music"))
+    watched = analyse(analysis.film, asked, silent, CancelToken())
+    assert analysis.features is None and isinstance(watched.features, Watched)
+    assert watched.cuts == analysis.cuts
+    assert watched.reading.probabilities == analysis.reading.probabilities
+    again = Video2MusicComposer(checkpoint)
+    late = composed(again, replace(commission(analysis), analysis=analysis))[0]
+    monkeypatch.setattr(looking, "stream_frames", lambda *_, **__: pytest.fail("decoded again"))
+    early = composed(Video2MusicComposer(checkpoint), commission(watched))[0]
+    assert early.notes == late.notes, "a film decoded again looks the same"
+
+
+@pytest.mark.parametrize("seconds", [1.0, 0.7, 3.0])
+def test_pictures_of_two_requests_do_not_disturb_each_other(
+    analysis: Analysis, seconds: float
+) -> None:
+    def frames(**asked: StillRequest) -> list[Frame]:
+        return list(stream_frames(analysis.film, CancelToken(), 40, **asked))
+
+    one, other = StillRequest(seconds, 80), StillRequest(1.1, 64)
+    both = frames(stills=one, pictures=other)
+    for name, alone in (("still", frames(stills=one)), ("picture", frames(pictures=other))):
+        pairs = [(getattr(a, name), getattr(b, name)) for a, b in zip(both, alone, strict=True)]
+        assert [a is None for a, _ in pairs] == [b is None for _, b in pairs]
+        assert all(np.array_equal(a, b) for a, b in pairs if a is not None)
+        assert sum(a is not None for a, _ in pairs) >= 3
+    assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(both, frames(), strict=True))
 
 
 # Key and mood ------------------------------------------------------------------------------------
 
 
 def test_the_key_moves_the_notes(checkpoint: Checkpoint, analysis: Analysis) -> None:
-    composer = Video2MusicComposer(checkpoint, Video2MusicSettings())
+    composer = Video2MusicComposer(checkpoint)
     (home,) = composed(composer, commission(analysis, tonic="C", mode="major"))
     (moved,) = composed(composer, commission(analysis, tonic="F#", mode="major"))
     assert moved.written == home.written
@@ -207,15 +247,13 @@ def test_the_key_moves_the_notes(checkpoint: Checkpoint, analysis: Analysis) -> 
     (home,) = composed(composer, commission(analysis, mode="minor"))
     assert [note.pitch for note in minor.notes] == [note.pitch - 1 for note in home.notes]
     assert home.symbols[0] == (0, "A:min")
-    fixed = Video2MusicComposer(checkpoint, Video2MusicSettings(transpose=False))
-    (still_home,) = composed(fixed, commission(analysis, tonic="Ab", mode="minor"))
+    fixed = commission(analysis, tonic="Ab", mode="minor", own={"transpose": False})
+    (still_home,) = composed(composer, fixed)
     assert still_home.notes == home.notes
     with pytest.raises(EmsyncError, match="knows major and minor, not dorian"):
         composed(composer, commission(analysis, mode="dorian"))
     with pytest.raises(EmsyncError, match="is not a chord that is known"):
-        composed(
-            Video2MusicComposer(checkpoint, Video2MusicSettings(primer="X")), commission(analysis)
-        )
+        composed(composer, commission(analysis, own={"primer": "X"}))
 
 
 def test_every_key_of_the_page_is_known(checkpoint: Checkpoint, analysis: Analysis) -> None:
@@ -226,7 +264,7 @@ def test_every_key_of_the_page_is_known(checkpoint: Checkpoint, analysis: Analys
 
     for tonic, mode in itertools.product(get_args(Tonic), ("auto", "major", "minor")):
         asked = commission(analysis, tonic=tonic, mode=mode)
-        assert video2music._key(asked, Video2MusicSettings()) in KEYS
+        assert video2music._key(asked) in KEYS
 
 
 def test_a_mood_is_read_as_six_emotions() -> None:
@@ -246,7 +284,7 @@ def test_a_mood_is_read_as_six_emotions() -> None:
 def test_the_mood_leads_weights_without_pictures(
     checkpoint: Checkpoint, analysis: Analysis
 ) -> None:
-    composer = Video2MusicComposer(checkpoint, Video2MusicSettings())
+    composer = Video2MusicComposer(checkpoint)
     what = commission(analysis, mode="major")
     (own,) = composed(composer, what)
     (sad,) = composed(composer, replace(what, curve=MoodCurve.constant(Mood(-0.7, -0.5))))
@@ -354,7 +392,7 @@ def test_pictures_are_seen_as_by_clip_itself(
 
     monkeypatch.setenv("EMSYNC_WEIGHTS", str(tmp_path / "weights"))
     install_clip(small_clip, tmp_path, name)
-    eye = clip.open_eye("cpu")
+    eye = clip.Eye(clip.load(store.find(clip.WEIGHTS)), "cpu")
     pictures = [still(float(second)) for second in range(3)]
     seen = eye.see(pictures, CancelToken())
     model = open_clip.CLIP(**open_clip.get_model_config(clip.ARCHITECTURE)).eval()
@@ -368,6 +406,13 @@ def test_pictures_are_seen_as_by_clip_itself(
         raw = model.encode_image(images)
     np.testing.assert_allclose(seen.semantic, raw, atol=1e-4)
     np.testing.assert_allclose(seen.emotion, chances, atol=1e-4)
+    coarse = clip.Eye(clip.load(store.find(clip.WEIGHTS), "bfloat16"), "cpu").see(
+        pictures, CancelToken()
+    )
+    likeness = (coarse.semantic * seen.semantic).sum(1) / (
+        np.linalg.norm(coarse.semantic, axis=1) * np.linalg.norm(seen.semantic, axis=1)
+    )
+    assert likeness.min() > 0.999
     with pytest.raises(Cancelled):
         cancel = CancelToken()
         cancel.cancel()
@@ -396,16 +441,16 @@ def test_damaged_clip_is_refused(
 @pytest.fixture
 def seeing(
     small_clip: dict[str, torch.Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Video2MusicComposer]:
+) -> Callable[[], Video2MusicComposer]:
     """Opens composers that look at pictures, with small random weights."""
     monkeypatch.setenv("EMSYNC_WEIGHTS", str(tmp_path / "weights"))
     install_clip(small_clip, tmp_path, clip.ARCHIVE)
     folder = small_weights(tmp_path / "seeing", semantic=WIDTH)
-    return lambda **settings: open_composer(folder, Video2MusicSettings(**settings))
+    return lambda: open_composer(folder)
 
 
 def test_a_film_is_looked_at_once(
-    seeing: Callable[..., Video2MusicComposer],
+    seeing: Callable[[], Video2MusicComposer],
     analysis: Analysis,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -417,24 +462,27 @@ def test_a_film_is_looked_at_once(
         return see(self, pictures, *rest)
 
     monkeypatch.setattr(clip.Eye, "see", counted)
-    composer = seeing(clip_every=1)
-    (first,) = composed(composer, commission(analysis))
-    composed(composer, commission(analysis, seed=9))
+    every_second = {"clip_every": 1}
+    composer = seeing()
+    (first,) = composed(composer, commission(analysis, own=every_second))
+    composed(composer, commission(analysis, seed=9, own=every_second))
     assert looked == [10] and not any("One picture" in remark for remark in first.remarks)
-    assert first.notes == composed(seeing(clip_every=1), commission(analysis))[0].notes
-    (coarse,) = composed(seeing(clip_every=3), commission(analysis))
+    assert first.notes == composed(seeing(), commission(analysis, own=every_second))[0].notes
+    (coarse,) = composed(seeing(), commission(analysis, own={"clip_every": 3}))
     assert looked[-1] == 4 and any("One picture every 3 s" in one for one in coarse.remarks)
     # Other cuts are other scenes: the film is looked at anew.
-    recut = replace(analysis, cuts=analysis.cuts[:1])
-    composer = seeing(clip_every=1)
-    one, _ = (composed(composer, commission(film))[0] for film in (analysis, recut))
+    composer = seeing()
+    one, _ = (
+        composed(composer, commission(film, own=every_second))[0]
+        for film in (analysis, replace(analysis, cuts=analysis.cuts[:1]))
+    )
     assert looked[-2:] == [10, 10] and one.written == first.written
-    composed(seeing(most_on_cpu=5), commission(analysis))
+    composed(seeing(), commission(analysis, own={"most_on_cpu": 5}))
     assert looked[-1] == (5 if not torch.cuda.is_available() else 10)
 
 
 def test_an_asked_mood_takes_the_place_of_what_is_seen(
-    seeing: Callable[..., Video2MusicComposer], analysis: Analysis
+    seeing: Callable[[], Video2MusicComposer], analysis: Analysis
 ) -> None:
     what = commission(analysis, mode="major")
     other = replace(what, curve=MoodCurve.constant(Mood(-0.7, -0.5)))
@@ -444,7 +492,8 @@ def test_an_asked_mood_takes_the_place_of_what_is_seen(
         False,
         True,
     ]
-    deaf = composed(seeing(mood_counts=False), other)[0]
+    own_way = replace(other.settings, video2music=Video2MusicSettings(mood_counts=False))
+    deaf = composed(seeing(), replace(other, settings=own_way))[0]
     assert deaf.written == own.written
 
 
@@ -453,7 +502,7 @@ def test_an_asked_mood_takes_the_place_of_what_is_seen(
 
 def test_a_film_is_scored(checkpoint: Checkpoint, films: Films, tmp_path: Path) -> None:
     """Performance, sound, mux and report take the piece as they take EMSYNC's."""
-    composer = Video2MusicComposer(checkpoint, Video2MusicSettings())
+    composer = Video2MusicComposer(checkpoint)
     steps: list[Progress] = []
     analysis = analyse(films.silent(), Settings(), silent, CancelToken())
     result = score(analysis, tmp_path, Settings(), steps.append, CancelToken(), composer)
@@ -463,3 +512,59 @@ def test_a_film_is_scored(checkpoint: Checkpoint, films: Films, tmp_path: Path) 
     repeated = perform(result.piece, again, result.settings.sound, silent, CancelToken())
     assert repeated.midi.read_bytes() == result.midi.read_bytes()
     assert result.piece.composition.seconds == float(Fraction(3))
+
+
+# Both composers ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", COMPOSERS)
+def test_every_composer_scores_a_film_through_the_same_interface(
+    name: ComposerName, analysis: Analysis, tmp_path: Path
+) -> None:
+    """With the weights that come with EMSYNC; and again from the report, note for note."""
+    music = MusicSettings(composer=name, openings=1, redraws=0)
+    if name == "video2music":
+        own = Video2MusicSettings(primer="C Am", pattern="paper", accents=True)
+        music = MusicSettings(composer=name, tonic="D", video2music=own)
+    settings = Settings(music=music, seed=5)
+    watched = analyse(analysis.film, settings, silent, CancelToken())
+    composer = registered.open_composer(name)
+    result = score(watched, tmp_path, settings, silent, CancelToken(), composer)
+    assert result.piece.composition.weights == composer.weights.name
+    assert registered.weights_folder(name, composer.weights.name) is not None
+    assert len(result.piece.composition.notes) > 10 and result.video.stat().st_size > 0
+    recorded = read_report(result.report)
+    assert recorded.settings == settings
+    late = recorded.analysis(analysis.film)
+    assert late.features is None
+    again = tmp_path / "again"
+    again.mkdir()
+    repeated = score(
+        late, again, recorded.settings, silent, CancelToken(),
+        registered.open_composer(name), recorded.request,
+    )  # fmt: skip
+    assert repeated.midi.read_bytes() == result.midi.read_bytes()
+
+
+def test_a_composer_is_not_asked_for_what_another_does(analysis: Analysis) -> None:
+    own = MusicSettings(video2music=Video2MusicSettings(accents=True))
+    for music, sentence in (
+        (own, "EMSYNC cannot be told: video2music"),
+        (MusicSettings(composer="video2music", style="jazz"), "Video2Music cannot be told: style"),
+    ):
+        with pytest.raises(EmsyncError, match=sentence):
+            compose_pieces(analysis, Settings(music=music), silent, CancelToken())
+
+
+def test_a_wrong_primer_is_told_before_the_film_is_opened(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ["film.mp4", "-o", "out.mp4", "--composer", "video2music", "--first-chords"]
+    with pytest.raises(SystemExit) as ended:
+        read_options(parser, [*options, "C Hm"])
+    assert ended.value.code == 2
+    assert "“Hm” in the primer is not a chord that is known" in capsys.readouterr().err
+    with pytest.raises(EmsyncError, match="“X” in the primer"):
+        from_plain({"music": {"video2music": {"primer": "X"}}})
+    found = settings_of(read_options(parser, [*options, "Am F"])[0])
+    assert found.music.video2music.primer == "Am F" and found.music.composer == "video2music"

@@ -12,12 +12,18 @@ from test_video2music import golden, golden_json
 
 from emsync.errors import EmsyncError
 from emsync.evaluation import video2music as evaluation
+from emsync.music.notes import NoteTable
+from emsync.music.transformer.harmony_labels import label_of
+from emsync.music.transformer.tokens import decode
 from emsync.music.video2music import vocabulary as v
 from emsync.music.video2music.checkpoint import load
 from emsync.music.video2music.losses import correspondence, hits, losses_of
 from emsync.music.video2music.measuring import batch_of, measure_chords, measure_dynamics
 from emsync.music.video2music.muvisync import read_song, read_split
+from emsync.training import make_muvisync as maker
 from emsync.training import train_video2music as trainer
+from emsync.training.corpus import Piece, write_shard
+from emsync.training.craft.pieces import written
 
 SMALL = (
     "--layers", "1", "--width", "16", "--heads", "2", "--inner-width", "24",
@@ -176,3 +182,54 @@ def test_weights_of_other_features_are_not_measured(data: Path, tmp_path: Path) 
     ]
     with pytest.raises(EmsyncError, match=r"semantic vectors of 5 numbers, but .* have 6"):
         evaluation.evaluate(load(out), wider)
+
+
+# A data set without films ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pieces() -> list[Piece]:
+    """Of every split, their chords and moods known by construction."""
+    return [written(seed=1, number=number) for number in (0, 95, 98)]
+
+
+def test_a_data_set_is_made_of_shards(
+    pieces: list[Piece], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_shard(pieces, tmp_path / "craft.npz")
+    data = tmp_path / "data"
+    assert maker.main([str(tmp_path / "craft.npz"), "-o", str(data), "--seconds", "30"]) == 0
+    assert maker.main([str(tmp_path / "craft.npz"), "-o", str(data)]) == 1, "nothing is replaced"
+    assert "is not empty" in capsys.readouterr().err
+    songs = read_split(data, "train")
+    lengths = [int((song.chords < v.CHORDS).sum()) for song in songs]
+    assert max(lengths) == 30 and min(lengths) >= 16 and sum(lengths) > 45
+    for song, length in zip(songs, lengths, strict=True):
+        assert song.semantic == 0 and song.emotion[:length].sum(1) == pytest.approx(1, abs=1e-3)
+        assert (song.dynamics[length:] == 0).all() and song.dynamics[:length, 0].mean() > 1
+        cuts = np.flatnonzero(np.diff(song.features[:length, 0]) < 0) + 1
+        assert all(song.chords[at] != song.chords[at - 1] for at in cuts)
+    about = json.loads((data / "vevo_meta" / "made.json").read_text())
+    assert about["tiers"] == ["synthetic"] and about["estimator"]["pieces"] == 1
+    assert 0.5 < about["estimator"]["root_and_quality"] <= about["estimator"]["root"] <= 1
+    out = tmp_path / "weights"
+    options = [*SMALL, "--no-pictures", "--half", "--seconds", "24"]
+    assert trainer.main([str(data), "-o", str(out), *options]) == 0
+    checkpoint = load(out)
+    assert checkpoint.card["data"] == about and checkpoint.card["tiers"] == ["synthetic"]
+    assert checkpoint.chords.settings.frames == checkpoint.chords.settings.chords == 24
+    assert "films: they are made up" in (out / "README.md").read_text()
+
+
+def test_chords_move_to_the_key_that_the_network_knows(pieces: list[Piece]) -> None:
+    piece = pieces[0]
+    notes = decode(piece.tokens).notes
+    found = maker.key_and_shift(notes)
+    assert found is not None
+    key, shift = found
+    for semitones in range(1, 12):
+        moved = NoteTable(notes.group, notes.pitch + semitones, notes.start, notes.end)
+        assert maker.key_and_shift(moved) == (key, (shift - semitones) % 12)
+    labels = np.array([label_of(7, "7"), label_of(0, "m"), 0])
+    times = np.array([0.5, 1.5, 2.5, 3.5])
+    assert maker.symbols_at(np.array([1.0, 2.0, 3.0]), labels, times) == ("N", "G:7", "C:min", "N")

@@ -53,7 +53,12 @@ def other_routes(site: Site, folder: Path) -> str:
     found = {re.sub(r"\{\w+\}", "x", path.replace("{api_name}", "score")) for path in listed}
     expect(len(found) > 60, f"only {len(found)} routes were found")
     found |= {"/docs", "/redoc", "/openapi.json", "/metrics", "/.env", "/admin", "/gradio_api/mcp/"}
-    found |= {"/gradio_api/run/press", "/gradio_api/call/press", "//", "/gradio_api//upload"}
+    found |= {
+        "/gradio_api/run/on_compose",
+        "/gradio_api/call/on_compose",
+        "//",
+        "/gradio_api//upload",
+    }
     for path in sorted(found):
         if not needed.fullmatch(path):
             for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
@@ -67,12 +72,16 @@ def names_of_calls(site: Site, folder: Path) -> str:
     told = ask(site.free, "/gradio_api/info").json
     expect(list(told["named_endpoints"]) == ["/score"], f"named: {list(told['named_endpoints'])}")
     expect(not told["unnamed_endpoints"], "there are calls without a name")
-    for function in ask(site.free, "/config").json["dependencies"]:
+    functions = ask(site.free, "/config").json["dependencies"]
+    of_the_page = {"on_film", "on_compose", "on_cancel", "on_forget", "on_unload"}
+    lacking = of_the_page - {function["api_name"] for function in functions}
+    expect(not lacking, f"the page has no functions of these names: {lacking}")
+    for function in functions:
         data = [None] * len(function["inputs"])
         message = {"data": data, "fn_index": function["id"]}
         answer = ask(site.free, "/gradio_api/queue/join", "POST", message)
         refused(answer, f"function {function['id']} without a page", 400)
-        if function["api_name"] in ("press", "choose", "press_cancel", "press_forget", "close"):
+        if function["api_name"] in of_the_page:
             answer = ask(site.free, "/gradio_api/run/predict", "POST", message)
             refused(answer, f"function {function['id']} without a page", 500)
     return "/score and nothing else"

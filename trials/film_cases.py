@@ -172,7 +172,7 @@ def _pictured() -> Iterator[Film]:
         ("mpeg-2", "film.mpg", "-c:v mpeg2video -flags +ildct+ilme -q:v 3"),
         ("mpeg-2 ts", "film.ts", "-c:v mpeg2video -flags +ildct+ilme -q:v 3"),
     ):
-        # Each frame holds two moments; both are to be in the scored film, line for line.
+        # Each frame holds two moments; the scored film shows one of them, without combs.
         moving = "testsrc2=s=160x120:r=50:d=2,scroll=h=0.02,eq=contrast=0.7"
         woven = Recipe(file, video, cuts=(1.01,), source=moving,
                        filters=",tinterlace=interleave_top,setfield=tff")  # fmt: skip
@@ -272,7 +272,14 @@ def _timed() -> Iterator[Film]:
             "film.mp4", f"{_H264} -fps_mode passthrough", sound=Sound(seconds=3, beep=1.7), late=0.7
         ),
         "keep",
-        known={"start": 0.7},
+        # The sound is heard for 0.7 s before the picture, and for 0.3 s after it.
+        known={
+            "start": 0.7,
+            "seconds": Fraction(3),
+            "lead": Fraction(7, 10),
+            "beep": 1.7,
+            "cuts": (1.7,),
+        },
     )
     yield Film(
         "half a second", Recipe("film.mp4", seconds=Fraction(1, 2), rate=Fraction(30), cuts=())
@@ -357,8 +364,9 @@ def _sounding() -> Iterator[Film]:
     for name, (container, sound) in kinds.items():
         video = _VP8 if container == "webm" else _H264
         recipe = Recipe(f"film.{container}", video, sound=sound)
-        yield Film(f"sound {name}", recipe)
-        yield Film(f"sound {name}, kept", recipe, "keep")
+        known = {"seconds": Fraction(4)} if name == "longer" else {}
+        yield Film(f"sound {name}", recipe, known=known)
+        yield Film(f"sound {name}, kept", recipe, "keep", known)
     for name in ("5.1 aac", "8 kHz", "late mp4", "mono"):
         container, sound = kinds[name]
         yield Film(f"sound {name}, ducked", Recipe(f"film.{container}", sound=sound), "duck")

@@ -38,6 +38,8 @@ _PICTURE_TOLERANCE = 8.0
 """Mean difference of 8-bit colours that encoding, and the shrinking of odd sizes, explain."""
 _TONE_AMPLITUDE = 0.05
 """Full scale is 1: music has less at the pitch of the beep, and the film's own sound more."""
+_HIGH_RANGE = {16, 18}
+"""Transfers of high dynamic range, PQ and HLG, as numbered in ITU-T H.273."""
 _PROFILES = {"Constrained Baseline", "Baseline", "Main", "High", "Progressive High",
              "Constrained High"}  # fmt: skip
 
@@ -48,7 +50,8 @@ class Known:
 
     Attributes:
         frames: how many.
-        seconds: length of the picture.
+        seconds: length of the film, that of its picture if None.
+        lead: seconds that the first frame is held because the sound begins before it.
         size: width and height as shown.
         cuts: seconds of all cuts.
         beep: seconds from the first frame at which the beep is heard in the scored film.
@@ -60,6 +63,7 @@ class Known:
 
     frames: int | None = None
     seconds: Fraction | None = None
+    lead: Fraction = Fraction(0)
     size: tuple[int, int] | None = None
     cuts: tuple[float, ...] | None = None
     beep: float | None = None
@@ -88,7 +92,7 @@ def check(path: Path, result: Result, known: Known) -> str:
         *about_source(before, known),
         *about_times(before, after, known),
         *about_form(before, after, result.video),
-        *about_pictures(path, result.video, "interlaced" in before.oddities),
+        *about_pictures(path, result.video, before, after),
         *about_sound(after, result.video, known),
         *about_cuts(after, result, known),
     ]
@@ -132,7 +136,8 @@ def about_times(before: Seen, after: Seen, known: Known) -> Iterator[str]:
     if len(after.times) != len(before.times):
         yield f"it has {len(after.times)} frames, the film {len(before.times)}"
         return
-    apart = max(abs(a - b) for a, b in zip(after.times, before.times, strict=True))
+    expected = [time + known.lead if time else time for time in before.times]
+    apart = max(abs(a - b) for a, b in zip(after.times, expected, strict=True))
     if apart > Fraction(3, 2000):  # Matroska counts in milliseconds
         yield f"a frame is shown {float(apart):.4f} s off its time"
 
@@ -151,7 +156,8 @@ def about_form(before: Seen, after: Seen, video: Path) -> Iterator[str]:
             f"{before.width} × {before.height}"
         )
     # Players guess the matrix where none is told, and for large pictures not the one of small ones.
-    told = (1, 1, 1) if before.mixed else before.colours
+    ordinary = before.mixed or (before.colours[1] in _HIGH_RANGE and after.pixels == "yuv420p")
+    told = (1, 1, 1) if ordinary else before.colours
     if any(was not in (2, now) for was, now in zip(told, after.colours, strict=True)):
         yield f"its colours are numbered {after.colours}, not {told}"
     if sorted(after.streams) != ["audio", "video"]:
@@ -172,18 +178,28 @@ def about_form(before: Seen, after: Seen, video: Path) -> Iterator[str]:
         yield f"decoding it gives: {done.stderr.decode(errors='replace').strip()}"
 
 
-def about_pictures(path: Path, video: Path, interlaced: bool) -> Iterator[str]:
-    """Yield frames that show something else than before; interlaced ones show two moments."""
-    before, after = pictures(path, interlaced), pictures(video, interlaced)
-    if len(before) != len(after):
-        yield f"FFmpeg shows {len(after)} pictures, and {len(before)} of the film"
+def about_pictures(path: Path, video: Path, before: Seen, after: Seen) -> Iterator[str]:
+    """Yield frames that show something else than before.
+
+    Of two moments in a frame one is shown, and the lines of the other are made anew. What high
+    dynamic range is to look like on ordinary screens, another table of colours would say.
+    """
+    interlaced = "interlaced" in before.oddities
+    old, new = pictures(path, interlaced), pictures(video)
+    if interlaced:
+        if "interlaced" in after.oddities:
+            yield "it is still interlaced"
+        if np.abs(old[::2].astype(np.int16) - old[1::2]).mean() < _PICTURE_TOLERANCE:
+            yield "the film made shows the same in both its fields"
+        old = old[::2]
+    if len(old) != len(new):
+        yield f"FFmpeg shows {len(new)} pictures, and {len(old)} of the film"
         return
-    apart = np.abs(before.astype(np.int16) - after).mean((1, 2, 3))
+    if before.colours[1] in _HIGH_RANGE:
+        return
+    apart = np.abs(old.astype(np.int16) - new).mean((1, 2, 3))
     if apart.max() > _PICTURE_TOLERANCE:
         yield f"picture {apart.argmax()} looks different: {apart.max():.1f} of 255"
-    moments = before[::2].astype(np.int16) - before[1::2] if interlaced else None
-    if moments is not None and np.abs(moments).mean() < _PICTURE_TOLERANCE:
-        yield "the film made shows the same in both its fields"
 
 
 def about_sound(after: Seen, video: Path, known: Known) -> Iterator[str]:

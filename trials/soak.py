@@ -177,7 +177,7 @@ def deleted(url: str, visit: Visit, folder: Path) -> str:
         _compose(page, visit)
         _check(visit, page.files(folder))
         token, addresses = page.value("em-kept"), page.addresses()
-        for _ in page.call("press_forget"):
+        for _ in page.call("on_forget"):
             pass
         for address in addresses:
             if page.status_of(address) == 200:
@@ -194,7 +194,7 @@ def cancelled(url: str, visit: Visit, folder: Path) -> str:
     with Visitor(url, visit.query) as page:
         _arrive(page)
         page.choose(visit.film)
-        for changes, _ in enumerate(page.call("press")):
+        for changes, _ in enumerate(page.call("on_compose")):
             if changes == int(visit.pause):
                 page.press_cancel()
         status = page.value("em-status")
@@ -305,7 +305,7 @@ def one(url: str, visit: Visit) -> Outcome:
 
 def _arrive(page: Visitor) -> None:
     """Load the page; it reads its address."""
-    for _ in page.call("arrive"):
+    for _ in page.call("on_load"):
         pass
 
 
@@ -322,7 +322,7 @@ def _compose(page: Visitor, visit: Visit) -> None:
 
 
 def _press(page: Visitor) -> None:
-    for _ in page.call("press"):
+    for _ in page.call("on_compose"):
         pass
 
 
@@ -331,7 +331,7 @@ def _gone(url: str, visit: Visit, folder: Path, is_time: Callable[[str], bool], 
         _arrive(page)
         page.choose(visit.film)
         token = ""
-        for _ in page.call("press"):
+        for _ in page.call("on_compose"):
             token = page.value("em-kept") or token
             if token and is_time(page.value("em-status") or ""):
                 break

@@ -107,7 +107,7 @@ class Visitor:
     def choose(self, film: Path) -> None:
         """Drop a film into the page, and wait until it was looked at."""
         self.set("em-film", self.upload(film))
-        for _ in self.call("choose"):
+        for _ in self.call("on_film"):
             pass
 
     def call(self, function: str) -> Iterator[None]:
@@ -161,7 +161,7 @@ class Visitor:
 
     def press_cancel(self) -> None:
         """Cancel as the button does it: past Gradio's queue."""
-        one = self._functions["press_cancel"]
+        one = self._functions["on_cancel"]
         message = {"data": [], "fn_index": one["id"], "session_hash": self._name}
         kind = {"Content-Type": "application/json"}
         self._ask("POST", "/gradio_api/run/predict", json.dumps(message).encode(), kind)

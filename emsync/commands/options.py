@@ -27,6 +27,7 @@ KNOBS = {
     "mood_curve": "mood.curve",
     "experts": "experts.names",
     "device": "experts.device",
+    "composer": "music.composer",
     "sensitivity": "music.sensitivity",
     "method": "music.method",
     "style": "music.style",
@@ -53,9 +54,21 @@ KNOBS = {
     "compare_untold": "music.compare_untold",
     "guidance": "music.guidance",
     "primer": "music.primer",
+    "first_chords": "music.video2music.primer",
+    "longest_chord": "music.video2music.repeats",
+    "silence": "music.video2music.silence",
+    "arpeggio": "music.video2music.pattern",
+    "velocity": "music.video2music.velocity",
+    "transpose": "music.video2music.transpose",
+    "smooth_emotion": "music.video2music.smooth_emotion",
+    "clip_every": "music.video2music.clip_every",
+    "clip_pictures": "music.video2music.most_on_cpu",
+    "mood_counts": "music.video2music.mood_counts",
+    "accents": "music.video2music.accents",
     "performer": "performance.performer",
     "expression": "performance.expression",
     "original_sound": "sound.original_sound",
+    "audio_track": "sound.audio_track",
     "balance": "sound.balance_decibels",
     "loudness": "sound.loudness",
     "program": "sound.programs",
@@ -169,6 +182,7 @@ def _add_knobs(made: argparse.ArgumentParser, standard: Settings) -> None:
     _add_mood(made, knob)
     _add_plan(made.add_argument_group("what music"), knob)
     _add_drawing(made.add_argument_group("how it is drawn"), knob)
+    _add_video2music(made.add_argument_group("only with --composer video2music"), knob)
     _add_sound(made.add_argument_group("sound"), knob, standard)
     made.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
     made.add_argument("--version", action="version", version=f"EMSYNC {__version__}")
@@ -297,6 +311,57 @@ def _add_drawing(music: argparse._ArgumentGroup, knob: Callable[..., None]) -> N
     music.add_argument("--weights", type=Path, help="folder of another generator")
 
 
+def _add_video2music(music: argparse._ArgumentGroup, knob: Callable[..., None]) -> None:
+    """Add options of one composer alone; `knob` adds one that is a setting."""
+    knob(
+        music,
+        "--first-chords",
+        "chords to begin with, one a second, in C major or A minor whatever the key, such as "
+        "'C Am F G', or 'none' for the tonic (default: %(default)s)",
+        metavar="CHORDS",
+    )
+    knob(
+        music,
+        "--longest-chord",
+        "seconds that one chord holds at most (default: %(default)s)",
+        metavar="SECONDS",
+    )
+    knob(music, "--silence", "there may be seconds without a chord (default: %(default)s)")
+    knob(
+        music,
+        "--arpeggio",
+        "what chooses the arpeggio: the loudness, as in either of the published scripts; or the "
+        "note density, as in the paper (default: %(default)s)",
+    )
+    knob(music, "--velocity", "from the loudness, by either rule (default: %(default)s)")
+    knob(music, "--transpose", "move the notes to the key (default: %(default)s)")
+    knob(
+        music,
+        "--smooth-emotion",
+        "average the film's emotion over so many seconds; the paper: 5 (default: %(default)s)",
+        metavar="SECONDS",
+    )
+    knob(
+        music,
+        "--clip-every",
+        "seconds between the pictures that CLIP looks at; 'none': 1 on a GPU, on a CPU as many as "
+        "--clip-pictures lets it (default: %(default)s)",
+        metavar="SECONDS",
+    )
+    knob(
+        music,
+        "--clip-pictures",
+        "pictures of a film that CLIP looks at on a CPU (default: %(default)s)",
+        metavar="N",
+    )
+    knob(
+        music,
+        "--mood-counts",
+        "another mood than the film's own takes the place of what is seen (default: %(default)s)",
+    )
+    knob(music, "--accents", "strike the chord whole on each kept cut (default: %(default)s)")
+
+
 def _add_sound(
     sound: argparse._ArgumentGroup, knob: Callable[..., None], standard: Settings
 ) -> None:
@@ -304,8 +369,9 @@ def _add_sound(
     knob(
         sound,
         "--performer",
-        "play with expression, by rule; or flat: as written, every note as loud as the next but "
-        "for the chords on cuts, as in the paper (default: %(default)s)",
+        "play with expression, by rule; with a touch learned from pianists' recordings, for "
+        "research use; or flat: as written, every note as loud as the next but for the chords on "
+        "cuts, as in the paper (default: %(default)s)",
     )
     knob(
         sound,
@@ -318,6 +384,14 @@ def _add_sound(
         "--original-sound",
         "replace the film's own sound, keep it under the music, or keep it as it is and duck the "
         "music under speech (default: %(default)s)",
+    )
+    knob(
+        sound,
+        "--audio-track",
+        "which of several sound tracks is the film's own sound, counted from 1; 'mix' for all of "
+        "them; 'none' for the default one, or else one that is not silent (default: %(default)s)",
+        metavar="N|mix",
+        type=_track,
     )
     knob(
         sound,
@@ -350,6 +424,7 @@ def _add_sound(
 
 def _add_plan(music: argparse._ArgumentGroup, knob: Callable[..., None]) -> None:
     """Add options on what kind of music it is to be; `knob` adds one that is a setting."""
+    knob(music, "--composer", "who composes (default: %(default)s)")
     music.add_argument(
         "--as-in-paper",
         action="store_true",
@@ -411,6 +486,11 @@ def _program(text: str) -> Any:
             f"“{text}” is not a group and a program {PROGRAMS}, such as piano=4"
         )
     return _setting("sound.programs")(f"{group}:{program}")
+
+
+def _track(text: str) -> Any:
+    """Convert the number of a sound track, or "mix"; an argparse type."""
+    return _setting("sound.audio_track")("0" if text == "mix" else text)
 
 
 def _unit(text: str) -> float:

@@ -250,9 +250,14 @@ def _move(made: Path, target: Path) -> None:
 
 def _summary(result: "Result", output: Path) -> str:
     """Return the lines that say what came of it."""
+    from emsync.film.film import choose_sound
+
     hit = result.composition.score
+    film = choose_sound(result.analysis.film, result.settings.sound.audio_track)
+    remarks = " ".join(filter(None, (result.mux.note, film.sound_choice)))
     return (
         f"Emotion read by: {result.analysis.reading.source}.\n"
+        f"{remarks}\n"
         f"{output}: {float(result.analysis.film.duration):.2f} s, valence "
         f"{result.mood.valence:+.2f}, arousal {result.mood.arousal:+.2f}, "
         f"{hit.strong_chords} of {hit.boundaries} cuts met by a strong chord."

@@ -9,6 +9,8 @@ Sections, each with what it needs:
   av-align     whether the onsets of scored films meet their motion (--av-films)
   speed        tokens a second, beside the full recomputation of the published code
   tags         how far a track is from a reference track in what it sounds like (--tags)
+  composers    the composers side by side on the same films (--compare-films, and --tagger for what
+               the music sounds like)
   musicianship what a musician would check, of every way of composing beside real music (--shards)
 
 Without --only every section but the last runs whose input is given. Time goes into composing: by
@@ -16,8 +18,9 @@ default 20 films of a minute three times over (boundaries), 100 pieces of half a
 each once as it comes and once with the best of eight openings of ten seconds, and 64 (statistics),
 five hours and a half of music in all. With the shipped weights that takes about 20 minutes on one
 free core, 3 s a minute of music and the likelihood some minutes more; AV-Align takes 20 s a minute
-of film. The musicianship composes 60 pieces of a minute with each way as the app does, one by one
-with all their candidates: about ten minutes a way. The files are written anew after each section.
+of film, and the comparison of the composers three times that, and three scored films. The
+musicianship composes 60 pieces of a minute with each way as the app does, one by one with all their
+candidates: about ten minutes a way. The files are written anew after each section.
 """
 
 import argparse
@@ -38,6 +41,7 @@ import torch
 from emsync.errors import EmsyncError
 from emsync.evaluation.alignment import adherence
 from emsync.evaluation.av_align import av_align
+from emsync.evaluation.composers import compare_composers, plain
 from emsync.evaluation.emotion_control import emotion_control
 from emsync.evaluation.likelihood import likelihood
 from emsync.evaluation.musicianship.requests import WAYS
@@ -160,6 +164,13 @@ def _musicianship(on: Measurement, advance: Advance) -> Any:
     return asdict(found)
 
 
+def _composers(on: Measurement, advance: Advance) -> Any:
+    options = on.options
+    tagger = None if options.tagger is None else load_tagger(options.tagger)
+    films, made = options.compare_films, options.out / "composers"
+    return plain(compare_composers(films, made, options.seed, tagger, options.weights, advance))
+
+
 def _tags(on: Measurement, advance: Advance) -> Any:
     folder, generated, reference = on.options.tags
     return asdict(tag_distance(load_tagger(folder), generated, reference))
@@ -184,6 +195,7 @@ SECTIONS = {
     "av-align": Section(_av_align, "av_films"),
     "speed": Section(_speed),
     "tags": Section(_tags, "tags"),
+    "composers": Section(_composers, "compare_films"),
     "musicianship": Section(_musicianship, "shards", when_named=True),
 }
 
@@ -206,6 +218,12 @@ def parser() -> argparse.ArgumentParser:
         nargs=3,
         metavar=("FOLDER", "GENERATED", "REFERENCE"),
         help="folder of the tagger (fetched if empty, 29 MB), and two files with sound",
+    )
+    made.add_argument(
+        "--compare-films", type=Path, nargs="+", metavar="FILM", help="that all composers score"
+    )
+    made.add_argument(
+        "--tagger", type=Path, metavar="FOLDER", help="of the tagger, for the composers (as above)"
     )
     made.add_argument("--films", type=int, default=20, help="of a minute, for boundaries (20)")
     made.add_argument("--pieces", type=int, default=4, help="a mood, for emotion (4)")

@@ -1,16 +1,17 @@
-"""The figures as Markdown: one table, and one of its own for the musicianship."""
+"""The figures as Markdown: one table, and one of its own for the composers and the musicianship."""
 
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from emsync.evaluation.composers import side_by_side
 from emsync.evaluation.musicianship.comparing import markdown_of
 
 Row = tuple[str, str, str]
 
 
 def markdown(figures: dict[str, Any]) -> str:
-    """Write a table: measure, value, what to hold it against; then that of the musicianship.
+    """Write a table: measure, value, what to hold it against; then those that have more columns.
 
     Args:
         figures: as written to `evaluation.json`, but with NaN for what could not be measured;
@@ -32,10 +33,12 @@ def markdown(figures: dict[str, Any]) -> str:
     # What could not be measured is a dash, however it would have been written.
     lines = (f"| {' | '.join(row)} |\n" for row in rows)
     text = "".join(re.sub(r"[+-]?\bnan\b%?", "–", line) for line in lines)
+    tables = [text] if len(rows) > 2 else []
+    if "composers" in figures:
+        tables.append(side_by_side(figures["composers"]))
     if "musicianship" in figures:
-        beside = markdown_of(figures["musicianship"])
-        text = f"{text}\n{beside}" if len(rows) > 2 else beside
-    return text
+        tables.append(markdown_of(figures["musicianship"]))
+    return "\n".join(tables) or text
 
 
 def _likelihood(tiers: list[dict[str, Any]]) -> Iterator[Row]:

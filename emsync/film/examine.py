@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from emsync.errors import FilmError
 from emsync.film.ffmpeg import MEDIA_FORMATS
-from emsync.film.film import Film
+from emsync.film.film import Film, SoundTrack, Transfer
 from emsync.film.mp4 import edit_end
 from emsync.settings import FilmLimits
-from emsync.text import quoted
+from emsync.text import one_line, quoted
 
 if TYPE_CHECKING:
     import av
@@ -24,6 +24,20 @@ _EVER = -(2**63)
 """Before any time stamp."""
 _AUDIO_TRIES = 64
 """Packets of a sound track that may fail to decode before it counts as unreadable."""
+_EDIT_ROUNDING = Fraction(1, 500)
+"""Seconds by which an edit list may differ from what it stands for: two of its usual ticks."""
+_SOUND_GAP = 10
+"""Seconds without sound after which what comes is no part of the film's length: time stamps jump
+in damaged files. Ours."""
+_UNNOTICED = Fraction(1, 10)
+"""Seconds by which sound may begin before the picture or end after it without a frame being held:
+encoders fill up their last frame, and recorders do not start both at once. Ours."""
+_QUIET = 1e-4
+"""Full scales that a sound track must reach somewhere not to count as silent: -80 dB. Ours."""
+_TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
+"""By their numbers in ITU-T H.273."""
+_TITLE_LETTERS = 100
+"""Of the name of a track."""
 _DECLARING_FORMATS = {"mov", "matroska", "avi", "flv"}
 """Containers whose header states the length, so that a missing end can be noticed."""
 _TOLERATED_LOSS = Fraction(1, 2)
@@ -214,8 +228,14 @@ class _Reading:
     """The first frame that decodes."""
     audible: dict[int, int] = field(default_factory=dict)
     """Channels of each sound stream that decodes, by its index."""
+    loud: set[int] = field(default_factory=set)
+    """Indices of the sound streams that are not silent, where there are several."""
+    sizes: dict[int, int] = field(default_factory=dict)
+    """Bytes of each stream, by its index."""
     extents: dict[int, tuple[Fraction, int, int]] = field(default_factory=dict)
     """Time base, and first and last time stamp in ticks, of each stream, by its index."""
+    spans: dict[int, tuple[Fraction, int, int]] = field(default_factory=dict)
+    """The same without what comes more than `_SOUND_GAP` after the rest."""
     damaged: bool = False
     """Not all packets of the picture are whole."""
 
@@ -223,8 +243,22 @@ class _Reading:
         """Note the time of a packet; on the timeline, if it is of the picture."""
         _, begin, end = self.extents.get(stream, (base, time, time))
         self.extents[stream] = (base, min(begin, time), max(end, time + length))
+        _, first, last = self.spans.get(stream, (base, time, time))
+        if (time - last) * base <= _SOUND_GAP:
+            self.spans[stream] = (base, min(first, time), max(last, time + length))
         if shown:
             self.timeline.add(time, length)
+
+    def around(self, start: Fraction, end: Fraction) -> tuple[Fraction, Fraction]:
+        """Return by how many seconds sound begins before the picture and ends after it; 0 where
+        nobody would notice."""
+        heard = [self.spans[stream] for stream in self.audible if stream in self.spans]
+        before = start - min((base * first for base, first, _ in heard), default=start)
+        after = max((base * last for base, _, last in heard), default=end) - end
+        return (
+            before if before > _UNNOTICED else Fraction(0),
+            after if after > _UNNOTICED else Fraction(0),
+        )
 
     @property
     def seconds(self) -> Fraction:
@@ -258,13 +292,19 @@ def _examine(container: "InputContainer", path: Path, limits: FilmLimits) -> Fil
     rate = video.average_rate or video.guessed_rate or Fraction(25)
     start, last = timeline.first * base, timeline.last * base
     end = timeline.end(1 / (rate * base)) * base
-    if "mov" in container.format.name and timeline.uneven and timeline.reordered:
+    if "mov" in container.format.name and timeline.reordered:
         # MP4 stores how long until the next frame is decoded, not how long a frame is shown.
-        # With B-frames at an uneven rate these differ, and only the edit list tells the end.
+        # With B-frames these differ, and only the edit list tells the end. It may count in
+        # milliseconds, and frames at an even rate tell their end more exactly.
         shown_until = edit_end(path, video.id)
-        if shown_until is not None and shown_until > last:
+        if (
+            shown_until is not None
+            and shown_until > last
+            and (timeline.uneven or abs(shown_until - end) > _EDIT_ROUNDING)
+        ):
             end = shown_until
-    _check_length(path, end - start, limits)
+    lead, held = reading.around(start, end)
+    _check_length(path, end - start + lead + held, limits)
     rotation = round(-frame.rotation / 90) * 90 % 360
     aspect = video.sample_aspect_ratio or Fraction(1)
     if not Fraction(1, 20) <= aspect <= 20:
@@ -273,10 +313,11 @@ def _examine(container: "InputContainer", path: Path, limits: FilmLimits) -> Fil
     if rotation in (90, 270):
         width, height = height, width
     _check_size(path, width, height, limits)
-    audio_stream = min(reading.audible, default=None)
+    tracks = _sound_tracks(container, reading)
+    sound = _sound(tracks, reading)
     return Film(
         path=path,
-        duration=end - start,
+        duration=end - start + lead + held,
         width=width,
         height=height,
         rotation=rotation,
@@ -285,7 +326,7 @@ def _examine(container: "InputContainer", path: Path, limits: FilmLimits) -> Fil
         start=start,
         video_codec=video.codec_context.name,
         pixel_format=frame.format.name,
-        has_audio=audio_stream is not None,
+        has_audio=sound is not None,
         variable_frame_rate=timeline.uneven,
         time_base=base,
         stored_width=frame.width,
@@ -293,13 +334,47 @@ def _examine(container: "InputContainer", path: Path, limits: FilmLimits) -> Fil
         sample_aspect_ratio=aspect,
         profile=video.profile or "",
         video_stream=video.index,
-        audio_stream=audio_stream,
-        audio_channels=0 if audio_stream is None else reading.audible[audio_stream],
-        last_frame=last - start,
+        audio_stream=None if sound is None else sound.stream,
+        audio_channels=0 if sound is None else sound.channels,
+        last_frame=last - start + lead if last > start else Fraction(0),
         stated=Fraction(container.duration or 0, av.time_base),
         times_stored=timeline.stored,
         damaged=reading.damaged,
+        lead=lead,
+        held=held,
+        sound_tracks=tracks,
+        transfer=_TRANSFERS.get(int(frame.color_trc), ""),
+        interlaced=bool(frame.interlaced_frame),
+        has_alpha=any(part.is_alpha for part in frame.format.components)
+        or frame.format.has_palette,
     )
+
+
+def _sound_tracks(container: "InputContainer", reading: _Reading) -> tuple[SoundTrack, ...]:
+    """Return the sound tracks that decode."""
+    from av.stream import Disposition
+
+    return tuple(
+        SoundTrack(
+            stream.index,
+            reading.audible[stream.index],
+            one_line(stream.metadata.get("title", ""), _TITLE_LETTERS),
+            one_line(stream.metadata.get("language", ""), _TITLE_LETTERS),
+            bool(stream.disposition & Disposition.default),
+        )
+        for stream in container.streams.audio
+        if stream.index in reading.audible
+    )
+
+
+def _sound(tracks: tuple[SoundTrack, ...], reading: _Reading) -> SoundTrack | None:
+    """Return the track that is the film's sound: the default one, else one that is not silent,
+    else the largest; the first of equals; None if there is none."""
+
+    def rank(track: SoundTrack) -> tuple[bool, bool, int]:
+        return track.default, track.stream in reading.loud, reading.sizes.get(track.stream, 0)
+
+    return max(tracks, key=rank, default=None)
 
 
 def _picture(container: "InputContainer", path: Path) -> Any:
@@ -314,14 +389,32 @@ def _picture(container: "InputContainer", path: Path) -> Any:
     if not streams:
         lack = "holds sound but no picture" if container.streams.audio else "holds no picture"
         raise FilmError(f"{quoted(path.name)} {lack}. Choose a video file.")
-    if streams[0].codec_context is None or streams[0].time_base is None:
+    picture = max(streams, key=_picture_rank)
+    if picture.codec_context is None or picture.time_base is None:
         raise FilmError(
             f"The picture of {quoted(path.name)} is in a format that cannot be decoded here. "
             "Export it as MP4 (H.264)."
         )
     # One frame is decoded, and on a host of many cores every thread takes of what memory there is.
-    streams[0].codec_context.thread_count = 1
-    return streams[0]
+    picture.codec_context.thread_count = 1
+    return picture
+
+
+def _picture_rank(stream: Any) -> tuple[bool, bool, bool, int]:
+    """Return what makes a stream more of a film than another; of equals the first is taken.
+
+    It decodes, is no still (such as the cover of an animated AVIF), is the default, is larger.
+    """
+    from av.stream import Disposition
+
+    context = stream.codec_context
+    known = context is not None and stream.time_base is not None
+    return (
+        known,
+        stream.frames != 1,
+        bool(stream.disposition & Disposition.default),
+        context.width * context.height if known else 0,
+    )
 
 
 def _read(container: "InputContainer", video: Any, path: Path, limits: FilmLimits) -> _Reading:
@@ -329,6 +422,7 @@ def _read(container: "InputContainer", video: Any, path: Path, limits: FilmLimit
     timeline = _Timeline(stored="avi" not in container.format.name)
     reading = _Reading(timeline)
     audio_tries = {s.index: 0 for s in container.streams.audio if s.codec_context is not None}
+    several = len(audio_tries) > 1
     clock: int | None = None
     packets = 0
     cut: tuple[int, Fraction, int, int] | None = None
@@ -369,7 +463,12 @@ def _read(container: "InputContainer", video: Any, path: Path, limits: FilmLimit
             sound = next(iter(_decoded(packet)), None)
             if sound is not None:
                 reading.audible[index] = sound.layout.nb_channels
-                audio_tries[index] = _AUDIO_TRIES
+                if not several or _is_loud(sound):
+                    reading.loud.add(index)
+                    audio_tries[index] = _AUDIO_TRIES
+                else:
+                    audio_tries[index] = 0  # until it is heard, or ends
+        reading.sizes[index] = reading.sizes.get(index, 0) + packet.size
         packets += ours
         # A frame may come in two halves; packets count as well while none decodes.
         if timeline.count > limits.frames or packets > 2 * limits.frames:
@@ -381,6 +480,18 @@ def _read(container: "InputContainer", video: Any, path: Path, limits: FilmLimit
             _check_length(path, (timeline.last - timeline.first) * video.time_base, limits)
     timeline.finish()
     return reading
+
+
+def _is_loud(sound: Any) -> bool:
+    """Return whether a frame of sound holds more than silence."""
+    import numpy as np
+
+    samples = sound.to_ndarray()
+    if samples.dtype.kind == "f":
+        return bool(np.abs(samples).max(initial=0.0) > _QUIET)
+    whole = np.iinfo(samples.dtype)
+    middle = 128 if whole.min == 0 else 0
+    return bool(np.abs(samples.astype(np.int64) - middle).max(initial=0) > _QUIET * whole.max)
 
 
 def _frameless(path: Path) -> FilmError:

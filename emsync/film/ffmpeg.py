@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Literal, Self
 
 from emsync.errors import ToolError
@@ -51,7 +50,7 @@ _SUMMARIES = (
 )
 """What FFmpeg says in the end of what went wrong before."""
 
-Source = Literal["out", "side", "stills"]
+Source = Literal["out", "side", "stills", "pictures"]
 """Which of its pipes FFmpeg wrote into: standard output, or one of `FFmpegRun.open_side_pipe`."""
 
 _LOOK_SECONDS = 0.2
@@ -137,12 +136,7 @@ class FFmpegRun:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._child is not None:
             # With its group: some systems wrap FFmpeg in a script or a sandbox.
             self._child.end()

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from emsync.errors import FilmError, ToolError
-from emsync.film.ffmpeg import FFmpegRun, input_arguments
+from emsync.film.ffmpeg import FFmpegRun, Source, input_arguments
 from emsync.film.film import Film
+from emsync.film.showing import fitted, shown
 from emsync.progress import CancelToken
 from emsync.text import quoted
 
@@ -27,16 +28,18 @@ class Frame:
     """One frame of the film.
 
     Attributes:
-        time: seconds since the first frame, exact.
+        time: seconds since the film began, exact; 0 for the first.
         scene_score: FFmpeg's `scene` score against the frame before, in [0, 1]; 0 for the first.
         pixels: (height, width, 3) uint8, RGB, upright, square pixels, downscaled.
         still: the same, larger, for the frames that were asked for at that size; else None.
+        picture: likewise, for those of a second request.
     """
 
     time: Fraction
     scene_score: float
     pixels: np.ndarray
     still: np.ndarray | None = None
+    picture: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,11 @@ class StillRequest:
 
 
 def stream_frames(
-    film: Film, cancel: CancelToken, width: int = 320, stills: StillRequest | None = None
+    film: Film,
+    cancel: CancelToken,
+    width: int = 320,
+    stills: StillRequest | None = None,
+    pictures: StillRequest | None = None,
 ) -> Generator[Frame, None, None]:
     """Decode the film once and yield its frames, in order, in constant memory.
 
@@ -67,6 +74,7 @@ def stream_frames(
         cancel: looked at at least five times a second; FFmpeg dies with the generator.
         width: of the yielded pictures, in pixels; never more than the film has.
         stills: frames that also come larger, out of the same decoding.
+        pictures: likewise, for somebody else; neither changes which frames the other gets.
 
     Raises:
         FilmError: not one frame decodes.
@@ -75,68 +83,78 @@ def stream_frames(
     """
     columns = max(1, min(width, film.width))
     small = _Pictures(columns, max(1, round(columns * film.height / film.width)))
-    shrink = min(1.0, (stills.side if stills else 1) / max(film.width, film.height))
-    large = _Pictures(max(1, round(film.width * shrink)), max(1, round(film.height * shrink)))
-    choice = _StillChoice(film, stills.seconds) if stills else None
-    scores = _Scores(film, choice)
+    requests: dict[Source, StillRequest | None] = {"stills": stills, "pictures": pictures}
+    choices = {name: _StillChoice(film, one) for name, one in requests.items() if one is not None}
+    scores = _Scores(film, choices)
     origin: Fraction | None = None
     reached: Fraction | None = None
-    with FFmpegRun(cancel) as run:
-        run.start(_arguments(run, film, small, large, choice))
+    with shown(film) as looks, FFmpegRun(cancel) as run:
+        run.start(_arguments(run, film, looks, small, choices))
         for source, chunk in run.read():
             if source == "side":
                 scores.add(chunk)
-            elif source == "stills":
-                large.add(chunk)
+            elif source in choices:
+                choices[source].large.add(chunk)
             else:
                 small.add(chunk)
             while scores.waiting and small.waiting:
-                if scores.waiting[0].is_still and not large.waiting:
+                if not all(choices[name].large.waiting for name in scores.waiting[0].taken_by):
                     break  # on its way
                 scored = scores.waiting.popleft()
                 pixels = small.waiting.popleft()  # (height, width, 3)
-                still = large.waiting.popleft() if scored.is_still else None
+                large = {name: choices[name].large.waiting.popleft() for name in scored.taken_by}
                 if scored.time < film.start:
                     continue
                 origin = scored.time if origin is None else origin
+                time = scored.time - origin
+                if time > 0:
+                    time += film.lead  # for so long the first frame is held
                 # Time stamps that stand still or run back belong to damaged films.
-                if reached is None or scored.time - origin > reached:
-                    reached = scored.time - origin
-                    yield Frame(reached, scored.score, pixels, still)
+                if reached is None or time > reached:
+                    reached = time
+                    yield Frame(
+                        reached, scored.score, pixels, large.get("stills"), large.get("pictures")
+                    )
         _check_end(run, run.finish(), film, reached)
 
 
 def _arguments(
     run: FFmpegRun,
     film: Film,
+    looks: list[str],
     small: "_Pictures",
-    large: "_Pictures",
-    choice: "_StillChoice | None",
+    choices: "Mapping[Source, _StillChoice]",
 ) -> list[str]:
-    """Return FFmpeg's arguments: frames small, their scores, and those that `choice` takes large.
+    """Return FFmpeg's arguments: frames small, their scores, and those that `choices` take large.
 
-    Scores come out of a pipe of their own, large frames out of a third; `run` opens them.
+    Scores come out of a pipe of their own, large frames out of one for each choice; `run` opens
+    them. `looks` are the filters of `shown`.
     """
     base = f"{film.time_base.numerator}/{film.time_base.denominator}"
     filters = ",".join(
         [
             f"[0:{film.video_stream}]settb={base}",
+            *looks,
             "select='gte(scene,0)'",
             "metadata=mode=print:key=lavfi.scene_score:direct=1:"
             f"file='pipe\\:{run.open_side_pipe()}'",
         ]
     )
     raw = ["-fps_mode", "passthrough", "-enc_time_base", base, "-f", "rawvideo"]
-    scaled = "scale={0.columns}:{0.rows}:flags=area,format=rgb24"
+
+    def scaled(pictures: _Pictures) -> str:
+        return ",".join(fitted(film, pictures.columns, pictures.rows, ":flags=area"))
+
     outputs = ["-map", "[small]", *raw, "pipe:1"]
-    if choice is None:
-        graph = f"{filters},{scaled.format(small)}[small]"
+    if not choices:
+        graph = f"{filters},{scaled(small)}[small]"
     else:
-        graph = (
-            f"{filters},split[a][b];[a]{scaled.format(small)}[small];"
-            f"[b]select='{choice.expression}',{scaled.format(large)}[large]"
-        )
-        outputs += ["-map", "[large]", *raw, f"pipe:{run.open_side_pipe('stills')}"]
+        copies = "".join(f"[as_{name}]" for name in choices)
+        graph = f"{filters},split={1 + len(choices)}[a]{copies};[a]{scaled(small)}[small]"
+        for name, choice in choices.items():
+            taken = f"[as_{name}]select='{choice.expression}'"
+            graph += f";{taken},{scaled(choice.large)}[{name}]"
+            outputs += ["-map", f"[{name}]", *raw, f"pipe:{run.open_side_pipe(name)}"]
     return ["-copyts", *input_arguments(film.path), "-filter_complex", graph, *outputs]
 
 
@@ -163,19 +181,20 @@ def _check_end(run: FFmpegRun, status: int, film: Film, reached: Fraction | None
 
 
 class _Scored(NamedTuple):
-    """What FFmpeg prints of a frame: time on the container's clock, scene score; is it a still?"""
+    """What FFmpeg prints of a frame: time on the container's clock, scene score; and who takes it
+    large."""
 
     time: Fraction
     score: float
-    is_still: bool
+    taken_by: tuple[Source, ...]
 
 
 class _Scores:
     """Reads the times and scores of the frames out of what FFmpeg prints."""
 
-    def __init__(self, film: Film, choice: "_StillChoice | None") -> None:
+    def __init__(self, film: Film, choices: "Mapping[Source, _StillChoice]") -> None:
         self.waiting: deque[_Scored] = deque()
-        self._film, self._choice = film, choice
+        self._film, self._choices = film, choices
         self._text = bytearray()
         self._time: Fraction | None = None
         self._count = 0
@@ -186,8 +205,8 @@ class _Scores:
         consumed = 0
         for found in _SCORED_FRAME.finditer(self._text):
             consumed = found.end()
-            is_still = self._choice is not None and self._choice.takes(found[1])
-            self.waiting.append(_Scored(self._time_of(found[1]), float(found[2]), is_still))
+            taken_by = tuple(name for name, one in self._choices.items() if one.takes(found[1]))
+            self.waiting.append(_Scored(self._time_of(found[1]), float(found[2]), taken_by))
         del self._text[:consumed]
 
     def _time_of(self, stamp: bytes) -> Fraction:
@@ -208,7 +227,11 @@ class _Scores:
 class _StillChoice:
     """Chooses the frames that are stills, by an expression for FFmpeg and here alike."""
 
-    def __init__(self, film: Film, seconds: float) -> None:
+    def __init__(self, film: Film, request: StillRequest) -> None:
+        seconds, shrink = request.seconds, min(1.0, request.side / max(film.width, film.height))
+        self.large = _Pictures(
+            max(1, round(film.width * shrink)), max(1, round(film.height * shrink))
+        )
         self._by_number = film.evenly_numbered  # then time stamps are nothing to go by
         if self._by_number:
             self._step = max(1, int(seconds * film.frame_rate))
@@ -270,12 +293,38 @@ def read_audio(film: Film, sample_rate: int, cancel: CancelToken) -> np.ndarray:
     return sound
 
 
+def _sound_graph(film: Film, sample_rate: int, channels: int) -> str:
+    """Return the filter graph that makes `[sound]` of the film's sound track, or of all of them."""
+    tracks = [film.audio_stream]
+    if film.mixed:
+        tracks = [track.stream for track in film.sound_tracks]
+    # The clock is set to the film's; then what lies before 0 is cut off, and what is missing (at
+    # the start, or in the middle) is filled with silence. What comes hours later goes first, or
+    # those hours would be filled.
+    chain = (
+        f"asetpts=PTS-({film.origin.numerator}/{film.origin.denominator})/TB,"
+        f"atrim=end={float(film.duration):.6f},"
+        f"aresample={sample_rate}:async=1:first_pts=0"
+    )
+    if len(tracks) == 1:
+        return f"[0:{tracks[0]}]{chain}[sound]"
+    layout = "mono" if channels == 1 else "stereo"
+    parts = [
+        f"[0:{track}]{chain},aformat=sample_fmts=flt:channel_layouts={layout}[s{number}]"
+        for number, track in enumerate(tracks)
+    ]
+    inputs = "".join(f"[s{number}]" for number in range(len(tracks)))
+    # Without normalising: a track that ends, or is silent, makes no other louder or softer.
+    mixed = f"{inputs}amix=inputs={len(tracks)}:normalize=0[sound]"
+    return ";".join([*parts, mixed])
+
+
 def iter_audio(
     film: Film, sample_rate: int, cancel: CancelToken, channels: int = 1
 ) -> Iterator[np.ndarray]:
     """Yield the film's sound in blocks of at most a second, lined up with the picture.
 
-    Sample 0 is the first frame's start, whether the sound track starts earlier (it is trimmed),
+    Sample 0 is the film's beginning, whether the sound track starts earlier (it is trimmed),
     later or has gaps (silence is put in). All blocks together have exactly
     ``round(film.duration * sample_rate)`` samples. A film without sound yields nothing.
 
@@ -296,7 +345,8 @@ def iter_audio(
         return
     wanted = round(film.duration * sample_rate)
     # FFmpeg makes mono quieter when it spreads it over two channels; players do not.
-    decoded = 1 if film.audio_channels == 1 else channels
+    mono = film.audio_channels == 1 and not film.mixed
+    decoded = 1 if mono else channels
     frame_bytes = 4 * decoded
     block_bytes = frame_bytes * sample_rate * _AUDIO_BLOCK_SECONDS
     pending = bytearray()
@@ -314,13 +364,7 @@ def iter_audio(
         run.start(
             [
                 "-copyts", *input_arguments(film.path),
-                "-map", f"0:{film.audio_stream}", "-vn", "-sn", "-dn",
-                # The clock is set to the picture's; then what lies before 0 is cut off, and what
-                # is missing (at the start, or in the middle) is filled with silence. What comes
-                # hours later goes first, or those hours would be filled.
-                "-af", f"asetpts=PTS-({film.start.numerator}/{film.start.denominator})/TB,"
-                f"atrim=end={float(film.duration):.6f},"
-                f"aresample={sample_rate}:async=1:first_pts=0",
+                "-filter_complex", _sound_graph(film, sample_rate, decoded), "-map", "[sound]",
                 "-ac", str(decoded), "-ar", str(sample_rate), "-f", "f32le", "pipe:1",
             ]
         )  # fmt: skip

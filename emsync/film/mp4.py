@@ -1,4 +1,4 @@
-"""The one thing about an MP4 that FFmpeg's libraries do not hand on: where its edit lists end."""
+"""What FFmpeg's libraries do not hand on of an MP4: where its edit lists end, and its tracks."""
 
 import struct
 from collections.abc import Iterator
@@ -40,6 +40,48 @@ def edit_end(path: Path, track: int) -> Fraction | None:
     except (OSError, struct.error, IndexError, ValueError, ZeroDivisionError):
         return None
     return None
+
+
+def track_lengths(path: Path) -> dict[str, Fraction]:
+    """Return how long each kind of track is shown or heard, in seconds, as the file itself says.
+
+    Args:
+        path: an MP4 that was written here.
+
+    Returns:
+        Seconds by the kind, "vide" for a picture and "soun" for sound; of several of one kind the
+        longest.
+
+    Raises:
+        ValueError: it cannot be read as MP4.
+    """
+    lengths: dict[str, Fraction] = {}
+    try:
+        with path.open("rb") as file:
+            movie = _find(file, 0, path.stat().st_size, b"moov")
+            if movie is None:
+                raise ValueError("there is no description of a film")
+            header = _content(file, _find(file, *movie, b"mvhd"))
+            (timescale,) = struct.unpack_from(">I", header, 20 if header[0] else 12)
+            for kind, begin, end in _boxes(file, *movie):
+                if kind != b"trak":
+                    continue
+                about = _content(file, _find(file, begin, end, b"tkhd"))
+                (ticks,) = struct.unpack_from(
+                    *((">Q", about, 28) if about[0] else (">I", about, 20))
+                )
+                edits = _find(file, begin, end, b"edts")
+                if edits is not None:
+                    ticks = _edit_ticks(_content(file, _find(file, *edits, b"elst")))
+                media = _find(file, begin, end, b"mdia")
+                if media is None:
+                    raise ValueError("a track has no media")
+                handler = _content(file, _find(file, *media, b"hdlr"))[8:12].decode("latin-1")
+                seconds = Fraction(ticks, timescale)
+                lengths[handler] = max(seconds, lengths.get(handler, Fraction(0)))
+    except (OSError, struct.error, IndexError, ZeroDivisionError) as error:
+        raise ValueError(str(error)) from error
+    return lengths
 
 
 def _edit_ticks(content: bytes) -> int:

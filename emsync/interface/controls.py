@@ -12,6 +12,7 @@ import gradio as gr
 from emsync.errors import EmsyncError
 from emsync.interface.music_words import with_signs
 from emsync.music.composer import COMPOSERS
+from emsync.performance.performer import PERFORMERS
 from emsync.presets import from_plain
 from emsync.settings import (
     LONGEST_TEXT,
@@ -35,6 +36,8 @@ _PLANNED = _TEMPO | {"style", "density", "tonic", "mode", "metre", "melody", "ch
 
 LARGEST_SEED = int(RANGES["seed"].high)
 GROUPS = MusicSettings.groups
+_PLAYED = ("performance.", "sound.")
+"""Beginnings of the names of settings that change how a piece is played."""
 _BALANCE = 12.0  # decibels either way: beyond it one of the two is as good as gone
 OWN_CHORDS = "its own"
 """Stands in the field of the chords while it is empty and no piece is shown."""
@@ -82,9 +85,9 @@ class Controls:
 
     @property
     def of_sound(self) -> list[Any]:
-        """Those that change the sound of a piece and not the piece."""
+        """Those that change how a piece is played and not the piece."""
         return [
-            *(self.named[name] for name in self.named if name.startswith("sound.")),
+            *(self.named[name] for name in self.named if name.startswith(_PLAYED)),
             *self.programs.values(),
             self.soundfont,
             self.own_soundfont,
@@ -94,7 +97,7 @@ class Controls:
     def of_music(self) -> dict[Any, frozenset[str]]:
         """Those that a composer obeys or not, each with the fields of `MusicSettings` it turns."""
         named = {
-            control: frozenset({name.removeprefix("music.")})
+            control: frozenset({_field_of(name)})
             for name, control in self.named.items()
             if name.startswith("music.")
         }
@@ -133,7 +136,7 @@ class Controls:
         asked = {
             name: value
             for name, value in asked.items()
-            if not name.startswith("music.") or name.removeprefix("music.") in obeys
+            if not name.startswith("music.") or _field_of(name) in obeys
         }
         chosen = [(group, rest.pop(0)) for group in self.programs]
         soundfont, own_soundfont, primer, theme = rest
@@ -199,6 +202,11 @@ class Controls:
         if self.composer is not None:
             changes[self.composer] = settings.music.composer
         return changes
+
+
+def _field_of(name: str) -> str:
+    """Return the field of `MusicSettings` in which a setting such as "music.top_p" lies."""
+    return name.split(".")[1]
 
 
 def plan_is_visible(composer: str, is_paper: bool) -> bool:
@@ -410,6 +418,44 @@ def of_music(defaults: Settings) -> dict[str, Any]:
     }
 
 
+def of_video2music(defaults: Settings) -> dict[str, Any]:
+    """Return the controls of what only Video2Music can be asked for."""
+    own = defaults.music.video2music
+    return {
+        "music.video2music.primer": gr.Textbox(
+            value=own.primer,
+            label="First chords",
+            info="One a second, such as C Am F G, in C major or A minor whatever the key.",
+            placeholder="the tonic",
+            max_length=400,
+            max_lines=1,
+            elem_id="em-first-chords",
+        ),
+        "music.video2music.pattern": gr.Radio(
+            [
+                ("Loudness", "published"),
+                ("Loudness, more of it", "published-generate"),
+                ("Note density, as in the paper", "paper"),
+            ],
+            value=own.pattern,
+            label="Arpeggios follow",
+        ),
+        "music.video2music.smooth_emotion": gr.Slider(
+            0,
+            10,
+            value=own.smooth_emotion,
+            step=1,
+            label="Smooth the emotion over (seconds)",
+            info="The published code does not; the paper: 5.",
+        ),
+        "music.video2music.accents": gr.Checkbox(
+            value=own.accents,
+            label="Strike the chord on every cut",
+            info="Ours. As published the music knows no cuts.",
+        ),
+    }
+
+
 def of_sampling(defaults: Settings) -> dict[str, Any]:
     """Return the controls of the sampling, for those who know what they do."""
     music = defaults.music
@@ -462,9 +508,16 @@ def of_sampling(defaults: Settings) -> dict[str, Any]:
 
 
 def of_sound(defaults: Settings) -> dict[str, Any]:
-    """Return the controls of level and mix."""
+    """Return the controls of performance, level and mix."""
     sound = defaults.sound
     return {
+        "performance.performer": gr.Radio(
+            [(row.title.capitalize(), name) for name, row in PERFORMERS.items()],
+            value=defaults.performance.performer,
+            label="Played",
+            info="By rule, with a touch learned from pianists' recordings (for research use), or "
+            "as the paper plays: every note as loud as the next but for the chords on cuts.",
+        ),
         "sound.original_sound": gr.Radio(
             [
                 ("Replace it", "replace"),

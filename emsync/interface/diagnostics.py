@@ -14,6 +14,7 @@ from emsync.emotion.mapping import nearest_category, scaled_categories
 from emsync.emotion.reading import EMOTIONS
 from emsync.interface import plots
 from emsync.interface.music_words import facts_of, in_words
+from emsync.performance.performer import PERFORMERS
 from emsync.stages import STAGES
 from emsync.text import clock, listed
 
@@ -202,6 +203,7 @@ def _making(result: "Result") -> str:
         ("Valence–arousal range", f"{settings.mood.valence_arousal_range:g}"),
         ("Sensitivity", f"{settings.music.sensitivity:g} s"),
         ("Instruments", settings.music.instruments),
+        ("Played", PERFORMERS[settings.performance.performer].title),
         ("Original sound", settings.sound.original_sound),
         *(("Remark", remark) for remark in piece.remarks),
     ]

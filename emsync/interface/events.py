@@ -22,7 +22,7 @@ from emsync.interface.controls import LARGEST_SEED
 from emsync.interface.examples import Example
 from emsync.interface.layout import Page
 from emsync.interface.mood_editor import request_of, with_own
-from emsync.interface.records import Job, Outcome, Take
+from emsync.interface.records import Job, Outcome, Playing, Take
 from emsync.interface.studio import Studio
 from emsync.music.composer import check_obeyed
 from emsync.presets import (
@@ -252,7 +252,7 @@ class Events:
             if take is None or not _is_asked(take, settings, asked):
                 job = self._studio.compose(name, settings, asked)
             else:
-                job = self._studio.another(name, settings.sound)
+                job = self._studio.another(name, Playing.of(settings))
         except EmsyncError as error:
             yield self._show.refusal(error)
             raise gr.Error(html.escape(str(error)), print_exception=False) from None
@@ -319,11 +319,12 @@ class Events:
                 raise EmsyncError("There is no such version.") from None
             if not wants_another:
                 self._studio.pick(name, str(event.take))
-            sound = (await self._studio.in_thread(self._settings, name, values)).sound
+            asked = await self._studio.in_thread(self._settings, name, values)
+            playing = Playing.of(asked)
             if wants_another:
-                job = self._studio.another(name, sound)
+                job = self._studio.another(name, playing)
             else:
-                job = self._studio.show(name, slot, sound)
+                job = self._studio.show(name, slot, playing)
         except EmsyncError as error:
             yield self._show.refusal(error)
             return
@@ -342,14 +343,15 @@ class Events:
     async def on_sound(
         self, request: gr.Request, mood: dict[str, Any], example_shown: str, *values: Any
     ) -> AsyncIterator[Changes]:
-        """Play the piece that is shown with the sound as it is now."""
+        """Play the piece that is shown as performance and sound are now."""
         name = page_of(request)
         yield self._show.nothing()
         if example_shown:
             return  # it is as it is
         try:
-            sound = (await self._studio.in_thread(self._settings, name, values)).sound
-            job = await self._studio.resound(name, sound)
+            asked = await self._studio.in_thread(self._settings, name, values)
+            playing = Playing.of(asked)
+            job = await self._studio.resound(name, playing)
         except EmsyncError as error:
             yield self._show.refusal(error)
             return
@@ -521,7 +523,9 @@ class Events:
         mood = mood if take.asked is None else take.asked
         yield {
             **self._show.film(name),
-            **self._page.controls.show(replace(take.settings, sound=played.sound)),
+            **self._page.controls.show(
+                replace(take.settings, sound=played.sound, performance=played.performance)
+            ),
             self._page.result.take_link: token,
             self._page.editor: mood,
         }
@@ -573,9 +577,11 @@ def _following(settings: Settings, request: MoodRequest) -> Settings:
 
 
 def _is_asked(take: Take, settings: Settings, request: MoodRequest) -> bool:
-    """Return whether what is asked for is what a take was made of; its sound does not count."""
-    same_sound = replace(request.in_settings(settings), sound=take.settings.sound)
-    return take.settings == same_sound and take.request == request
+    """Return whether what is asked for is what a take was made of, however it is played."""
+    played = {"performance": take.settings.performance, "sound": take.settings.sound}
+    return take.settings == replace(request.in_settings(settings), **played) and (
+        take.request == request
+    )
 
 
 _WITH = {

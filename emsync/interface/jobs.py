@@ -18,10 +18,9 @@ from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import views
 from emsync.interface.disk_quota import DiskQuota
 from emsync.interface.memory import give_back
-from emsync.interface.records import LOOK_SECONDS, Job, Outcome, Take, Update
+from emsync.interface.records import LOOK_SECONDS, Job, Outcome, Playing, Take, Update
 from emsync.interface.store import Store
 from emsync.interface.work_queue import BUSY
-from emsync.settings import SoundSettings
 
 _APOLOGY = (
     "Sorry, something went wrong on our side. The details were written to the log. "
@@ -51,21 +50,19 @@ class Jobs:
         with self._lock:
             return list(self._threads)
 
-    def start(
-        self, take: Take, sound: SoundSettings, work: Callable[[Job], None], needed: int
-    ) -> Job:
+    def start(self, take: Take, playing: Playing, work: Callable[[Job], None], needed: int) -> Job:
         """Begin work in a thread of its own.
 
         Args:
             take: what is worked on.
-            sound: how it is to be played.
+            playing: how it is to be played.
             work: what to do; raises what goes wrong.
             needed: bytes of disk, estimated high.
 
         Raises:
             EmsyncError: as many are at work or wait as may.
         """
-        job = Job(take, sound)
+        job = Job(take, playing)
         # In the context of the request: a borrowed GPU counts for the visitor who asked.
         run = copy_context().run
         arguments = (self._run, job, work, needed)

@@ -227,7 +227,7 @@ def _music(
     with gr.Column(elem_id="em-music"):
         composer = knobs.composer_choice(defaults)
         plan, of_plan, tempo, edit_chords, theme = _plan(defaults)
-        named = named | of_plan | knobs.of_music(defaults)
+        named = named | of_plan | knobs.of_video2music(defaults) | knobs.of_music(defaults)
         another_seed = gr.Button("Another seed", size="sm", elem_id="em-seed")
         with gr.Accordion("Expert settings", open=False, elem_id="em-advanced"):
             paper = knobs.paper_switch(defaults)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from emsync.film.film import Film
 from emsync.progress import CancelToken, Progress
-from emsync.settings import Settings, SoundSettings
+from emsync.settings import PerformanceSettings, Settings, SoundSettings
 
 if TYPE_CHECKING:
     from emsync.emotion.curve import MoodRequest
@@ -144,13 +144,26 @@ class Take:
         self.used = time.monotonic()
 
 
+@dataclass(frozen=True)
+class Playing:
+    """How a piece is played: all that can be changed without composing it again."""
+
+    performance: PerformanceSettings
+    sound: SoundSettings
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Playing":
+        """Return what the settings of a request say of it."""
+        return cls(settings.performance, settings.sound)
+
+
 @dataclass
 class Job:
     """Work on a take, shared by the thread that does it and the pages that watch.
 
     Attributes:
         take: what is worked on.
-        sound: how it is to be played.
+        playing: how it is to be played.
         cancel: stops the work.
         started: when it was its turn; until then when it was asked for.
         stage_started: when the present stage began.
@@ -167,7 +180,7 @@ class Job:
     """
 
     take: Take
-    sound: SoundSettings
+    playing: Playing
     cancel: CancelToken = field(default_factory=CancelToken)
     started: float = field(default_factory=time.monotonic)
     stage_started: float = field(default_factory=time.monotonic)

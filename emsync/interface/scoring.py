@@ -146,7 +146,7 @@ class Scorer:
             take.revision += 1
 
     def replay(self, job: Job, slot: int) -> None:
-        """Play the piece of a version anew, with other sound, and show it."""
+        """Play the piece of a version anew, in another way, and show it."""
         job.outcome = Outcome.REPLAYED
         job.stage_seconds |= job.take.versions[slot].piece.seconds
         with self.composing.turn(job.cancel, job.on_position):
@@ -204,11 +204,12 @@ class Scorer:
             result = perform(
                 version.piece,
                 folder,
-                job.sound,
+                job.playing.sound,
                 job.on_progress,
                 job.cancel,
                 earlier,
                 self._host.stages,
+                job.playing.performance,
             )
             result = _named_after(take.source, result)
             # Here, because plotting in the event loop would hold up everybody's page.

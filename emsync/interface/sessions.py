@@ -5,9 +5,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emsync.interface.records import Job, Source, Take
+from emsync.interface.records import Job, Playing, Source, Take
 from emsync.progress import CancelToken
-from emsync.settings import Settings, SoundSettings
+from emsync.settings import Settings
 
 _IDLE_SECONDS = 86_400
 """A page that has done nothing for so long, and has nothing, is forgotten."""
@@ -23,7 +23,7 @@ class Session:
         takes: those begun on it or found by their links, the oldest first.
         fetching: stops the film that is being fetched.
         opening: stops the film that was chosen last.
-        sound: as it was changed last.
+        playing: as it was changed last.
         chosen: the take that was picked last; None for the newest.
         begun: tokens of the takes that were begun on it, not found by a link.
         files: other files that came on it, where they are kept.
@@ -35,7 +35,7 @@ class Session:
     takes: list[Take] = field(default_factory=list)
     fetching: CancelToken | None = None
     opening: CancelToken | None = None
-    sound: SoundSettings | None = None
+    playing: Playing | None = None
     chosen: Take | None = None
     begun: set[str] = field(default_factory=set)
     files: set[Path] = field(default_factory=set)

@@ -234,7 +234,7 @@ class Store:
                 take.settings.music.primer,
                 take.settings.music.theme,
                 take.settings.sound.soundfont,
-                take.job.sound.soundfont,
+                take.job.playing.sound.soundfont,
             )
             if path is not None
         }

@@ -19,13 +19,13 @@ from emsync.interface.disk_quota import DiskQuota
 from emsync.interface.experts import Installation
 from emsync.interface.films import Films
 from emsync.interface.jobs import Jobs
-from emsync.interface.records import LOOK_SECONDS, Job, Take, Update
+from emsync.interface.records import LOOK_SECONDS, Job, Playing, Take, Update
 from emsync.interface.scoring import LABELS, Scorer
 from emsync.interface.sessions import Session, Sessions
 from emsync.interface.store import Store
 from emsync.interface.user_files import UserFiles
 from emsync.limits import HostLimits, film_limits, host_limits
-from emsync.settings import Settings, SoundSettings
+from emsync.settings import Settings
 from emsync.text import quoted
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Studio:
         take = self.store.new_take(session.source, request.in_settings(settings), request)
         try:
             needed = self.scorer.bytes_of(take)
-            job = self.jobs.start(take, settings.sound, self.scorer.score, needed)
+            job = self.jobs.start(take, Playing.of(settings), self.scorer.score, needed)
         except EmsyncError:
             self.store.remove_take(take)
             raise
@@ -160,7 +160,7 @@ class Studio:
                 self.store.touch(take.source)
                 take.touch()
 
-    def another(self, name: str, sound: SoundSettings) -> Job | None:
+    def another(self, name: str, playing: Playing) -> Job | None:
         """Compose one version more, beside those that did not please.
 
         Returns:
@@ -177,10 +177,10 @@ class Studio:
                 f"There are {len(LABELS)} versions already, as many as are kept side by side. "
                 "Change a setting for a new take."
             )
-        return self.jobs.start(take, sound, self.scorer.another, self.scorer.bytes_of(take))
+        return self.jobs.start(take, playing, self.scorer.another, self.scorer.bytes_of(take))
 
-    def show(self, name: str, slot: int, sound: SoundSettings) -> Job | None:
-        """Show another version, or the same with other sound; it is played anew if need be.
+    def show(self, name: str, slot: int, playing: Playing) -> Job | None:
+        """Show another version, or the same played in another way; it is played anew if need be.
 
         While other work is under way, a version that was played is shown as it is.
 
@@ -195,18 +195,20 @@ class Studio:
         if take is None or not 0 <= slot < len(take.versions):
             return None
         result = take.versions[slot].result
-        if result is not None and (session.job is not None or result.settings.sound == sound):
+        if result is not None and (
+            session.job is not None or Playing.of(result.settings) == playing
+        ):
             take.shown = slot
             take.revision += 1
             return None
         if session.idle_take() is None:
             return None
         replay = partial(self.scorer.replay, slot=slot)
-        return self.jobs.start(take, sound, replay, self.scorer.bytes_of(take))
+        return self.jobs.start(take, playing, replay, self.scorer.bytes_of(take))
 
-    async def resound(self, name: str, sound: SoundSettings) -> Job | None:
-        """Play what the page shows with other sound, once nothing else is under way, unless the
-        sound was changed again by then.
+    async def resound(self, name: str, playing: Playing) -> Job | None:
+        """Play what the page shows in another way, once nothing else is under way, unless that
+        was changed again by then.
 
         Returns:
             The work, or None if there is none to do.
@@ -215,17 +217,17 @@ class Studio:
             EmsyncError: too many wait already.
         """
         session = self.session(name)
-        session.sound = sound
+        session.playing = playing
         if session.job is not None:
-            session.job.sound = sound  # it may not have come to the playing yet
-        while session.job is not None and session.sound is sound:
+            session.job.playing = playing  # it may not have come to the playing yet
+        while session.job is not None and session.playing is playing:
             await asyncio.sleep(LOOK_SECONDS)
         take = session.shown
-        if take is None or session.sound is not sound or self.session(name) is not session:
+        if take is None or session.playing is not playing or self.session(name) is not session:
             return None
         if session.source is not None and session.source is not take.source:
             return None  # it is meant for the film that was chosen since
-        return self.show(name, take.shown, sound)
+        return self.show(name, take.shown, playing)
 
     def bundle(self, name: str) -> Job | None:
         """Make the stems of the version that is shown, and a ZIP of everything.
@@ -240,7 +242,7 @@ class Studio:
         if take is None or take.result is None or take.versions[take.shown].bundle is not None:
             return None
         needed = self.scorer.bundle_bytes_of(take)
-        return self.jobs.start(take, take.result.settings.sound, self.scorer.bundle, needed)
+        return self.jobs.start(take, Playing.of(take.result.settings), self.scorer.bundle, needed)
 
     async def watch(self, name: str, job: Job | None = None) -> AsyncIterator[Update]:
         """Report work until it is over.

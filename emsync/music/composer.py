@@ -11,13 +11,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
-from emsync.emotion.analysis import Analysis
+from emsync.emotion.analysis import Analysis, FrameWatcher
 from emsync.emotion.curve import MoodCurve
 from emsync.errors import EmsyncError
+from emsync.film.film import Film
 from emsync.music.composition import Composition
 from emsync.music.notes import NoteTable
 from emsync.progress import CancelToken
-from emsync.settings import MusicSettings
+from emsync.settings import MusicSettings, Settings
 from emsync.text import listed
 
 
@@ -104,12 +105,25 @@ class ComposerRow:
     weights of that name lie, or None."""
     obeys: frozenset[str]
     """Fields of `MusicSettings` that it can be asked for."""
+    watcher: str = ""
+    """Module with `open_watcher(settings: Settings, film: Film) -> FrameWatcher`, for a composer
+    that looks at the film itself; what it saw is in `Analysis.seen` then."""
 
 
-_EVERYTHING = frozenset(field.name for field in fields(MusicSettings))
+_OWN = frozenset({"video2music"})
+"""Fields of `MusicSettings` that are for one composer alone."""
+_SHARED = frozenset(field.name for field in fields(MusicSettings)) - _OWN
 
 COMPOSERS: Mapping[str, ComposerRow] = {
-    "emsync": ComposerRow("EMSYNC", "emsync.music.transformer.composer", _EVERYTHING),
+    "emsync": ComposerRow("EMSYNC", "emsync.music.transformer.composer", _SHARED),
+    "video2music": ComposerRow(
+        "Video2Music",
+        "emsync.music.video2music.composer",
+        frozenset(
+            {"composer", "tonic", "mode", "candidates", "keep", "sensitivity", "quality"} | _OWN
+        ),
+        watcher="emsync.music.video2music.looking",
+    ),
 }
 """All composers by their name in the settings."""
 
@@ -126,6 +140,15 @@ def open_composer(name: str, weights: Path | None = None) -> Composer:
     """
     composer: Composer = import_module(COMPOSERS[name].module).open_composer(weights)
     return composer
+
+
+def open_watcher(settings: Settings, film: Film) -> FrameWatcher | None:
+    """Return what watches the frames for the composer that is asked for; None if nothing does."""
+    module = COMPOSERS[settings.music.composer].watcher
+    if not module:
+        return None
+    watcher: FrameWatcher = import_module(module).open_watcher(settings, film)
+    return watcher
 
 
 def weights_folder(composer: str, name: str) -> Path | None:

@@ -5,7 +5,8 @@ performance, chords of a piece drawn freely) is neutral, so that the rules that 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -83,20 +84,24 @@ class Context:
     """Of the plan's section, 0 to 1; a half where there is no plan."""
     charge: np.ndarray
     """Melodic charge, 0 to 1; 0 where no chord is known."""
-    register: np.ndarray = field(init=False)
-    """Octaves above what the group plays around the note."""
-    density: np.ndarray = field(init=False)
-    """Octaves by which more notes begin a second than in the piece on average."""
-    in_chord: np.ndarray = field(init=False)
-    """1 for the highest, -1 for an inner and 0 for the lowest note of a chord, and outside one."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "register", _register(self.group, self.pitch, self.start))
-        object.__setattr__(self, "density", _density(self.group, self.start))
-        object.__setattr__(self, "in_chord", _in_chord(self.group, self.pitch, self.start))
 
     def __len__(self) -> int:
         return len(self.pitch)
+
+    @cached_property
+    def register(self) -> np.ndarray:
+        """Return how many octaves each note lies above what its group plays around it."""
+        return _register(self.group, self.pitch, self.start)
+
+    @cached_property
+    def density(self) -> np.ndarray:
+        """Return by how many octaves more notes begin a second than in the piece on average."""
+        return _density(self.group, self.start)
+
+    @cached_property
+    def in_chord(self) -> np.ndarray:
+        """Return 1 for the highest and -1 for inner notes of chords, 0 for all others."""
+        return _in_chord(self.group, self.pitch, self.start)
 
     @property
     def on_hit(self) -> np.ndarray:

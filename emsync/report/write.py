@@ -10,7 +10,7 @@ import emsync
 from emsync.emotion.analysis import Analysis
 from emsync.emotion.mapping import nearest_category
 from emsync.emotion.reading import EMOTIONS, EmotionReading
-from emsync.film.film import Film
+from emsync.film.film import Film, choose_sound
 from emsync.music.planning.plan import PITCH_NAMES
 from emsync.presets import to_plain
 from emsync.process.files import digest, written_whole
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 def report_of(result: Result) -> dict[str, Any]:
     """Return plain values for JSON. Times in seconds; the film is named, not located."""
-    film, settings = result.analysis.film, result.settings
+    settings = result.settings
+    film = choose_sound(result.analysis.film, settings.sound.audio_track)
     return {
         "emsync_report": VERSION,
         "emsync": emsync.__version__,
@@ -88,6 +89,9 @@ def _film(film: Film) -> dict[str, Any]:
         "variable_frame_rate": film.variable_frame_rate,
         "codec": film.video_codec,
         "has_audio": film.has_audio,
+        "seconds_of_picture": film.picture_seconds,
+        "sound_tracks": [asdict(track) for track in film.sound_tracks],
+        "sound_choice": film.sound_choice,
     }
 
 

@@ -7,9 +7,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from emsync.errors import FilmError, ToolError
-from emsync.film.film import Film
-from emsync.film.probe import probe
 from emsync.film.ffmpeg import FFmpegRun, ffmpeg_executable, input_arguments, threads
+from emsync.film.film import Film
+from emsync.film.mp4 import track_lengths
+from emsync.film.probe import probe
+from emsync.film.showing import fitted, shown
 from emsync.limits import tool_limits
 from emsync.process.files import written_whole
 from emsync.progress import CancelToken
@@ -20,6 +22,12 @@ _SAMPLE_RATE = 44_100
 _BROWSER_PROFILES = {"Constrained Baseline", "Baseline", "Main", "High", "Progressive High",
                      "Constrained High"}  # fmt: skip
 _BROWSER_PIXELS = {"yuv420p", "yuvj420p"}
+_SOUND_FRAME = Fraction(1024, _SAMPLE_RATE)
+"""Seconds of one frame of AAC."""
+_TICK = Fraction(1, 500)
+"""Seconds that a last frame may differ from the others by rounding alone."""
+_SHORT_FRAME = Fraction(1, 10)
+"""Seconds by which a picture of slow frames may be shorter or longer than its film. Ours."""
 _TRUSTED = FilmLimits(
     seconds=float("inf"), pixels=1 << 40, bytes=1 << 50, frames=1 << 40, side=1 << 20
 )
@@ -66,7 +74,8 @@ def mux(
 
     A picture that browsers play already is copied untouched; any other is encoded, with its frame
     times kept, turned upright, in square pixels and even sizes. The result starts at 0 and is as
-    long as the film's picture, to one frame; sound that is shorter or longer is padded or cut.
+    long as the film, to one frame: where the film's sound begins before its picture or ends after
+    it, the first or the last frame is held. Sound that is shorter or longer is padded or cut.
     Subtitles, chapters and metadata (a phone's includes the place) are left out. The file appears
     under its name only when it is complete and was read back.
 
@@ -111,10 +120,12 @@ def _taken_over(
     """Write `part` with the picture of a film scored before; None if that will not do."""
     try:
         before = probe(picture.video, _TRUSTED, cancel)
+        if abs(before.duration - film.duration) > 1 / film.frame_rate:
+            return None
         # Encoded pictures may lack a line or a column.
         if max(abs(before.width - film.width), abs(before.height - film.height)) > 1:
             return None
-        _run(before, wav, part, _copied(before), ("aac",), progress, cancel, film.duration)
+        _run(before, wav, part, _copied(before, film), ("aac",), progress, cancel, film.duration)
         lost = _check(part, film, cancel)
     except (FilmError, _Unfit):
         return None
@@ -129,14 +140,16 @@ def _made(
     lost = 0
     if obstacle is None:
         try:
-            _run(film, wav, part, _copied(film), ("aac",), progress, cancel)
+            _run(film, wav, part, _copied(film, film), ("aac",), progress, cancel)
             _check(part, film, cancel, exactly=True)
         except (FilmError, _Unfit):
             # Headers do not tell everything: damage at the start, changing parameters, edit
             # lists. What cannot be copied faithfully is encoded.
             obstacle = "its stream cannot be put into an MP4 unchanged"
     if obstacle is not None:
-        _run(film, wav, part, _encoded(film), ("libx264", "aac"), progress, cancel)
+        with shown(film) as looks:
+            arguments = _encoded(film, looks)
+            _run(film, wav, part, arguments, ("libx264", "aac"), progress, cancel)
         try:
             lost = _check(part, film, cancel)
         except (FilmError, _Unfit) as error:
@@ -144,12 +157,15 @@ def _made(
                 f"The scored film came out wrong ({error}). Export the film as MP4 (H.264) "
                 "and try again."
             ) from error
-    if obstacle is None:
-        return MuxReport(True, "The picture is the film's own, untouched.")
-    note = f"The picture was encoded as H.264, because {obstacle}."
+    notes = [
+        "The picture is the film's own, untouched."
+        if obstacle is None
+        else f"The picture was encoded as H.264, because {obstacle}."
+    ]
     if lost:
-        note += f" Frames lost to damage: {lost} of {film.frame_count}."
-    return MuxReport(False, note, lost)
+        notes.append(f"Frames lost to damage: {lost} of {film.frame_count}.")
+    notes.append(film.holds)
+    return MuxReport(obstacle is None, " ".join(filter(None, notes)), lost)
 
 
 def _copy_obstacle(film: Film) -> str | None:
@@ -160,43 +176,51 @@ def _copy_obstacle(film: Film) -> str | None:
         return f"not every browser plays H.264 in {film.profile or film.pixel_format}"
     if film.damaged:
         return "some of its frames are damaged, at which browsers stop"
+    if film.interlaced:
+        return "it is interlaced, which browsers show with combs"
     if not film.times_stored:
         return "the film does not say when each of its frames is shown"
     return None
 
 
-def _copied(film: Film) -> list[str]:
-    if not film.variable_frame_rate:
+def _copied(picture: Film, film: Film) -> list[str]:
+    """Return arguments that copy a picture: `film`'s own, or that of `film` scored before."""
+    last = picture.duration - picture.last_frame
+    if not (picture.variable_frame_rate or film.lead or abs(last - 1 / picture.frame_rate) > _TICK):
         return ["-c:v", "copy"]
-    ticks = str(_output_base(film.time_base))
-    return ["-c:v", "copy", "-video_track_timescale", ticks, "-bsf:v", _last_duration(film)]
+    ticks = str(_output_base(picture.time_base))
+    return ["-c:v", "copy", "-video_track_timescale", ticks, "-bsf:v", _retimed(picture)]
 
 
-def _encoded(film: Film) -> list[str]:
+def _encoded(film: Film, looks: list[str]) -> list[str]:
+    """Return arguments that encode a film's picture; `looks` are the filters of `shown`."""
     base = _output_base(film.time_base)
     if film.evenly_numbered:
-        place = [f"settb=1/{base}", f"setpts=round(N*{1 / film.frame_rate}/TB)"]
+        first = f"(N*{1 / film.frame_rate}+gt(N,0)*{film.lead})"
+        place = [f"settb=1/{base}", f"setpts='round({first}/TB)'"]
     else:
         first = round(film.start / film.time_base)
         # Not STARTPTS: it begins anew where the size changes.
         place = [
             f"settb={film.time_base.numerator}/{film.time_base.denominator}",
             f"trim=start_pts={first}",
-            f"setpts=PTS-({first})",
+            # The first frame is held for as long as the sound begins before it.
+            f"setpts='if(lte(PTS,{first}),0,PTS-({first})+{round(film.lead / film.time_base)})'",
         ]
     width, height = max(2, film.width), max(2, film.height)
-    even_width, even_height = width - width % 2, height - height % 2
     matrix, told = "", []
-    if _is_mixed(film.pixel_format):
+    if _is_mixed(film.pixel_format) or film.transfer:
         # FFmpeg would take the matrix of small pictures and not tell; players guess by the size.
         matrix = ":out_color_matrix=bt709"
         told = ["setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709"]
     filters = [
         *place,
+        # One frame for a frame, and only of those that are flagged.
+        *(["bwdif=mode=send_frame:deint=interlaced"] if film.interlaced else []),
+        *looks,
         # Nothing happens here unless pixels are oblong or the size changes in the middle.
-        f"scale={width}:{height}:out_range=tv:flags=bicubic{matrix}",
-        # H.264 in 4:2:0 needs even sizes; a line is cut off rather than the picture resampled.
-        f"crop={even_width}:{even_height}:0:0",
+        # H.264 in 4:2:0 needs even sizes.
+        *fitted(film, width, height, f":out_range=tv:flags=bicubic{matrix}", even=True),
         "setsar=1",
         "format=yuv420p",
         *told,
@@ -209,7 +233,7 @@ def _encoded(film: Film) -> list[str]:
         "-vf", ",".join(filters), "-fps_mode", "vfr",
         "-enc_time_base:v", f"1:{base}", "-video_track_timescale", str(base),
         "-c:v", "libx264", "-preset", "veryfast", "-crf", "20", *_cap(film.duration),
-        *(["-bf", "0"] if film.variable_frame_rate else []),
+        *(["-bf", "0"] if film.variable_frame_rate or film.lead or film.held else []),
         "-bsf:v", _last_duration(film),
     ]  # fmt: skip
 
@@ -233,10 +257,22 @@ def _is_mixed(pixel_format: str) -> bool:
 
 def _last_duration(film: Film) -> str:
     """Return a bitstream filter that makes the last frame shown last until the film's end."""
-    after = float(film.last_frame - film.time_base / 4)
-    ticks = f"if(gte(PTS*TB,{after!r}),{float(film.duration)!r}/TB-PTS,DURATION)"
     # Time stamps that are not named are overwritten as well.
-    return f"setts=pts=PTS:dts=DTS:duration='{ticks}'"
+    return f"setts=pts=PTS:dts=DTS:duration='{_until_the_end(film)}'"
+
+
+def _retimed(film: Film) -> str:
+    """Return a bitstream filter for packets that are copied: the first frame is moved to where the
+    film begins, and the last lasts until its end."""
+    early = f"-eq(N,0)*round({float(film.lead)!r}/TB)"
+    return f"setts=pts='PTS{early}':dts='DTS{early}':duration='{_until_the_end(film)}'"
+
+
+def _until_the_end(film: Film) -> str:
+    """Return an expression for the ticks that a packet lasts."""
+    after = float(film.last_frame - film.time_base / 4)
+    begin = "PTS" if film.last_frame else "0"  # a single frame was moved there
+    return f"if(gte(PTS*TB,{after!r}),{float(film.duration)!r}/TB-{begin},DURATION)"
 
 
 def _output_base(base: Fraction) -> int:
@@ -271,7 +307,7 @@ def _run(
             [
                 "-copyts",
                 # Moves the first frame to 0; encoded pictures are moved exactly by a filter.
-                *(["-itsoffset", f"{-float(film.start):.9f}"] if "copy" in picture else []),
+                *(["-itsoffset", f"{-float(film.origin):.9f}"] if "copy" in picture else []),
                 *input_arguments(film.path),
                 *input_arguments(wav),
                 "-map", f"0:{film.video_stream}", "-map", "1:a:0", "-sn", "-dn",
@@ -334,6 +370,18 @@ def _check(part: Path, film: Film, cancel: CancelToken, exactly: bool = False) -
         raise _Unfit(f"it lasts {float(result.duration):.3f} s")
     if abs(result.stated - film.duration) > frame + millisecond:
         raise _Unfit(f"it lasts {float(result.stated):.3f} s with its sound")
+    # The header alone does not tell which of the tracks is as long as it says.
+    try:
+        tracks = track_lengths(part)
+    except ValueError as error:
+        raise _Unfit(str(error)) from error
+    for kind, name, rounding in (
+        ("vide", "picture", min(frame, _SHORT_FRAME)),
+        ("soun", "sound", _SOUND_FRAME),
+    ):
+        length = tracks.get(kind, Fraction(0))
+        if abs(length - film.duration) > rounding + millisecond:
+            raise _Unfit(f"its {name} lasts {float(length):.3f} s")
     # A frame that is damaged, or shown at the time of another, may get lost in encoding.
     if abs(result.frame_count - film.frame_count) > (0 if exactly else film.frame_count // 10):
         raise _Unfit(f"it has {result.frame_count} of {film.frame_count} frames")

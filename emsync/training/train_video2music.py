@@ -24,16 +24,16 @@ import torch
 import torch.nn.functional as F
 
 from emsync.errors import EmsyncError
-from emsync.evaluation.video2music import table
 from emsync.music.video2music.checkpoint import load, save
 from emsync.music.video2music.losses import losses_of
 from emsync.music.video2music.measuring import (
     batch_of,
     measure_chords,
     measure_dynamics,
+    table,
 )
 from emsync.music.video2music.model import ChordTransformer, ChordTransformerSettings
-from emsync.music.video2music.muvisync import Song, read_split
+from emsync.music.video2music.muvisync import SECONDS, Song, read_split
 from emsync.music.video2music.regression import Cell, DynamicsNetwork, DynamicsSettings
 
 
@@ -44,15 +44,22 @@ class TrainingSettings:
     seed: int = 0
     pictures: bool = True
     """Whether the semantic vectors are given. Without is ours."""
+    half: bool = False
+    """Whether the weights are written in half precision, as they are measured then. Ours."""
     layers: int = 6
     heads: int = 8
     width: int = 512
     inner_width: int = 1024
     dropout: float = 0.1
+    seconds: int = 300
+    """Of film and music that fit the networks; of longer songs the rest is left out. Fewer are
+    ours: long films are then composed in more parts."""
     batch: int = 1
     """Songs at a time, of the transformer and of the regression."""
     warmup: int = 4000
     """Steps after which the learning rate of the transformer falls."""
+    rate: float = 1.0
+    """Factor of the learning rate of the transformer. Other than 1 is ours."""
     epochs: int = 100
     """Of the transformer. Ours."""
     patience: int = 20
@@ -66,8 +73,10 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         numbers = [getattr(self, field.name) for field in fields(self)]
-        if min(n for n in numbers[2:] if isinstance(n, int)) < 1 or self.width % self.heads:
+        if min(n for n in numbers[3:] if isinstance(n, int)) < 1 or self.width % self.heads:
             raise ValueError("numbers must be positive, and the width a multiple of the heads")
+        if self.seconds > SECONDS:
+            raise ValueError(f"songs have {SECONDS} s at most")
 
 
 class Log:
@@ -76,9 +85,14 @@ class Log:
     def __init__(self, path: Path) -> None:
         self._path, self._began = path, time.monotonic()
 
+    @property
+    def seconds(self) -> float:
+        """Return the seconds since it was begun."""
+        return time.monotonic() - self._began
+
     def add(self, **row: Any) -> None:
         """Write one line."""
-        row["seconds"] = round(time.monotonic() - self._began, 1)
+        row["seconds"] = round(self.seconds, 1)
         with self._path.open("a") as file:
             file.write(json.dumps(row) + "\n")
         print(
@@ -93,7 +107,8 @@ def rate_of(step: int, settings: TrainingSettings) -> float:
     """Return the learning rate of the transformer at a step, counted from 0 (Vaswani et al.)."""
     if step == 0:
         return 0.0
-    return float(settings.width**-0.5 * min(step**-0.5, step * settings.warmup**-1.5))
+    falling = min(step**-0.5, step * settings.warmup**-1.5)
+    return float(settings.rate * settings.width**-0.5 * falling)
 
 
 def train_dynamics(
@@ -121,7 +136,7 @@ def train_dynamics(
     for epoch in range(1, settings.dynamics_epochs + 1):
         model.train()
         for some in _batches(songs, settings.batch, order):
-            batch = batch_of(some, device, settings.pictures)
+            batch = batch_of(some, device, settings.pictures, settings.seconds)
             loss = F.mse_loss(model(batch.features), batch.dynamics)
             optimiser.zero_grad()
             loss.backward()
@@ -153,6 +168,8 @@ def train_chords(
             heads=settings.heads,
             width=settings.width,
             inner_width=settings.inner_width,
+            frames=settings.seconds,
+            chords=settings.seconds,
             semantic=songs[0].semantic if settings.pictures else 0,
             dropout=settings.dropout,
         )
@@ -163,7 +180,7 @@ def train_chords(
     for epoch in range(1, settings.epochs + 1):
         model.train()
         for some in _batches(songs, settings.batch, order):
-            batch = batch_of(some, device, settings.pictures)
+            batch = batch_of(some, device, settings.pictures, settings.seconds)
             for group in optimiser.param_groups:
                 group["lr"] = rate_of(step, settings)
             logits = model(batch.roots, batch.qualities, batch.key, batch.features)
@@ -203,14 +220,31 @@ def run(data: Path, out: Path, settings: TrainingSettings, device: torch.device)
         "source": "trained by emsync.training.train_video2music",
         "songs": dict(zip(("train", "val", "test"), map(len, splits), strict=True)),
         "training": asdict(settings),
+        **made_up(data),
     }
     dynamics = train_dynamics(training, validation, settings, device, log)
     for chords in train_chords(training, validation, settings, device, log):
-        save(chords, dynamics, out, card)
+        save(chords, dynamics, out, card, "half" if settings.half else "single")
     best = load(out)
     found = table(measure_chords(best.chords, test), measure_dynamics(best.dynamics, test))
-    (out / "README.md").write_text(_card(card, found))
+    (out / "README.md").write_text(_card(card, found, log.seconds))
     return found
+
+
+def made_up(data: Path) -> dict[str, object]:
+    """Return what `emsync.training.make_muvisync` tells of a data set; nothing of any other.
+
+    Raises:
+        EmsyncError: it cannot be read.
+    """
+    path = data / "vevo_meta" / "made.json"
+    if not path.exists():
+        return {}
+    try:
+        about = json.loads(path.read_text())
+        return {"data": about, "tiers": about["tiers"]}
+    except (ValueError, KeyError, TypeError) as problem:
+        raise EmsyncError(f"{path} cannot be read: {problem}.") from problem
 
 
 def _batches(songs: Sequence[Song], size: int, generator: torch.Generator) -> Iterator[list[Song]]:
@@ -224,14 +258,16 @@ def _weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
-def _card(card: dict[str, object], figures: str) -> str:
+def _card(card: dict[str, object], figures: str, seconds: float) -> str:
     """Return the card of the weights, as Markdown."""
     songs = card["songs"]
     assert isinstance(songs, dict)
+    films = "Without films: they are made up.\n\n" if "data" in card else ""
     return (
         "# Weights of Video2Music\n\n"
-        f"Trained on {songs['train']} songs, stopped by {songs['val']}, measured on "
-        f"{songs['test']} songs of the test split, which were looked at once.\n\n{figures}\n"
+        f"Trained on {songs['train']} songs for {seconds / 60:.0f} minutes, stopped by "
+        f"{songs['val']}, measured on {songs['test']} songs of the test split, which were looked "
+        f"at once.\n\n{films}{figures}\n"
         "The paper's figures are those of its own test split; with other songs they cannot be "
         "compared.\n"
     )
@@ -249,9 +285,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the weights")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--no-pictures", dest="pictures", action="store_false")
+    parser.add_argument("--half", action="store_true", help="write half precision")
     parser.add_argument("--cell", choices=get_args(Cell), default=standard.cell)
     for field in fields(standard):
-        if field.name not in ("pictures", "cell"):
+        if field.name not in ("pictures", "half", "cell"):
             default = getattr(standard, field.name)
             name = field.name.replace("_", "-")
             parser.add_argument(f"--{name}", type=type(default), default=default)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from emsync.emotion.classifiers import vemoclap_published as published
 from emsync.emotion.classifiers.fusion import Fusion, FusionSettings
-from emsync.errors import EmsyncError, WeightsError
+from emsync.errors import WeightsError
+from emsync.process.command import check_empty, exit_status
 from emsync.weights import folder as weights_folder
 
 
@@ -91,17 +92,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, help="video_model_config.pt, as published")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the weights")
     options = parser.parse_args(arguments)
-    if options.out.exists() and any(options.out.iterdir()):
-        print(f"emsync: {options.out} is not empty. Choose another folder.", file=sys.stderr)
-        return 1
-    try:
+
+    def convert() -> None:
+        check_empty(options.out)
         model, digest = published.read(options.checkpoint, options.statistics, options.config)
         origin = {**published.card(options.checkpoint), "converted_from_sha256": digest}
         save(model, options.out, origin)
-    except EmsyncError as problem:
-        print(f"emsync: {problem}", file=sys.stderr)
-        return 1
-    return 0
+
+    return exit_status(convert)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from emsync.emotion.features.report import FeatureReport, Opinion, Stretch
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import WeightsError
 from emsync.film.footage import Footage, Still
+from emsync.process.gpu import free_gpu
 from emsync.progress import CancelToken
 from emsync.settings import ExpertSettings
 from emsync.text import clock
@@ -167,9 +168,7 @@ class ClipExpert:
         on_gpu = self._model.device == "cuda"
         self._model = None
         if on_gpu:
-            import torch
-
-            torch.cuda.empty_cache()
+            free_gpu()
 
 
 def open_expert() -> ClipExpert:

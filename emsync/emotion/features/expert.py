@@ -1,7 +1,7 @@
 """What every expert is: one pretrained way of looking at a film, which answers with a report.
 
 An expert is a module beside this file and a row in `MODALITIES`; its name stands in
-`emsync.settings.MODALITIES` too, so that it is asked unless somebody says otherwise. Panel,
+`emsync.settings.EXPERTS` too, so that it is asked unless somebody says otherwise. Panel,
 pooling, page and reports know nothing else of it.
 """
 

@@ -36,6 +36,7 @@ from emsync.emotion.features.report import FeatureReport, Opinion, Picture
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import WeightsError, WeightsNotInstalled
 from emsync.film.footage import Footage, Still
+from emsync.process.gpu import free_gpu
 from emsync.progress import CancelToken
 from emsync.settings import ExpertSettings
 from emsync.text import clock, listed
@@ -180,9 +181,7 @@ class FaceExpert:
         """Let go of both models."""
         self._detector = self._expression = None
         if self._device == "cuda":
-            import torch
-
-            torch.cuda.empty_cache()
+            free_gpu()
 
     def _report(
         self, found: Sequence[tuple[Still, tuple[Face, ...]]], seconds: float

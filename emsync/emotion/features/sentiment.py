@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from emsync.emotion.features.loading import no_progress_bars
+from emsync.emotion.features.loading import from_folder, no_progress_bars
 from emsync.emotion.mapping import TABLE_6_1
 from emsync.errors import WeightsError
 from emsync.weights import store as weights
@@ -118,21 +118,14 @@ class _Roberta:
     """The classifier, loaded."""
 
     def __init__(self, folder: Path, device: str) -> None:
-        import torch
         from transformers import RobertaForSequenceClassification, RobertaTokenizer
 
-        load: Any = RobertaForSequenceClassification.from_pretrained  # its annotation is incomplete
         try:
             with no_progress_bars():
                 self._tokenizer: Any = RobertaTokenizer.from_pretrained(
                     folder, local_files_only=True
                 )
-                self._model, loaded = load(
-                    folder,
-                    local_files_only=True,
-                    dtype=torch.float16 if device == "cuda" else torch.float32,
-                    output_loading_info=True,
-                )
+                self._model, loaded = from_folder(RobertaForSequenceClassification, folder, device)
         except Exception as problem:  # a damaged file makes the library raise almost anything
             raise _damaged(folder, str(problem).strip().partition("\n")[0]) from problem
         config = self._model.config

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from emsync.emotion.features.loading import no_progress_bars
+from emsync.emotion.features.loading import from_folder, no_progress_bars
 from emsync.errors import WeightsError
 from emsync.progress import CancelToken
 from emsync.weights import store as weights
@@ -111,19 +111,12 @@ class Translator:
         if self._model is not None and self._device == device:
             return
         folder = weights.find(NAME)
-        import torch
         from transformers import M2M100ForConditionalGeneration, NllbTokenizer
 
-        load: Any = M2M100ForConditionalGeneration.from_pretrained  # its annotation is incomplete
         try:
             with no_progress_bars():
                 tokenizer: Any = NllbTokenizer.from_pretrained(folder, local_files_only=True)
-                model, loaded = load(
-                    folder,
-                    local_files_only=True,
-                    dtype=torch.float16 if device == "cuda" else torch.float32,
-                    output_loading_info=True,
-                )
+                model, loaded = from_folder(M2M100ForConditionalGeneration, folder, device)
         except Exception as problem:  # a damaged file makes the library raise almost anything
             raise _damaged(folder, str(problem).strip().partition("\n")[0]) from problem
         # The library fills what it does not find with random numbers and goes on.

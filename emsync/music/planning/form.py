@@ -253,7 +253,7 @@ def mode_for(mood: Mood, style: str, settings: MusicSettings, rnd: random.Random
     surely (Hevner 1935; Gagnon & Peretz 2003); Lydian for some bright calm, Phrygian for some
     menace. Between them stand mostly the two modes that are neither, the likelier Mixolydian the
     higher, else Dorian: modes are heard as the happier the fewer flats they have (Temperley & Tan
-    2013).
+    2013). From .2 the mode never goes against the mood, and plain major and minor nowhere do.
     """
     if settings.mode != "auto":
         return settings.mode
@@ -264,9 +264,9 @@ def mode_for(mood: Mood, style: str, settings: MusicSettings, rnd: random.Random
     if valence <= -0.3:
         menacing = arousal > 0.3 and valence < -0.45 and style in ("cinematic", "rock")
         return "phrygian" if menacing and chance < 0.25 else "minor"
-    if rnd.random() < 0.5 + valence / 0.6:
-        return "mixolydian" if chance < 0.6 else "major"
-    return "dorian" if chance < 0.6 else "minor"
+    if rnd.random() < 0.5 + valence / 0.4:
+        return "mixolydian" if chance < 0.6 or valence < 0 else "major"
+    return "dorian" if chance < 0.6 or valence > 0 else "minor"
 
 
 def style_for(mood: Mood, metre: str, settings: MusicSettings, rnd: random.Random) -> str:

@@ -36,7 +36,7 @@ from emsync.music.planning.progressions import (
 from emsync.music.planning.reels import divide_into_reels, refrain_of, theme_of
 from emsync.settings import MusicSettings
 
-BRIGHTNESS_PER_VALENCE = 0.32
+BRIGHTNESS_PER_VALENCE = 0.45
 """Leaning to major (`harmony.brightness`) that a valence of 1 asks for. Ours: the bank's brightest
 and darkest progressions lie there."""
 CLOSEST = 4

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emsync.errors import EmsyncError, WeightsError
+from emsync.errors import WeightsError
 from emsync.music.transformer.checkpoint import save
 from emsync.music.transformer.model import MusicTransformer, TransformerSettings
+from emsync.process.command import check_empty, exit_status
 from emsync.text import unfit
 
 _PUBLISHED_NAMES = {
@@ -119,24 +120,20 @@ def read(path: Path) -> MusicTransformer:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Convert the published checkpoint; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m emsync.music.transformer.published", description=__doc__
     )
     parser.add_argument("checkpoint", type=Path, help="the file that the authors released")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the weights")
     options = parser.parse_args(arguments)
-    if options.out.exists() and any(options.out.iterdir()):
-        print(f"emsync: {options.out} is not empty. Choose another folder.", file=sys.stderr)
-        return 1
-    try:
-        card: dict[str, object] = {
-            "source": f"published EMSYNC generator, {options.checkpoint.name}"
-        }
-        save(read(options.checkpoint), options.out, card, half=False)
-    except EmsyncError as problem:
-        print(f"emsync: {problem}", file=sys.stderr)
-        return 1
-    return 0
+
+    def convert() -> None:
+        check_empty(options.out)
+        source = f"published EMSYNC generator, {options.checkpoint.name}"
+        save(read(options.checkpoint), options.out, {"source": source}, half=False)
+
+    return exit_status(convert)
 
 
 if __name__ == "__main__":

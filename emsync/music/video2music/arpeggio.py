@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from emsync.music.video2music.settings import PatternRule, VelocityRule
 from emsync.music.video2music.voicing import lead_voices, written_notes
+from emsync.settings import PatternRule, VelocityRule
 
 BEATS_PER_MINUTE: Final = 120.0
 CHORD_BEATS: Final = 2.0

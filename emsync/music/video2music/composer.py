@@ -21,10 +21,9 @@ from emsync.music.video2music.checkpoint import Checkpoint
 from emsync.music.video2music.features import FilmFeatures
 from emsync.music.video2music.generate import DrawingRules
 from emsync.music.video2music.installed import find, folder_of
-from emsync.music.video2music.looking import look, seconds_between, with_mood
+from emsync.music.video2music.looking import clip_device, look, seconds_between, with_mood
 from emsync.music.video2music.mood import is_of_film, key_of
 from emsync.music.video2music.piece import Judged, bar_times, changes_of, judge, notes_of
-from emsync.music.video2music.settings import Video2MusicSettings
 from emsync.music.video2music.vocabulary import KEYS, Chord, key_value, read_primer
 from emsync.music.video2music.writing import (
     Dynamics,
@@ -37,8 +36,6 @@ from emsync.progress import CancelToken
 from emsync.text import listed
 from emsync.weights import store
 
-OBEYS = frozenset({"composer", "tonic", "mode", "candidates", "keep", "sensitivity", "quality"})
-"""Fields of `MusicSettings` that this composer follows, for its row in `emsync.music.composer`."""
 WRITING = "Writing the chords"
 _LOOKING = 0.6
 """Share of the time that looking at a film takes. A guess."""
@@ -50,17 +47,13 @@ _ENHARMONIC = {"Db minor": "C# minor", "Ab minor": "G# minor", "F# major": "Gb m
 class Video2MusicComposer:
     """Composes with one pair of networks; keeps what it saw of the last film."""
 
-    def __init__(
-        self, checkpoint: Checkpoint, settings: Video2MusicSettings, device: str = "cpu"
-    ) -> None:
+    def __init__(self, checkpoint: Checkpoint, device: str = "cpu") -> None:
         """
         Args:
             checkpoint: of both networks.
-            settings: what `MusicSettings` has no words for.
             device: where CLIP looks at pictures: "cpu" or "cuda".
         """
         self.checkpoint = checkpoint
-        self.settings = settings
         self.device = device
         self._eye: clip.Eye | None = None
         self._seen: tuple[Film, tuple[Cut, ...], int] | None = None
@@ -90,18 +83,19 @@ class Video2MusicComposer:
             Cancelled: the owner asked to stop.
         """
         began, count = time.monotonic(), commission.settings.candidates
+        own = commission.settings.video2music
         keep = commission.settings.keep
         if keep is not None and keep > count:
             raise EmsyncError(
                 f"Candidate {keep} is asked for, but the number of those drawn is {count}. Ask for "
                 "another, or for the best."
             )
-        key = _key(commission, self.settings)
-        primer = read_primer(self.settings.primer, key)
+        key = _key(commission)
+        primer = read_primer(own.primer, key)
         features = self._look(commission, cancel, lambda share: advance(_LOOKING * share))
-        rows = features.rows(self.settings.smooth_emotion)
+        rows = features.rows(own.smooth_emotion)
         dynamics = dynamics_of(self.checkpoint, rows)
-        rules = DrawingRules(self.settings.repeats, self.settings.silence)
+        rules = DrawingRules(own.repeats, own.silence)
         show = self._shows(sketch, dynamics, key, commission)
         pieces: list[Judged] = []
         for seed in (commission.seed + SEED_STEP * number for number in range(count)):
@@ -123,7 +117,7 @@ class Video2MusicComposer:
         analysis = commission.analysis
         if self.checkpoint.semantic and self._eye is None:
             self._eye = clip.open_eye(self.device)
-        every = seconds_between(self.settings, commission.seconds, self.device)
+        every = self._seconds_between(commission)
         now = (analysis.film, analysis.cuts, every)
         if self._features is None or self._seen != now:
             self._features = look(analysis, self._eye, every, cancel, advance)
@@ -135,12 +129,19 @@ class Video2MusicComposer:
     def _follows_mood(self, commission: Commission) -> bool:
         """Return whether the mood asked for, not what CLIP sees, is the emotion of the film."""
         own = is_of_film(commission.curve, commission.analysis.reading)
-        return not self.checkpoint.semantic or (self.settings.mood_counts and not own)
+        counts = commission.settings.video2music.mood_counts
+        return not self.checkpoint.semantic or (counts and not own)
+
+    def _seconds_between(self, commission: Commission) -> int:
+        """Return the seconds between the pictures that CLIP looks at."""
+        own = commission.settings.video2music
+        return seconds_between(own, commission.seconds, self.device)
 
     def _shows(
         self, sketch: Sketch | None, dynamics: Dynamics, key: str, commission: Commission
     ) -> Callable[[Sequence[Chord]], None]:
         """Return what shows a piece while its chords are written."""
+        own = commission.settings.video2music
 
         def show(chords: Sequence[Chord]) -> None:
             if sketch is None:
@@ -149,7 +150,7 @@ class Video2MusicComposer:
             end = min(float(len(so_far)), commission.seconds)
 
             def notes() -> NoteTable:
-                return table_of(notes_of(so_far, dynamics, key, self.settings, end))
+                return table_of(notes_of(so_far, dynamics, key, own, end))
 
             sketch(Draft(notes, WRITING))
 
@@ -164,9 +165,9 @@ class Video2MusicComposer:
         seed: int,
     ) -> Judged:
         """Return a piece, played and judged."""
-        seconds = commission.seconds
-        accents = commission.hit_points if self.settings.accents else ()
-        notes = notes_of(chords, dynamics, key, self.settings, seconds, accents)
+        seconds, own = commission.seconds, commission.settings.video2music
+        accents = commission.hit_points if own.accents else ()
+        notes = notes_of(chords, dynamics, key, own, seconds, accents)
         return judge(
             chords, notes, commission.curve, commission.hit_points, seconds, commission.settings,
             load_regressor(), seed,
@@ -223,7 +224,7 @@ class Video2MusicComposer:
     def _remarks(self, commission: Commission, piece: Judged) -> list[str]:
         """Return what the user should know of how a piece came about."""
         remarks = []
-        every = seconds_between(self.settings, commission.seconds, self.device)
+        every = self._seconds_between(commission)
         if self.checkpoint.semantic and every > 1:
             remarks.append(
                 f"One picture every {every} s was looked at, not one a second as published: on a "
@@ -233,7 +234,7 @@ class Video2MusicComposer:
             remarks.append("These weights know no pictures: mood, cuts and motion lead the chords.")
         elif self._follows_mood(commission):
             remarks.append("The mood asked for takes the place of the emotion seen.")
-        if commission.hit_points and not self.settings.accents:
+        if commission.hit_points and not commission.settings.video2music.accents:
             remarks.append("Video2Music has no hit points: its chords change on whole seconds.")
         if len(piece.chords) > window_of(self.checkpoint):
             remarks.append(
@@ -247,27 +248,23 @@ class Video2MusicComposer:
         return remarks
 
 
-def open_composer(
-    weights: Path | None,
-    settings: Video2MusicSettings = Video2MusicSettings(),  # noqa: B008 (frozen)
-) -> Video2MusicComposer:
+def open_composer(weights: Path | None) -> Video2MusicComposer:
     """Load Video2Music.
 
     Args:
-        weights: folder of its weights; None for the installed ones.
-        settings: what `MusicSettings` has no words for.
+        weights: folder of its weights; None for the published ones where they are installed, else
+            for those that come with EMSYNC.
 
     Raises:
         WeightsNotInstalled: its weights, or those of CLIP, are not on this machine; with a
             sentence that says how to get them.
         WeightsError: they are damaged.
     """
-    import torch
-
     checkpoint = find(weights)
-    if checkpoint.semantic:
-        store.installed(clip.WEIGHTS)  # said now, not after the film was decoded
-    return Video2MusicComposer(checkpoint, settings, "cuda" if torch.cuda.is_available() else "cpu")
+    if not checkpoint.semantic:
+        return Video2MusicComposer(checkpoint)
+    store.installed(clip.WEIGHTS)  # said now, not after the film was decoded
+    return Video2MusicComposer(checkpoint, clip_device())
 
 
 def weights_folder(name: str) -> Path | None:
@@ -275,7 +272,7 @@ def weights_folder(name: str) -> Path | None:
     return folder_of(name)
 
 
-def _key(commission: Commission, settings: Video2MusicSettings) -> str:
+def _key(commission: Commission) -> str:
     """Return the key that is asked for, or that the mood suggests.
 
     Raises:
@@ -283,7 +280,7 @@ def _key(commission: Commission, settings: Video2MusicSettings) -> str:
     """
     asked, own = commission.settings, key_of(commission.curve, commission.seconds)
     if asked.tonic == "auto" and asked.mode == "auto":
-        return own if settings.key == "auto" else settings.key
+        return own
     mode = own.split()[1] if asked.mode == "auto" else asked.mode
     if mode not in _TONICS:
         raise EmsyncError(

@@ -99,6 +99,19 @@ def scene_offsets(ends: Sequence[float], seconds: int) -> np.ndarray:
     return offsets
 
 
+@dataclass(frozen=True, eq=False)
+class Watched:
+    """What `FilmWatcher` saw of a film."""
+
+    motion: np.ndarray
+    """(values,) float32; the first is 0."""
+    motion_times: tuple[float, ...]
+    """When motion was measured: at the first frame, and each a second after the last."""
+    pictures: tuple[Still, ...]
+    every: int | None
+    """Seconds between two pictures; None if there are none."""
+
+
 class FilmWatcher:
     """Watches the frames go by, measures motion, and keeps pictures.
 
@@ -106,21 +119,22 @@ class FilmWatcher:
     small ones have less noise and so less motion.
     """
 
-    def __init__(self, every: int = 1) -> None:
+    def __init__(self, every: int | None = 1) -> None:
         """
         Args:
-            every: seconds between two pictures; the published code has 1.
+            every: seconds between two pictures; the published code has 1. None for no pictures.
         """
-        self.request = StillRequest(float(every), _PICTURE_SIDE)
-        """For `emsync.film.frames.stream_frames`: the first frame, and each `every` seconds after
-        the last one or later."""
+        self.request = None if every is None else StillRequest(float(every), _PICTURE_SIDE)
+        """For `emsync.film.frames.stream_frames`, as `pictures`: the first frame, and each `every`
+        seconds after the last one or later."""
+        self._every = every
         self._motion: list[float] = []
         self._measured: list[Fraction] = []
         """Times of the frames at which motion was measured."""
         self._pictures: list[Still] = []
         self._before: np.ndarray | None = None
 
-    def see(self, frame: Frame) -> None:
+    def add_frame(self, frame: Frame) -> None:
         """Look at the next frame of the film."""
         if self._before is None or frame.time - self._measured[-1] >= _STEP:
             before = frame.pixels if self._before is None else self._before
@@ -128,23 +142,16 @@ class FilmWatcher:
             self._motion.append(round(float(difference.mean()), DECIMALS))
             self._measured.append(frame.time)
         self._before = frame.pixels
-        if frame.still is not None:
-            self._pictures.append(_jpeg(frame.still, float(frame.time)))
+        if frame.picture is not None:
+            self._pictures.append(_jpeg(frame.picture, float(frame.time)))
 
     @property
-    def motion(self) -> np.ndarray:
-        """Return the motion at each of `motion_times`, (values,) float32; the first is 0."""
-        return np.array(self._motion, np.float32)
-
-    @property
-    def motion_times(self) -> list[float]:
-        """Return when motion was measured: at the first frame, and each a second after the last."""
-        return [float(time) for time in self._measured]
-
-    @property
-    def pictures(self) -> tuple[Still, ...]:
-        """Return the pictures so far."""
-        return tuple(self._pictures)
+    def features(self) -> Watched:
+        """Return what was seen so far."""
+        times = tuple(map(float, self._measured))
+        return Watched(
+            np.array(self._motion, np.float32), times, tuple(self._pictures), self._every
+        )
 
 
 def _jpeg(pixels: np.ndarray, time: float) -> Still:

@@ -18,11 +18,10 @@ from emsync.music.judging.emotion_regressor import EmotionRegressor
 from emsync.music.judging.quality import PieceQuality, faults, quality_of
 from emsync.music.notes import TICK_SECONDS, Note, NoteTable, table_of
 from emsync.music.video2music.arpeggio import BEATS_PER_MINUTE, CHORD_BEATS, play
-from emsync.music.video2music.settings import Video2MusicSettings
 from emsync.music.video2music.vocabulary import Chord, transposition
 from emsync.music.video2music.voicing import lead_voices, written_notes
 from emsync.music.video2music.writing import Dynamics
-from emsync.settings import MusicSettings
+from emsync.settings import MusicSettings, Video2MusicSettings
 
 GROUP = "piano"
 BEAT_SECONDS = 60.0 / BEATS_PER_MINUTE

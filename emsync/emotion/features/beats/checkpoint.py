@@ -17,7 +17,8 @@ from torch import Tensor
 
 from emsync.emotion.features.beats.audioset import class_names
 from emsync.emotion.features.beats.encoder import BeatsEncoder, BeatsSettings
-from emsync.errors import EmsyncError, WeightsError
+from emsync.errors import WeightsError
+from emsync.process.command import check_empty, exit_status
 from emsync.weights import folder as weights_folder
 
 PUBLISHED = "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2.pt"
@@ -235,15 +236,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("checkpoint", type=Path, help=f"the published file, e.g. {PUBLISHED}")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the weights")
     options = parser.parse_args(arguments)
-    if options.out.exists() and any(options.out.iterdir()):
-        print(f"emsync: {options.out} is not empty. Choose another folder.", file=sys.stderr)
-        return 1
-    try:
+
+    def convert() -> None:
+        check_empty(options.out)
         save(load_published(options.checkpoint), options.out, options.checkpoint.name)
-    except EmsyncError as problem:
-        print(f"emsync: {problem}", file=sys.stderr)
-        return 1
-    return 0
+
+    return exit_status(convert)
 
 
 if __name__ == "__main__":

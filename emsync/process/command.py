@@ -1,0 +1,27 @@
+"""What small commands have in common: an exit status, and problems told in a line."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from emsync.errors import EmsyncError
+
+
+def exit_status(work: Callable[[], object]) -> int:
+    """Do the work of a command and return 0, or tell the problem in a line and return 1."""
+    try:
+        work()
+    except EmsyncError as problem:
+        print(f"emsync: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def check_empty(folder: Path) -> None:
+    """Refuse a folder for results in which something lies.
+
+    Raises:
+        EmsyncError: there is something in it.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise EmsyncError(f"{folder} is not empty. Choose another folder.")
