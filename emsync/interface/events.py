@@ -578,10 +578,9 @@ def _following(settings: Settings, request: MoodRequest) -> Settings:
 
 def _is_asked(take: Take, settings: Settings, request: MoodRequest) -> bool:
     """Return whether what is asked for is what a take was made of, however it is played."""
-    played = {"performance": take.settings.performance, "sound": take.settings.sound}
-    return take.settings == replace(request.in_settings(settings), **played) and (
-        take.request == request
-    )
+    made = take.settings
+    alike = replace(request.in_settings(settings), performance=made.performance, sound=made.sound)
+    return made == alike and take.request == request
 
 
 _WITH = {
