@@ -41,7 +41,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 @pytest.fixture
 def visit(app: App, browser: Any) -> Iterator[Page]:
     with open_page(browser, app.url) as visit:
-        visit.page.wait_for_selector("#em-compose")
+        visit.page.wait_for_selector("#em-film button")
         yield visit
 
 
@@ -63,9 +63,21 @@ def drop(page: Any, film: Path) -> None:
     page.wait_for_selector(f".em-facts >> text={film.name}", timeout=30_000)
 
 
+def open_menu(page: Any) -> None:
+    """Open the menu of files, unless it is open."""
+    if not page.is_visible("#em-json"):
+        page.click("#em-menu button")
+        page.wait_for_selector("#em-json")
+
+
+def open_tab(page: Any, name: str) -> None:
+    """Open a tab of the panel beside the stage."""
+    page.click(f"#em-settings button[role=tab]:has-text('{name}')")
+
+
 def shown_result(page: Any) -> str | None:
-    """Where the report lies of the result that the page shows; None if it shows none."""
-    link = page.locator("#em-json")
+    """Where the scored film lies that the page shows; None if it shows none."""
+    link = page.locator("#em-film-file")
     return str(link.get_attribute("href")) if link.count() else None
 
 
@@ -75,7 +87,7 @@ def composed(page: Any) -> None:
     page.click("#em-compose")
     page.wait_for_selector("#em-status progress", timeout=20_000)
     page.wait_for_selector(
-        "#em-status :text('own music now'), #em-status .em-problem", timeout=60_000
+        "#em-status :text('Your score is ready'), #em-status .em-problem", timeout=60_000
     )
     finished(page, before)
 
@@ -89,6 +101,7 @@ def finished(page: Any, before: str | None) -> None:
 
 
 def report_of(page: Any, folder: Path) -> dict[str, Any]:
+    open_menu(page)
     return dict(json.loads(download(page, "#em-json", folder).read_text()))
 
 
@@ -119,18 +132,18 @@ def test_a_film_goes_in_and_comes_out_scored(
 ) -> None:
     with open_page(browser, app.url, width) as visit:
         page = visit.page
-        page.wait_for_selector("#em-compose")
+        page.wait_for_selector("#em-film button")
         before = len(app.request_folders())
         drop(page, two_scenes(films))
         facts = page.inner_text("#em-facts")
-        for expected in ("0:06", "320 × 240", "with sound", "about", "read by"):
+        for expected in ("0:06", "320 × 240", "with sound", "estimated from colour"):
             assert expected in facts
-        assert page.locator("#em-preview video").evaluate("video => video.controls")
+        assert page.locator("#em-stage video").evaluate("video => video.controls")
         page.click("#em-compose")
         page.wait_for_selector("#em-status progress")
         page.wait_for_selector("#em-stage >> text=Writing the piece", timeout=60_000)
-        page.wait_for_selector("#em-status >> text=own music now", timeout=120_000)
-        assert "Its chords fall on" in page.inner_text("#em-status")
+        page.wait_for_selector("#em-status >> text=Your score is ready", timeout=120_000)
+        assert "Its strong chords land on" in page.inner_text("#em-status")
 
         video = page.locator("#em-stage video")
         video.evaluate("video => { video.muted = true; return video.play(); }")
@@ -147,6 +160,7 @@ def test_a_film_goes_in_and_comes_out_scored(
             "Number(document.querySelector('#em-stage [role=slider]').ariaValueNow) > 0.4"
         )
 
+        open_menu(page)
         midi, wav = (download(page, button, tmp_path) for button in ("#em-midi", "#em-wav"))
         assert midi.name == "two scenes.mid"
         music = pretty_midi.PrettyMIDI(str(midi))
@@ -194,6 +208,8 @@ def test_the_examples_play_at_once(visit: Page) -> None:
     page = visit.page
     assert page.locator("#em-examples button").count() == 3
     for number in range(3):
+        if number:
+            page.click("#em-another")
         page.click(f"#em-examples button >> nth={number}")
         page.wait_for_selector("#em-status >> text=scored beforehand")
         # The example before may still be there for a moment: whichever comes is played.
@@ -207,6 +223,8 @@ def test_the_examples_play_at_once(visit: Page) -> None:
             timeout=20_000,
         )
         assert is_heard(page)
+    page.click("#em-menu button")
+    page.wait_for_selector("#em-downloads")
     assert "CC0" in page.inner_html("#em-downloads")
     page.click("#em-use-example")
     page.wait_for_selector(".em-facts >> text=film.mp4")
@@ -219,7 +237,7 @@ def test_a_mood_of_ones_own_is_composed_for_without_a_new_look(
 ) -> None:
     with open_page(browser, app.url, width) as visit:
         page = visit.page
-        page.wait_for_selector("#em-compose")
+        page.wait_for_selector("#em-film button")
         drop(page, two_scenes(films))
         composed(page)
         first = report_of(page, tmp_path)
@@ -255,6 +273,7 @@ def test_a_mood_of_ones_own_is_composed_for_without_a_new_look(
         assert curve[1]["valence"] == 0.9 and curve[0]["valence"] != 0.9
         assert visit.complaints == []
 
+        open_menu(page)
         # Whoever has the film and the report gets the same piece from the command line.
         report, midi = (download(page, button, tmp_path) for button in ("#em-json", "#em-midi"))
         again = tmp_path / "again.mid"
@@ -271,32 +290,33 @@ def test_a_mood_of_ones_own_is_composed_for_without_a_new_look(
 def test_versions_sound_and_another_try(visit: Page, films: Films, tmp_path: Path) -> None:
     page = visit.page
     drop(page, two_scenes(films))
-    page.click("#em-settings button:has-text('Music')")
+    open_tab(page, "Music")
     page.fill("#em-music input[aria-label*='Versions']", "2")
     page.press("#em-music input[aria-label*='Versions']", "Tab")
     wait_for(lambda: page.input_value("#em-music input[type=range] >> nth=0") == "2", 5)
     composed(page)
     cards = page.locator("#em-versions article")
     wait_for(lambda: cards.count() == 2, 10)
-    assert "cuts" in cards.nth(0).inner_text() and "off the mood" in cards.nth(1).inner_text()
+    assert "hits" in cards.nth(0).inner_text() and "Mood match" in cards.nth(1).inner_text()
+    open_menu(page)
     best = download(page, "#em-midi", tmp_path).read_bytes()
     before = shown_result(page)
-    page.click("#em-versions >> text=Play B")
+    page.click("#em-versions article button >> nth=1")
     page.wait_for_selector("#em-status >> text=This is version B")
     finished(page, before)
     second = download(page, "#em-midi", tmp_path).read_bytes()
     assert second != best
 
     before = shown_result(page)
-    page.click("#em-versions >> text=Try another")
+    page.click("#em-versions >> text=Another take")
     page.wait_for_selector("#em-status >> text=Version C is new", timeout=60_000)
     finished(page, before)
-    page.wait_for_selector("#em-versions article.shown h4:has-text('C')")
+    page.wait_for_selector("#em-versions article.shown strong:has-text('Film’s mood 3')")
     assert download(page, "#em-midi", tmp_path).read_bytes() not in (best, second)
     assert report_of(page, tmp_path)["settings"]["seed"] == 1
 
     first, before = report_of(page, tmp_path), shown_result(page)
-    page.click("#em-settings button:has-text('Sound')")
+    open_tab(page, "Sound")
     page.click("#em-sound >> text=Keep it under the music")
     page.wait_for_selector("#em-status >> text=the piece is the same", timeout=60_000)
     finished(page, before)
@@ -309,7 +329,7 @@ def test_versions_sound_and_another_try(visit: Page, films: Films, tmp_path: Pat
 def test_the_kind_of_music_is_asked_for(visit: Page, films: Films, tmp_path: Path) -> None:
     page = visit.page
     drop(page, two_scenes(films))
-    page.click("#em-settings button:has-text('Music')")
+    open_tab(page, "Music")
     page.click("#em-plan input[aria-label='Style']")
     page.click("[role=option]:has-text('Folk')")
     page.fill("#em-tempo input, #em-tempo textarea", "fast")
@@ -354,7 +374,7 @@ def test_the_kind_of_music_is_asked_for(visit: Page, films: Films, tmp_path: Pat
 def test_the_music_of_the_paper_is_a_switch(visit: Page, films: Films, tmp_path: Path) -> None:
     page = visit.page
     drop(page, two_scenes(films))
-    page.click("#em-settings button:has-text('Music')")
+    open_tab(page, "Music")
     page.click("#em-advanced button >> nth=0")
     assert page.is_visible("#em-plan")
     page.check("#em-paper input")
@@ -401,12 +421,20 @@ def test_the_keyboard_alone_is_enough(visit: Page, films: Films, tmp_path: Path)
     ring = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert ring == "solid"
     page.keyboard.press("Enter")
-    page.wait_for_selector("#em-status >> text=own music now", timeout=120_000)
+    page.wait_for_selector("#em-status >> text=Your score is ready", timeout=120_000)
     finished(page, None)
     go_to(page, "#em-stage [role=slider]")
+    # It played by itself, to its end.
+    page.wait_for_function("document.querySelector('#em-stage video').ended", timeout=20_000)
     page.keyboard.press("Space")
-    page.wait_for_function("document.querySelector('#em-stage video').currentTime > 0.3")
-    go_to(page, "#em-midi", "Shift+Tab")
+    page.wait_for_function(
+        "(video => !video.paused && video.currentTime > 0.3)"
+        "(document.querySelector('#em-stage video'))"
+    )
+    go_to(page, "#em-menu button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#em-midi")
+    go_to(page, "#em-midi")
     with page.expect_download() as started:
         page.keyboard.press("Enter")
     assert started.value.suggested_filename == "two scenes.mid"
@@ -417,7 +445,7 @@ def test_the_keyboard_alone_is_enough(visit: Page, films: Films, tmp_path: Path)
 def test_a_take_is_found_again_by_its_link(app: App, browser: Any, films: Films) -> None:
     with open_page(browser, app.url) as visit:
         page = visit.page
-        page.wait_for_selector("#em-compose")
+        page.wait_for_selector("#em-film button")
         drop(page, two_scenes(films))
         page.click("#em-compose")
         page.wait_for_function("location.search.includes('take=')", timeout=20_000)
@@ -426,7 +454,7 @@ def test_a_take_is_found_again_by_its_link(app: App, browser: Any, films: Films)
     with open_page(browser, link) as visit:
         page = visit.page
         page.wait_for_selector(
-            "#em-status >> text=/own music now|Here it is again/", timeout=60_000
+            "#em-status >> text=/Your score is ready|Here it is again/", timeout=60_000
         )
         page.wait_for_function(
             "document.querySelector('#em-stage video').duration > 5.9", timeout=20_000
@@ -445,9 +473,9 @@ def test_settings_are_in_the_address_and_in_a_preset(
     asked = "?music.temperature=1.1&music.groups=piano,bass&sound.programs=piano:4&seed=12"
     with open_page(browser, f"{app.url}/{asked}&mood=0.5,-0.25") as visit:
         page = visit.page
-        page.wait_for_selector("#em-compose")
+        page.wait_for_selector("#em-film button")
         wait_for(lambda: mood(page) == {"valence": 0.5, "arousal": -0.25}, 20)
-        page.click("#em-settings button:has-text('Keep or share')")
+        page.click("#em-share button >> nth=0")
         page.click("#em-make-link")
         page.wait_for_selector("#em-query textarea, #em-query input", timeout=20_000)
         wait_for(lambda: "://" in page.input_value("#em-query textarea, #em-query input"), 10)
@@ -476,7 +504,7 @@ def test_settings_are_in_the_address_and_in_a_preset(
         path.write_text(json.dumps(preset))
         page.set_input_files("#em-load-preset input[type=file], input[accept*=json]", path)
         page.wait_for_selector("#em-status >> text=preset is loaded", timeout=20_000)
-        page.click("#em-settings button:has-text('Music')")
+        open_tab(page, "Music")
         assert page.input_value("#em-music input[aria-label='Seed']") == "34"
         assert visit.complaints == []
     with open_page(browser, f"{app.url}/?music.top_p=7") as visit:
@@ -501,7 +529,7 @@ def test_films_of_every_kind_are_opened_and_shown(
     drop(page, film)
     facts = page.inner_text("#em-facts")
     assert "0:03" in facts or "0:02" in facts
-    shown = page.locator("#em-preview video, #em-preview img")
+    shown = page.locator("#em-stage .frame > :is(video, img):visible")
     assert shown.count() == 1
     if name.endswith((".mov", ".webm")):
         wait_for(lambda: shown.evaluate("video => video.videoWidth") == 160, 10)
@@ -514,7 +542,7 @@ def test_the_camera_records_a_film(app: App, tmp_path: Path, browser: Any) -> No
     context = browser.new_context(permissions=["camera", "microphone"])
     page = context.new_page()
     page.goto(app.url)
-    page.wait_for_selector("#em-compose")
+    page.wait_for_selector("#em-film button")
     page.click("button[role=tab]:has-text('Camera')")
     page.click("#em-camera button:has-text('Click to Access Webcam'), #em-camera .access-webcam")
     page.wait_for_selector("#em-camera video", timeout=10_000)
@@ -529,7 +557,7 @@ def test_the_camera_records_a_film(app: App, tmp_path: Path, browser: Any) -> No
 def test_the_experts_are_listed_on_any_screen(visit: Page, width: int) -> None:
     page = visit.page
     page.set_viewport_size({"width": width, "height": 900})
-    page.click("text=Who looks at the film")
+    page.click("text=Mood analysis")
     page.wait_for_selector("#em-panel >> text=not installed", timeout=30_000)
     assert page.locator("#em-panel tbody tr").count() == 6
     assert page.is_visible("#em-install") and page.is_enabled("#em-install")
@@ -540,15 +568,13 @@ def test_the_experts_are_listed_on_any_screen(visit: Page, width: int) -> None:
 
 def test_nonsense_gets_a_sentence(app: App, visit: Page, tmp_path: Path) -> None:
     page = visit.page
-    page.click("#em-compose")
-    page.wait_for_selector(".em-problem")
-    assert "Choose a film first" in page.inner_text(".em-problem")
+    assert not page.is_visible("#em-compose")  # until there is a film
     nonsense = tmp_path / "not a film.mp4"
     nonsense.write_text("no film at all\n" * 100)
     page.set_input_files("#em-film input[type=file]", nonsense)
     page.wait_for_selector(".em-problem >> text=not a film")
     assert "Traceback" not in page.content()
-    assert page.is_enabled("#em-compose")
+    assert page.is_visible("#em-film") and not page.is_visible("#em-stage")
     assert "Traceback" not in app.log.read_text()
 
 

@@ -314,6 +314,7 @@ from emsync.interface.theme import launch_options
 
 studio = Studio(Path(sys.argv[2]))
 options = launch_options(studio.settings, 20)
+options["allowed_paths"].append(sys.argv[2])
 build(studio).launch(server_name="127.0.0.1", server_port=int(sys.argv[1]), **options)
 """
 
@@ -337,11 +338,15 @@ def address(tmp_path: Path) -> Iterator[str]:
         process.wait(20)
 
 
-def test_the_page_follows_the_choice_of_the_composer(address: str, browser: Any) -> None:
+def test_the_page_follows_the_choice_of_the_composer(
+    address: str, browser: Any, films: Films
+) -> None:
     with open_page(browser, address) as visit:
         page = visit.page
+        page.wait_for_selector("#em-film button")
+        page.set_input_files("#em-film input[type=file]", films.plain())
         page.wait_for_selector("#em-compose")
-        page.click("#em-settings button:has-text('Music')")
+        page.click("#em-settings button[role=tab]:has-text('Music')")
         page.wait_for_selector("#em-composer >> text=Plain")
         assert page.is_visible("#em-tempo") and page.is_visible("#em-chords")
         page.click("#em-composer >> text=Plain")

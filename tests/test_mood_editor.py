@@ -399,8 +399,9 @@ def test_a_mood_arrives_as_it_was_dragged_and_is_told_once(served: Served, brows
 def test_the_point_obeys_the_arrow_keys(served: Served, browser: Any) -> None:
     with opened(browser, served) as editor:
         editor.choose("Your own")
-        # Beyond the radio buttons nothing but the point can have the focus next.
-        editor.page.keyboard.press("Tab")
+        # Beyond the radio buttons come six emotions, and nothing else before the point.
+        for _ in range(7):
+            editor.page.keyboard.press("Tab")
         for key in ("ArrowRight", "ArrowRight", "ArrowUp", "Shift+ArrowDown", "Shift+ArrowLeft"):
             editor.page.keyboard.press(key)
         assert editor.point.get_attribute("aria-valuetext") == (
@@ -497,7 +498,7 @@ def test_scenes_can_be_set_by_keyboard_alone(served: Served, browser: Any) -> No
         editor.look_at_film()
         editor.choose("By scene")
         keyboard = editor.page.keyboard
-        # Point, two numbers, six words, two buttons, then the curve's two handles.
+        # Six words, the point, two numbers, two buttons, then the curve's two handles.
         for _ in range(12):
             keyboard.press("Tab")
         for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Shift+ArrowDown"):

@@ -162,7 +162,7 @@ def test_a_closed_page_finds_its_take_by_the_link(studio: Studio, films: Films) 
     assert studio.attach("page again", job.take.token) is job.take
     seen = watch(studio, "page again")
     assert seen[-1].take is job.take and job.take.result is not None
-    assert "Your film has its own music now" in seen[-1].status
+    assert "Your score is ready" in seen[-1].status
     assert outcome(seen[-1]) == Outcome.SCORED
     assert {outcome(update) for update in seen[:-1]} <= {None}
     assert studio.attach("somebody", "guessed") is None
@@ -232,7 +232,7 @@ def test_versions_stand_side_by_side_and_more_can_be_had(
     assert take.shown == 0
     assert studio.show("page", 1, Playing.of(settings)) is None  # it was played beforehand
     assert take.result is b.result
-    assert [card["shown"] for card in views.cards(take)] == [False, True]
+    assert [card["shown"] for card in views.cards([take], take)] == [False, True]
 
     assert studio.another("page", Playing.of(settings)) is not None
     last = watch(studio)[-1]
@@ -243,7 +243,7 @@ def test_versions_stand_side_by_side_and_more_can_be_had(
     assert len(tokens) == 3
     assert more.piece.settings.seed == 1
     assert all(one.result is not None and one.result.video.is_file() for one in take.versions)
-    seeds = [" ".join(card["words"]) for card in views.cards(take)]
+    seeds = [" ".join(card["detail"]) for card in views.cards([take], take)]
     assert "seed 0, number" in seeds[0] + seeds[1] and "seed 1" in seeds[2]
 
     job = studio.another("page", Playing.of(settings))
@@ -583,15 +583,16 @@ def test_file_names_cannot_write_html(studio: Studio, films: Films, tmp_path: Pa
     assert source is not None
     take = score(studio, None)
     for text in (
-        views.facts(source, 10, 0, studio.panel),
-        views.preview(source),
+        views.facts(source, 0, studio.panel),
         views.downloads(take),
         take.versions[0].diagnostics,
         views.problem(film.name),
     ):
         assert "<img src=x" not in text
-    assert "&lt;img" in views.facts(source, 10, 0, studio.panel)
-    assert "<" not in "".join(word for card in views.cards(take) for word in card["words"])
+    assert "&lt;img" in views.facts(source, 0, studio.panel)
+    assert "<" not in "".join(
+        word for card in views.cards([take], take) for word in card["words"] + card["detail"]
+    )
 
 
 def test_a_film_is_looked_at_again_when_that_can_change_something(

@@ -119,14 +119,14 @@ def test_nothing_that_a_film_says_is_run(apps: Site, browser: Any, strange_film:
             dialog.dismiss()
 
         page.on("dialog", hear)
-        page.wait_for_selector("#em-compose")
+        page.wait_for_selector("#em-film button")
         page.set_input_files("#em-film input[type=file]", strange_film)
         page.wait_for_selector(".em-facts >> text=mp4", timeout=30_000)
         page.click("#em-compose")
-        page.wait_for_selector("#em-status >> text=own music now", timeout=60_000)
+        page.wait_for_selector("#em-status >> text=Your score is ready", timeout=60_000)
         page.wait_for_function("document.querySelector('#em-stage video')?.readyState >= 1")
         assert page.locator("img[src=x]").count() == 0
-        assert "onerror" in page.inner_text("#em-title")  # it is told, and told as text
+        assert "onerror" in page.inner_text("#em-facts")  # it is told, and told as text
         assert shown == [] and visit.complaints == []
 
         # Were something forgotten, the page's policy would still not run it.
@@ -150,7 +150,7 @@ def test_the_page_with_a_password(apps: Site, browser: Any) -> None:
         page.fill("input:not([type=password])", "emsync")
         page.fill("input[type=password]", PASSWORD)
         page.keyboard.press("Enter")
-        page.wait_for_selector("#em-compose", timeout=20_000)
+        page.wait_for_selector("#em-film button", timeout=20_000)
         assert visit.complaints == []
 
 

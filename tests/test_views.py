@@ -2,11 +2,12 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from emsync.emotion.curve import MoodRequest
-from emsync.emotion.mapping import Mood
+from emsync.emotion.mapping import Mood, scaled_categories
 from emsync.errors import EmsyncError
 from emsync.interface import views
 from emsync.interface.api import mood_from, request_from
@@ -14,6 +15,8 @@ from emsync.interface.diagnostics import terms
 from emsync.interface.page import build
 from emsync.interface.studio import Studio
 from emsync.interface.theme import launch_options
+from emsync.interface.timeline import feeling
+from emsync.music.composition import BoundaryHit, BoundaryScore
 from emsync.progress import Progress
 from emsync.settings import FilmLimits, Settings
 
@@ -72,3 +75,35 @@ def test_the_server_refuses_what_the_page_says_it_refuses(tmp_path: Path) -> Non
     page = build(Studio(tmp_path, settings))
     texts = [str(block["props"].get("value")) for block in page.config["components"]]
     assert any("4 min and 7 MB" in text for text in texts)
+
+
+def test_a_film_without_a_clear_winner_is_mixed() -> None:
+    assert feeling((0.10, 0.10, 0.10, 0.40, 0.20, 0.10)) == "joy"
+    assert feeling((0.16, 0.17, 0.16, 0.18, 0.17, 0.16)) == "mixed"  # hardly above chance
+    assert feeling((0.05, 0.05, 0.05, 0.40, 0.39, 0.06)) == "mixed"  # two of a kind
+
+
+def test_moods_have_names() -> None:
+    settings = Settings()
+    joy = next(one for one in scaled_categories(settings.mood) if one.emotion == "joy")
+    # As the mood editor sends it, and as an address with two decimals does.
+    for digits in (6, 2):
+        point = Mood(round(joy.valence_mean, digits), round(joy.arousal_mean, digits))
+        assert views.mood_title(MoodRequest(point, False, ()), settings) == "Joy"
+    assert views.mood_title(MoodRequest(Mood(0.1, 0.1), False, ()), settings) == "Own mood"
+    assert views.mood_title(FILMS_OWN, settings) == "Film’s mood"
+    assert views.mood_title(MoodRequest(None, True, ()), settings) == "By scene"
+
+
+def test_hits_are_chords_that_sound_on_cuts() -> None:
+    boundaries = (
+        BoundaryHit(4.0, 4.1),
+        BoundaryHit(8.0, None),
+        BoundaryHit(11.5, 11.5, "ending"),
+    )
+    score = BoundaryScore(boundaries=2, chord_tokens=2, strong_chords=0)
+    planned = SimpleNamespace(boundaries=boundaries, score=score, plan=object())
+    assert views.hits_of(planned) == (1, 2)  # type: ignore[arg-type]
+    # Without a plan the boundaries are hit by tokens, which are not heard.
+    free = SimpleNamespace(boundaries=boundaries, score=score, plan=None)
+    assert views.hits_of(free) == (0, 2)  # type: ignore[arg-type]

@@ -198,7 +198,7 @@ def cancelled(url: str, visit: Visit, folder: Path) -> str:
             if changes == int(visit.pause):
                 page.press_cancel()
         status = page.value("em-status")
-        if "own music now" in status:
+        if "Your score is ready" in status:
             _check(visit, page.files(folder))
             return _TOO_LATE
         if "Cancelled" not in status:
@@ -317,7 +317,7 @@ def _compose(page: Visitor, visit: Visit) -> None:
     if told:
         raise Wrong(f"when the film was chosen: {told}")
     _press(page)
-    if "own music now" not in page.value("em-status"):
+    if "Your score is ready" not in page.value("em-status"):
         raise Wrong(f"the page says {page.value('em-status')[:200]}")
 
 

@@ -168,7 +168,7 @@ class Visitor:
 
     def files(self, folder: Path) -> tuple[Path, ...]:
         """Save scored film, MIDI, WAV and report."""
-        found = dict(re.findall(r'id="(em-[\w-]+)" href="([^"]+)"', self.value("em-downloads")))
+        found = dict(re.findall(r'id="(em-[\w-]+)"[^>]* href="([^"]+)"', self._links()))
         saved = []
         for part in ("em-film-file", "em-midi", "em-wav", "em-json"):
             path = folder / f"{part}{Path(found[part]).suffix}"
@@ -178,7 +178,10 @@ class Visitor:
 
     def addresses(self) -> list[str]:
         """Return where the files are."""
-        return re.findall(r'href="([^"]+)"', self.value("em-downloads"))
+        return re.findall(r'href="([^"]+)"', self._links())
+
+    def _links(self) -> str:
+        return f"{self.value('em-get-film')}{self.value('em-downloads')}"
 
     def status_of(self, address: str) -> int:
         """Return the status with which the app answers for a file: 200 if it is there."""

@@ -1,6 +1,5 @@
 """What the page shows next: updates of components, as Gradio takes them from an event."""
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,9 @@ from emsync.interface.examples import Example
 from emsync.interface.layout import Page
 from emsync.interface.mood_editor import MOST_SCENES, fresh, with_reading, without_film
 from emsync.interface.player import showing
-from emsync.interface.records import Outcome, Take, Update
+from emsync.interface.records import Job, Outcome, Take, Update
 from emsync.interface.studio import Studio
-from emsync.interface.timeline import sketch_of, timeline_of
+from emsync.interface.timeline import blank_of, sketch_of, timeline_of
 from emsync.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +24,10 @@ if TYPE_CHECKING:
 
 Changes = dict[Any, Any]
 """New values of components; those that are missing stay as they are."""
+
+
+_NOTHING = dict.fromkeys(("film", "before", "poster", "timeline", "sketch"))
+"""Values of the player, all empty."""
 
 
 class PageChanges:
@@ -53,12 +56,12 @@ class PageChanges:
         """Show no result."""
         page, result = self._page, self._result
         return {
-            result.heading: "",
+            result.film_file: "",
             result.files: "",
             page.diagnostics: "",
             result.take_link: "",
             page.example_shown: "",
-            result.player: showing(film=None, poster=None, timeline=None, sketch=None),
+            result.player: showing(**_NOTHING),
             **self.chords(""),
             result.versions: [],
             result.pack: gr.Button(visible=False),
@@ -67,36 +70,36 @@ class PageChanges:
 
     # Films --------------------------------------------------------------------------------------
 
-    async def film(self, name: str) -> Changes:
+    def film(self, name: str) -> Changes:
         """Show the film of a page, or that it has none."""
         session = self._studio.session(name)
         source = session.source
         if source is None:
-            return {self._film.preview: "", self._film.facts: ""}
-        seconds = await asyncio.to_thread(
-            self._studio.scorer.expected_seconds, source, session.base
-        )
+            return {self._film.facts: "", self._result.player: showing(**_NOTHING)}
         ahead = self._studio.ahead_of(name)
         return {
-            self._film.preview: views.preview(source),
-            self._film.facts: views.facts(source, seconds, ahead, self._studio.panel),
+            self._result.player: showing(
+                **_NOTHING
+                | {"before": views.playable(source), "poster": views.poster_address(source)}
+            ),
+            self._film.facts: views.facts(source, ahead, self._studio.panel),
             self._film.status: "",
         }
 
     def no_film(self, error: EmsyncError) -> Changes:
         """Show why what was brought is no film that can be scored."""
-        return {self._film.preview: "", self._film.facts: ""} | self.refusal(error)
+        return {self._film.film: None} | self.refusal(error)
 
-    def new_film(self, mood: dict[str, Any], example_shown: str) -> Changes:
-        """Make room for a film that was not looked at yet: the editor forgets the one before, and
-        an example's score does not stay beside a film of one's own.
+    def new_film(self, name: str, mood: dict[str, Any]) -> Changes:
+        """Show a film that was not looked at yet, and nothing that was made of another.
 
         Args:
+            name: Gradio's name of the page.
             mood: value of the editor.
-            example_shown: name of the example that is shown, or "".
         """
-        editor = {self._page.editor: without_film(mood, self._studio.settings.mood)}
-        return editor | (self.no_result() if example_shown else {})
+        editor = without_film(mood, self._studio.settings.mood)
+        dropped = {self._film.film: None, self._page.editor: editor}
+        return self.no_result() | dropped | self.film(name)
 
     def fetching(self, share: float | None, words: str) -> Changes:
         """Show how far a film is that is being fetched."""
@@ -132,10 +135,22 @@ class PageChanges:
             changes |= self._take(name, update.take, update.take.result, update.busy, mood)
         elif update.take is None and not update.busy:
             # Nothing came of it: what was there before is there still, under its own link.
-            shown = self._studio.session(name).shown
+            session = self._studio.session(name)
+            shown = session.shown
+            if shown is not None and session.source not in (None, shown.source):
+                shown = None
             changes[result.player] = showing(sketch=None)
             changes[result.take_link] = "" if shown is None else shown.token
+            changes[result.versions] = self._strip(name, shown)
         return changes
+
+    def begun(self, job: Job) -> Changes:
+        """Show that a take or a version is being made: its link, and room for its notes."""
+        seconds = float(job.take.source.film.duration)
+        return {
+            self._result.take_link: job.take.token,
+            self._result.player: showing(sketch=blank_of(seconds)),
+        }
 
     def outcome(
         self, name: str, take: Take, outcome: Outcome, busy: bool, mood: dict[str, Any]
@@ -159,13 +174,15 @@ class PageChanges:
         changes: Changes = {
             result.player: showing(
                 film=views.file_address(made.video),
+                before=views.playable(take.source),
                 poster=views.poster_address(take.source),
                 timeline=timeline_of(made),
                 sketch=None,
             ),
-            result.heading: views.title(take.source.name),
+            result.film_file: views.film_file(made.video),
             page.example_shown: "",
-            result.versions: views.cards(take),
+            result.take_link: take.token,
+            result.versions: self._strip(name, take),
             **self.chords(made.composition.chart),
             result.files: views.downloads(take),
             result.pack: gr.Button(visible=True, interactive=not busy),
@@ -187,6 +204,12 @@ class PageChanges:
             changes[page.editor] = with_reading(mood, film_mood, moods, plain)
         return changes
 
+    def _strip(self, name: str, shown: Take | None) -> list[dict[str, Any]]:
+        """Return the strip of the takes of the film whose take is shown."""
+        if shown is None:
+            return []
+        return views.cards(self._studio.session(name).takes_of_film(shown.source), shown)
+
     def chords(self, chart: str) -> Changes:
         """Show the chords of the piece that is shown where those for the next one are written."""
         # Not as a component, which would stand on the page.
@@ -201,11 +224,8 @@ class PageChanges:
         files = (controls.primer, controls.theme, controls.own_soundfont)
         return {
             **self.no_result(),
-            film.preview: "",
             film.facts: "",
-            film.status: views.note(
-                "All of it is deleted: the film, the music, and what was found."
-            ),
+            film.status: views.note("Deleted: the film, the music, and what was found."),
             self._result.forget: gr.Button(visible=False),
             **dict.fromkeys((film.film, film.camera, *files)),
             page.editor: fresh(self._studio.settings.mood),
@@ -223,12 +243,14 @@ class PageChanges:
         return {
             result.player: showing(
                 film=views.file_address(one.scored),
+                before=views.file_address(one.film),
                 poster=None,
                 timeline=one.timeline,
                 sketch=None,
             ),
-            result.heading: views.title(one.title),
+            result.film_file: views.film_file(one.scored),
             result.versions: [],
+            self._film.facts: "",
             **self.chords(""),
             result.files: examples.downloads(one),
             result.take_link: "",
@@ -238,9 +260,16 @@ class PageChanges:
             page.example_shown: one.name,
             page.diagnostics: "",
             self._film.status: views.note(
-                f"“{one.title}” was scored beforehand, with the weights that come with EMSYNC."
+                f"Example: “{one.title}”, scored beforehand with the weights that come with EMSYNC."
             ),
         }
+
+    # The button -----------------------------------------------------------------------------------
+
+    def compose(self, words: str, seconds: float | None) -> Changes:
+        """Show what the button will do, and how long that takes; None where that is not known."""
+        about = "" if seconds is None else f" · about {views.duration(seconds)}"
+        return {self._film.compose: gr.Button(f"{words}{about}")}
 
     # Settings -----------------------------------------------------------------------------------
 

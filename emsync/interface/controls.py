@@ -272,8 +272,8 @@ def of_mood(defaults: Settings) -> dict[str, Any]:
             1.0,
             value=defaults.mood.valence_arousal_range,
             step=0.05,
-            label="Valence–arousal range r",
-            info="How far the film's mood may go: larger is more extreme. The paper uses 0.8.",
+            label="Mood intensity (range r)",
+            info="Larger is more extreme. The paper uses 0.8.",
         ),
     }
 
@@ -334,7 +334,7 @@ def of_plan(defaults: Settings) -> dict[str, Any]:
     named: dict[str, Any] = {}
     with gr.Row():
         named["music.style"] = _choice("music.style", music.style, "Style", by_mood)
-        named["music.density"] = _choice("music.density", music.density, "How full", by_mood)
+        named["music.density"] = _choice("music.density", music.density, "Density", by_mood)
     with gr.Row():
         named["music.tonic"] = _choice("music.tonic", music.tonic, "Key", ("Any", "auto"))
         named["music.mode"] = _choice("music.mode", music.mode, "Mode", by_mood)
@@ -393,7 +393,7 @@ def of_music(defaults: Settings) -> dict[str, Any]:
             minimum=0,
             maximum=LARGEST_SEED,
             label="Seed",
-            info="Another number, another piece; the same number, the same piece.",
+            info="Same seed, same music.",
         ),
         "music.instruments": gr.Radio(
             [("Fewer", "fewer"), ("More", "more")],
@@ -412,8 +412,8 @@ def of_music(defaults: Settings) -> dict[str, Any]:
             3.0,
             value=music.sensitivity,
             step=0.1,
-            label="Sensitivity ξ (seconds)",
-            info="How close to a cut a strong chord must fall to count as a hit. The paper: 1 s.",
+            label="Closeness to cuts (ξ, seconds)",
+            info="A strong chord this close to a cut is a hit. The paper uses 1 s.",
         ),
     }
 
@@ -482,7 +482,7 @@ def of_sampling(defaults: Settings) -> dict[str, Any]:
             3.0,
             value=music.guidance,
             step=0.1,
-            label="Insistence on the mood",
+            label="Guidance towards the mood",
             info="1 is the model as it is; any other takes twice as long.",
         ),
         "music.end_on_chord": gr.Checkbox(
@@ -522,11 +522,11 @@ def of_sound(defaults: Settings) -> dict[str, Any]:
             [
                 ("Replace it", "replace"),
                 ("Keep it under the music", "keep"),
-                ("Keep it, and lower the music under speech", "duck"),
+                ("Keep it, music quieter under speech", "duck"),
             ],
             value=sound.original_sound,
             label="Original sound",
-            info="What becomes of the film's own sound.",
+            info="What happens to the film's own sound.",
         ),
         "sound.balance_decibels": gr.Slider(
             -_BALANCE,

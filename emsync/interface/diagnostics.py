@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def diagnostics(result: "Result") -> str:
     """Return HTML of how every stage came to its result."""
     return (
-        '<details class="em-why"><summary>How it came about: cuts, emotion, mood, music, numbers'
+        '<details class="em-why"><summary>How this score was made'
         '</summary><div class="em-report">'
         + _cuts(result)
         + _emotion(result)

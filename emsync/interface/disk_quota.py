@@ -19,7 +19,7 @@ FULL = (
 )
 REQUEST_FULL = (
     "What was made of this film takes all the room that one film gets here. Download what you like "
-    "and press “Delete all of it now”, or choose the film again."
+    "and press “Delete everything”, or choose the film again."
 )
 _ABANDONED_SECONDS = 600
 """An upload that nobody chose goes after this time when the disk is full."""

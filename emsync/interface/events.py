@@ -22,7 +22,7 @@ from emsync.interface.controls import LARGEST_SEED
 from emsync.interface.examples import Example
 from emsync.interface.layout import Page
 from emsync.interface.mood_editor import request_of, with_own
-from emsync.interface.records import Job, Outcome, Playing
+from emsync.interface.records import Job, Outcome, Playing, Take
 from emsync.interface.studio import Studio
 from emsync.music.composer import check_obeyed
 from emsync.presets import (
@@ -67,9 +67,9 @@ class Events:
         page, film, result = self._page, self._page.film, self._page.result
         chords = page.controls.named["music.chords"]
         no_result = list(self._show.no_result())
-        about = [film.preview, film.facts, film.status, page.editor, *no_result]
+        about = list(dict.fromkeys([film.film, film.facts, film.status, page.editor, *no_result]))
         everything = [
-            *(film.status, film.compose, film.cancel, result.heading, result.player),
+            *(film.status, film.compose, film.cancel, film.facts, result.film_file, result.player),
             *(result.versions, result.files, result.pack, result.use_example, result.forget),
             *(result.take_link, page.diagnostics, page.editor, page.example_shown),
             *(chords, page.music.edit_chords),
@@ -83,31 +83,50 @@ class Events:
     def _connect_films(self, about: list[Any]) -> None:
         page, film = self._page, self._page.film
         for chosen, event in (
-            (film.film, film.film.change),
+            (film.film, film.film.upload),
             (film.camera, film.camera.stop_recording),
         ):
-            event(
-                self.on_film, [chosen, page.editor, page.example_shown], about, **_EACH_TIME
-            ).then(None, js=scripts.TO_COMPOSE, **_QUIETLY)
+            brought = event(self.on_film, [chosen, page.editor], about, **_EACH_TIME)
+            self._then_name_the_button(brought).then(None, js=scripts.TO_COMPOSE, **_QUIETLY)
         for event in (film.fetch.click, film.address.submit):
-            event(
-                self.on_link,
-                [film.address, page.editor, page.example_shown],
-                [*about, film.cancel],
-                **_EACH_TIME,
-            ).then(None, js=scripts.TO_COMPOSE, **_QUIETLY)
+            brought = event(
+                self.on_link, [film.address, page.editor], [*about, film.cancel], **_EACH_TIME
+            )
+            self._then_name_the_button(brought).then(None, js=scripts.TO_COMPOSE, **_QUIETLY)
+        film.another.click(None, js=scripts.TO_THE_DROP_ZONE, **_QUIETLY)
+        film.back.click(None, js=scripts.BACK_TO_THE_FILM, **_QUIETLY)
+
+    @property
+    def _asked(self) -> list[Any]:
+        """Components that say what is asked for."""
+        return [self._page.editor, *self._page.controls.components]
+
+    def _then_name_the_button(self, event: Any) -> Any:
+        """Have the button say what it will do once an event is over."""
+        return event.then(self.on_asked, self._asked, self._page.film.compose, **_QUIETLY)
 
     def _connect_work(self, everything: list[Any]) -> None:
         page, film, result = self._page, self._page.film, self._page.result
         controls = page.controls
-        settings = [page.editor, *controls.components]
-        film.compose.click(self.on_compose, settings, everything, **_WORK).success(
-            None, js=scripts.TO_THE_PLAYER, **_QUIETLY
-        )
-        film.compose.click(None, js=scripts.TO_CANCEL, **_QUIETLY)
-        result.versions.select(None, js=scripts.TO_THE_STATUS, **_QUIETLY)
-        result.versions.select(self.on_version, settings, everything, **_EACH_TIME).success(
-            None, js=scripts.TO_THE_PLAYER, **_QUIETLY
+        settings = self._asked
+        # In the browser alone, so that the press is seen at once.
+        film.compose.click(None, None, film.status, js=scripts.PRESSED, **_QUIETLY)
+        for work in (
+            film.compose.click(self.on_compose, settings, everything, **_WORK),
+            result.versions.select(self.on_version, settings, everything, **_EACH_TIME),
+        ):
+            work.success(None, js=scripts.TO_THE_PLAYER, **_QUIETLY)
+            self._then_name_the_button(work)
+        gr.on(
+            [
+                page.editor.input,
+                *(one.change for one in controls.components if one not in controls.of_sound),
+            ],
+            self.on_asked,
+            settings,
+            film.compose,
+            trigger_mode="always_last",
+            **_QUIETLY,
         )
         sound = [page.editor, page.example_shown, *controls.components]
         for control in controls.of_sound:
@@ -121,7 +140,7 @@ class Events:
         )
         film.cancel.click(self.on_cancel, queue=False, **_QUIETLY)
         files = [controls.primer, controls.theme, controls.own_soundfont]
-        gone = [*everything, film.preview, film.facts, film.film, film.camera, *files]
+        gone = [*everything, film.film, film.camera, *files]
         result.forget.click(self.on_forget, None, gone, **_WORK).then(
             None, js=scripts.TO_THE_STATUS, **_QUIETLY
         )
@@ -129,12 +148,11 @@ class Events:
     def _connect_examples(self, everything: list[Any], about: list[Any]) -> None:
         page = self._page
         page.examples.select(self.on_example, None, everything, **_EACH_TIME).then(
-            None, js=scripts.TO_THE_RESULTS, **_QUIETLY
+            None, js=scripts.PLAY, **_QUIETLY
         )
         chosen = [page.example_shown, page.editor]
-        page.result.use_example.click(self.on_use_example, chosen, about, **_WORK).then(
-            None, js=scripts.TO_COMPOSE, **_QUIETLY
-        )
+        used = page.result.use_example.click(self.on_use_example, chosen, about, **_WORK)
+        self._then_name_the_button(used).then(None, js=scripts.TO_COMPOSE, **_QUIETLY)
 
     def _connect_settings(self) -> None:
         page, controls, share = self._page, self._page.controls, self._page.share
@@ -174,11 +192,10 @@ class Events:
         )
 
     def _connect_page(self, blocks: gr.Blocks, everything: list[Any]) -> None:
-        page, film, area = self._page, self._page.film, self._page.experts
-        arriving = [*everything, film.preview, film.facts, *page.controls.components]
-        blocks.load(self.on_load, [page.editor], list(dict.fromkeys(arriving)), **_WORK).then(
-            None, js=scripts.AFTER_LOADING, **_QUIETLY
-        )
+        page, area = self._page, self._page.experts
+        arriving = [*everything, *page.controls.components]
+        loaded = blocks.load(self.on_load, [page.editor], list(dict.fromkeys(arriving)), **_WORK)
+        self._then_name_the_button(loaded).then(None, js=scripts.AFTER_LOADING, **_QUIETLY)
         shown = [area.listing, area.install, area.stop, area.installing, area.clock]
         for event, handler in (
             (blocks.load, self.on_look_at_experts),
@@ -191,24 +208,21 @@ class Events:
 
     # Films --------------------------------------------------------------------------------------
 
-    async def on_film(
-        self, path: str | None, mood: dict[str, Any], example_shown: str, request: gr.Request
-    ) -> Changes:
-        """Open a film that was dropped in or recorded, or drop the one there is."""
+    async def on_film(self, path: str | None, mood: dict[str, Any], request: gr.Request) -> Changes:
+        """Open a film that was dropped in or recorded."""
         name = page_of(request)
         if path is None:
-            self._studio.films.drop(name)
-            return await self._show.film(name)
+            return self._show.nothing()
         try:
             chosen = await self._studio.films.open(name, path)
         except EmsyncError as error:
             return self._show.no_film(error)
         if chosen is None:
             return self._show.nothing()  # another came in the meantime
-        return await self._show.film(name) | self._show.new_film(mood, example_shown)
+        return self._show.new_film(name, mood)
 
     async def on_link(
-        self, address: str, mood: dict[str, Any], example_shown: str, request: gr.Request
+        self, address: str, mood: dict[str, Any], request: gr.Request
     ) -> AsyncIterator[Changes]:
         """Fetch the film at a link."""
         name = page_of(request)
@@ -216,9 +230,8 @@ class Events:
             async for share, words in self._studio.films.fetch(name, address):
                 yield self._show.fetching(share, words)
             yield {
-                **await self._show.film(name),
+                **self._show.new_film(name, mood),
                 **self._show.can_cancel(False),
-                **self._show.new_film(mood, example_shown),
             }
         except Cancelled:
             status = views.note("Cancelled.", Outcome.CANCELLED)
@@ -231,12 +244,15 @@ class Events:
     async def on_compose(
         self, request: gr.Request, mood: dict[str, Any], *values: Any
     ) -> AsyncIterator[Changes]:
-        """Compose music for the page's film."""
+        """Compose music for the page's film: another version where nothing else is asked for."""
         name = page_of(request)
         try:
-            settings = await self._studio.in_thread(self._settings, name, values)
-            asked = request_of(mood)
-            job = self._studio.compose(name, _following(settings, asked), asked)
+            settings, asked = await self._asked_for(name, mood, values)
+            take = self._take_of_film(name)
+            if take is None or not _is_asked(take, settings, asked):
+                job = self._studio.compose(name, settings, asked)
+            else:
+                job = self._studio.another(name, Playing.of(settings))
         except EmsyncError as error:
             yield self._show.refusal(error)
             raise gr.Error(html.escape(str(error)), print_exception=False) from None
@@ -244,20 +260,65 @@ class Events:
             yield self._show.nothing()
             return
         job.take.asked = mood
-        yield {self._page.result.take_link: job.take.token}
+        yield self._show.begun(job)
         async for changes in self._watch(name, mood, job):
             yield changes
+
+    async def on_asked(self, request: gr.Request, mood: dict[str, Any], *values: Any) -> Changes:
+        """Have the button say what it will do."""
+        name = page_of(request)
+        session = self._studio.session(name)
+        if session.source is None:
+            return self._show.compose("Compose music", None)
+        try:
+            settings, asked = await self._asked_for(name, mood, values)
+        except EmsyncError:  # the press will tell
+            return self._show.compose("Compose music", None)
+        seconds = await asyncio.to_thread(
+            self._studio.scorer.expected_seconds, session.source, settings
+        )
+        take = self._take_of_film(name)
+        if take is None:
+            words = "Compose music"
+        elif _is_asked(take, settings, asked):
+            words = "Another take"
+        elif take.request == asked:
+            words = "Re-score with these settings"
+        else:
+            title = views.mood_title(asked, settings)
+            words = f"Re-score {_WITH.get(title, f'with {title.lower()}')}"
+        return self._show.compose(words, seconds)
+
+    async def _asked_for(
+        self, name: str, mood: dict[str, Any], values: tuple[Any, ...]
+    ) -> tuple[Settings, MoodRequest]:
+        """Return what the editor and the controls ask for.
+
+        Raises:
+            EmsyncError: a value is out of its range, or a file cannot be used.
+        """
+        settings = await self._studio.in_thread(self._settings, name, values)
+        asked = request_of(mood)
+        return _following(settings, asked), asked
+
+    def _take_of_film(self, name: str) -> Take | None:
+        """Return the take that is shown, if it is one of the page's film."""
+        session = self._studio.session(name)
+        take = session.shown
+        return take if take is not None and take.source is session.source else None
 
     async def on_version(
         self, event: gr.EventData, request: gr.Request, mood: dict[str, Any], *values: Any
     ) -> AsyncIterator[Changes]:
-        """Show a version that was picked, or compose one more."""
+        """Show a take that was picked, or compose one more version."""
         name = page_of(request)
         try:
             try:
                 slot, wants_another = int(event.slot), str(event.what) == "another"
             except (AttributeError, TypeError, ValueError, OverflowError):
                 raise EmsyncError("There is no such version.") from None
+            if not wants_another:
+                self._studio.pick(name, str(event.take))
             asked = await self._studio.in_thread(self._settings, name, values)
             playing = Playing.of(asked)
             if wants_another:
@@ -342,7 +403,7 @@ class Events:
         one = self._samples.get(example_shown)
         if one is None:
             return self._show.nothing()
-        return await self.on_film(str(one.film), mood, example_shown, request)
+        return await self.on_film(str(one.film), mood, request)
 
     # Settings -----------------------------------------------------------------------------------
 
@@ -461,7 +522,7 @@ class Events:
         played = take.settings if take.result is None else take.result.settings
         mood = mood if take.asked is None else take.asked
         yield {
-            **await self._show.film(name),
+            **self._show.film(name),
             **self._page.controls.show(
                 replace(take.settings, sound=played.sound, performance=played.performance)
             ),
@@ -513,3 +574,18 @@ def _following(settings: Settings, request: MoodRequest) -> Settings:
     """Return the settings with the curve that the editor asks for, whatever a preset said."""
     curve: Literal["constant", "scenes"] = "scenes" if request.follow_scenes else "constant"
     return replace(settings, mood=replace(settings.mood, curve=curve))
+
+
+def _is_asked(take: Take, settings: Settings, request: MoodRequest) -> bool:
+    """Return whether what is asked for is what a take was made of, however it is played."""
+    made = take.settings
+    alike = replace(request.in_settings(settings), performance=made.performance, sound=made.sound)
+    return made == alike and take.request == request
+
+
+_WITH = {
+    "Film’s mood": "with the film’s mood",
+    "By scene": "scene by scene",
+    "Own mood": "with your own mood",
+}
+"""How the button says what a mood is called, if not by an emotion."""

@@ -9,23 +9,32 @@ from typing import Any
 import gradio as gr
 
 from emsync.interface.views import file_address
+from emsync.text import clock
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
 
 _TEMPLATE = """<div class="shelf" role="group" aria-label="Examples">${value.map(one => `
-<button type="button" data-name="${one.name}"><img src="${one.picture}" alt=""><span>
-<strong>${one.title}</strong><small>${one.words}</small></span></button>`).join("")}</div>"""
+<button type="button" data-name="${one.name}"><b><img src="${one.picture}" alt=""><i
+aria-hidden="true">▶</i><time>${one.length}</time></b><span><strong>${one.title}</strong>
+<small>${one.words}</small></span></button>`).join("")}</div>"""
 _CSS = """
 .shelf { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 200px), 1fr));
   gap: 10px; }
-button { display: flex; flex-direction: column; padding: 0; overflow: hidden; cursor: pointer;
+button { display: flex; flex-direction: column; height: 100%;
+  padding: 0; overflow: hidden; cursor: pointer;
   text-align: left; border: 1px solid var(--border-color-primary); border-radius: 10px;
   background: var(--background-fill-secondary); color: var(--body-text-color); }
 button:hover { border-color: #0072B2; }
+b { position: relative; display: block; }
+i { position: absolute; left: 50%; top: 50%; width: 40px; height: 40px; margin: -20px;
+  border-radius: 50%; background: #10151ccc; color: white; font: 16px/40px sans-serif;
+  text-align: center; text-indent: 2px; }
+time { position: absolute; right: 8px; bottom: 8px; padding: 0 6px; border-radius: 4px;
+  background: #10151ccc; color: white; font: 12px/18px sans-serif; }
 button:focus-visible { outline: 3px solid #0072B2; outline-offset: 2px; }
 img { width: 100%; aspect-ratio: 16 / 9; object-fit: cover; display: block; }
 span { display: block; padding: 6px 10px 8px; }
-small { display: block; opacity: 0.85; }
+small { display: block; font-weight: 400; line-height: 16px; }
 @media (max-width: 700px) {
   .shelf { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 6px; }
   span { padding: 4px 6px; font-size: 0.85em; }
@@ -93,6 +102,7 @@ def gallery(shown: tuple[Example, ...]) -> gr.HTML:
                 "title": html.escape(one.title),
                 "words": html.escape(one.words),
                 "picture": _picture(one),
+                "length": clock(float(one.timeline["seconds"])),
             }
             for one in shown
         ],
@@ -114,7 +124,6 @@ def downloads(example: Example) -> str:
     links = "".join(
         f'<a href="{html.escape(file_address(path))}" download>{label}</a>'
         for label, path in (
-            ("Film", example.scored),
             ("MIDI", example.midi),
             ("Report", example.report),
         )

@@ -141,11 +141,11 @@ class Jobs:
 def _status(job: Job) -> str:
     """Return HTML of how far a job is."""
     if job.cancel.cancelled:
-        return views.note("Cancelling …")
+        return views.busy("Cancelling …")
     if job.ahead:
         return views.waiting(job.ahead)
     if job.progress is None:
-        return views.note("Starting …")
+        return views.busy("Starting …", 0.0)
     return views.progress(job.progress, job.share, dict(job.stage_seconds))
 
 

@@ -39,7 +39,10 @@ class FilmArea:
     compose: Any
     cancel: Any
     status: Any
-    preview: Any
+    another: Any
+    """Goes to the drop zone again."""
+    back: Any
+    """Leaves it."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ class ShareArea:
 class ResultArea:
     """What came of it."""
 
-    heading: Any
+    film_file: Any
+    """The one download that everybody wants."""
     files: Any
     pack: Any
     use_example: Any
@@ -119,30 +123,46 @@ def lay_out(defaults: Settings, host: HostLimits, samples: tuple[Example, ...]) 
         host: limits that the page states.
         samples: films that are scored already.
     """
-    gr.HTML(
-        f"<h1>{TITLE}</h1><p>Drop in a film and get it back with music of its own, composed "
-        "for its emotion and its cuts.</p>",
-        elem_id="em-head",
+    with gr.Row(elem_id="em-head"):
+        gr.HTML(
+            f"<h1>{TITLE}</h1><p>Drop in a video. Get it back with an original score that follows "
+            "its mood and lands on its cuts.</p>"
+        )
+        another = gr.Button("New film", size="sm", elem_id="em-another")
+    with gr.Column(elem_id="em-start"):
+        film, camera, address, fetch, back = _drop_zone(defaults, host)
+    with gr.Row(elem_id="em-desk"):
+        with gr.Column(min_width=300, elem_id="em-left"):
+            with gr.Column(elem_id="em-screen"):
+                facts = gr.HTML(elem_id="em-facts")
+                status = gr.HTML(elem_id="em-status")
+                shown = player(elem_id="em-stage")
+                cancel = gr.Button("Cancel", visible=False, size="sm", elem_id="em-cancel")
+            result = _result(shown)
+        with gr.Column(min_width=300, elem_id="em-settings"):
+            with gr.Tabs(elem_id="em-tabs"):
+                with gr.Tab("Mood", render_children=True):
+                    editor, named = _mood(defaults)
+                with gr.Tab("Music", render_children=True):
+                    music, named, pieces = _music(defaults, named)
+                with gr.Tab("Sound", render_children=True):
+                    controls = _sound(defaults, named, pieces)
+            compose = gr.Button("Compose music", variant="primary", size="lg", elem_id="em-compose")
+    film_area = FilmArea(
+        film, camera, address, fetch, facts, compose, cancel, status, another, back
     )
     examples = shown_examples.gallery(samples)
-    with gr.Row(elem_id="em-desk"):
-        with gr.Column(scale=6, min_width=320, elem_id="em-input"):
-            film = _film(defaults, host)
-        with gr.Column(scale=4, min_width=300, elem_id="em-settings"):
-            editor, named = _mood(defaults)
-            music, controls = _music_and_sound(defaults, named)
-            experts = _experts()
-            share = _share()
-        with gr.Column(scale=10, elem_id="em-results"):
-            result = _result()
-    files = (controls.primer, controls.theme, controls.own_soundfont)
-    for part in (film.film, film.camera, *files, share.load_preset):
-        as_it_came(part)
     diagnostics = gr.HTML(elem_id="em-diagnostics")
+    with gr.Column(elem_id="em-more"):
+        experts = _experts()
+        share = _share()
+    files = (controls.primer, controls.theme, controls.own_soundfont)
+    for part in (film, camera, *files, share.load_preset):
+        as_it_came(part)
     example_shown = gr.State("")
     return Page(
         examples,
-        film,
+        film_area,
         editor,
         music,
         controls,
@@ -154,21 +174,19 @@ def lay_out(defaults: Settings, host: HostLimits, samples: tuple[Example, ...]) 
     )
 
 
-def _film(defaults: Settings, host: HostLimits) -> FilmArea:
-    with gr.Tabs():
+def _drop_zone(defaults: Settings, host: HostLimits) -> tuple[Any, Any, Any, Any, Any]:
+    """Lay out where films come from: the file, the camera, the field for a link and its button,
+    and the button that goes back."""
+    with gr.Tabs(elem_id="em-sources"):
         with gr.Tab("File"):
-            film = gr.File(label="Your film", file_types=FILM_TYPES, height=130, elem_id="em-film")
+            film = gr.File(label="Your film", file_types=FILM_TYPES, height=136, elem_id="em-film")
         with gr.Tab("Camera"):
             camera = gr.Video(label="Record", sources=["webcam"], height=300, elem_id="em-camera")
         with gr.Tab("Link"):
             address, fetch = _link()
     gr.HTML(_limits(defaults, host), elem_id="em-limits")
-    facts = gr.HTML(elem_id="em-facts")
-    compose = gr.Button("Compose", variant="primary", size="lg", elem_id="em-compose")
-    cancel = gr.Button("Cancel", variant="stop", visible=False, elem_id="em-cancel")
-    status = gr.HTML(elem_id="em-status")
-    preview = gr.HTML(elem_id="em-preview")
-    return FilmArea(film, camera, address, fetch, facts, compose, cancel, status, preview)
+    back = gr.Button("Back to the film", size="sm", elem_id="em-back")
+    return film, camera, address, fetch, back
 
 
 def _link() -> tuple[Any, Any]:
@@ -188,36 +206,59 @@ def _link() -> tuple[Any, Any]:
 
 
 def _mood(defaults: Settings) -> tuple[Any, dict[str, Any]]:
-    with gr.Accordion("Mood", open=True, elem_id="em-mood"):
-        editor = mood_editor(defaults.mood, elem_id="em-mood-editor")
-        with gr.Accordion("How far moods go", open=False, elem_id="em-mood-range"):
-            named = knobs.of_mood(defaults)
-    return editor, named
+    """Lay out the mood: its editor, and the controls by the setting that each turns."""
+    editor = mood_editor(defaults.mood, elem_id="em-mood-editor")
+    return editor, knobs.of_mood(defaults)
 
 
-def _music_and_sound(defaults: Settings, named: dict[str, Any]) -> tuple[MusicArea, Controls]:
-    """Lay out music and sound.
+def _music(
+    defaults: Settings, named: dict[str, Any]
+) -> tuple[MusicArea, dict[str, Any], tuple[Any, ...]]:
+    """Lay out the music.
 
     Args:
         defaults: what the controls show at first.
         named: the controls so far, by the setting that each turns.
+
+    Returns:
+        The area, the controls with those of the music, and tempo, switch of the paper, MIDI file
+        to go on from, theme and composer.
     """
-    with gr.Accordion("Music", open=False, elem_id="em-music"):
+    with gr.Column(elem_id="em-music"):
         composer = knobs.composer_choice(defaults)
         plan, of_plan, tempo, edit_chords, theme = _plan(defaults)
         named = named | of_plan | knobs.of_video2music(defaults) | knobs.of_music(defaults)
         another_seed = gr.Button("Another seed", size="sm", elem_id="em-seed")
-        with gr.Accordion("Advanced", open=False, elem_id="em-advanced"):
+        with gr.Accordion("Expert settings", open=False, elem_id="em-advanced"):
             paper = knobs.paper_switch(defaults)
-            primer = _midi_file("MIDI file to go on from", "em-primer")
+            primer = _midi_file("MIDI file to continue", "em-primer")
             named |= knobs.of_sampling(defaults)
-    with gr.Accordion("Sound", open=False, elem_id="em-sound"):
-        named |= knobs.of_sound(defaults)
+    return (
+        MusicArea(plan, edit_chords, another_seed),
+        named,
+        (tempo, paper, primer, theme, composer),
+    )
+
+
+def _sound(defaults: Settings, named: dict[str, Any], pieces: tuple[Any, ...]) -> Controls:
+    """Lay out the sound.
+
+    Args:
+        defaults: what the controls show at first.
+        named: the controls so far, by the setting that each turns.
+        pieces: of the music, which turn no single setting.
+
+    Returns:
+        All controls.
+    """
+    tempo, paper, primer, theme, composer = pieces
+    with gr.Column(elem_id="em-sound"):
+        named = named | knobs.of_sound(defaults)
         with gr.Row():
             programs = knobs.of_programs()
         soundfont = knobs.soundfonts()
         own_soundfont = gr.File(
-            label="A SoundFont of your own (SF2)",
+            label="Your own SoundFont (SF2)",
             file_types=[".sf2", ".sf3"],
             height=110,
             elem_id="em-soundfont",
@@ -227,7 +268,7 @@ def _music_and_sound(defaults: Settings, named: dict[str, Any]) -> tuple[MusicAr
     )
     for control, is_visible in controls.visible_for(defaults.music.composer).items():
         control.visible = is_visible
-    return MusicArea(plan, edit_chords, another_seed), controls
+    return controls
 
 
 def _plan(defaults: Settings) -> tuple[Any, dict[str, Any], Any, Any, Any]:
@@ -241,9 +282,9 @@ def _plan(defaults: Settings) -> tuple[Any, dict[str, Any], Any, Any, Any]:
             tempo = knobs.tempo_field(defaults)
         named |= knobs.of_melody(defaults)
         edit_chords = gr.Button(
-            "Edit the chords of this piece", size="sm", visible=False, elem_id="em-take-chords"
+            "Edit this piece’s chords", size="sm", visible=False, elem_id="em-take-chords"
         )
-        theme = _midi_file("A theme of yours (MIDI)", "em-theme")
+        theme = _midi_file("Your own theme (MIDI)", "em-theme")
     return plan, named, tempo, edit_chords, theme
 
 
@@ -252,7 +293,7 @@ def _midi_file(label: str, elem_id: str) -> Any:
 
 
 def _experts() -> ExpertsArea:
-    with gr.Accordion("Who looks at the film", open=False, elem_id="em-experts"):
+    with gr.Accordion("Mood analysis", open=False, elem_id="em-experts"):
         listing = gr.HTML(elem_id="em-panel")
         install = gr.Button("Install what is missing", size="sm", elem_id="em-install")
         stop = gr.Button("Stop", size="sm", visible=False, elem_id="em-stop")
@@ -262,10 +303,10 @@ def _experts() -> ExpertsArea:
 
 
 def _share() -> ShareArea:
-    with gr.Accordion("Keep or share these settings", open=False, elem_id="em-share"):
+    with gr.Accordion("Save or share these settings", open=False, elem_id="em-share"):
         share = gr.Button("Make a link and a preset", size="sm", elem_id="em-make-link")
         query = gr.Textbox(
-            label="Link to this page with these settings",
+            label="Link to these settings",
             interactive=False,
             visible=False,
             buttons=["copy"],
@@ -278,26 +319,28 @@ def _share() -> ShareArea:
     return ShareArea(share, query, preset, load_preset)
 
 
-def _result() -> ResultArea:
-    heading = gr.HTML(elem_id="em-title")
-    files = gr.HTML(elem_id="em-downloads")
-    with gr.Row():
-        pack = gr.Button(
-            "Stems and everything as a ZIP", size="sm", visible=False, elem_id="em-pack"
-        )
-        use_example = gr.Button("Use this film", size="sm", visible=False, elem_id="em-use-example")
-        forget = gr.Button("Delete all of it now", size="sm", visible=False, elem_id="em-forget")
+def _result(shown: Any) -> ResultArea:
+    """Lay out what stands under the player, which is `shown`."""
+    with gr.Row(elem_id="em-get"):
+        film_file = gr.HTML(elem_id="em-get-film")
+        use_example = gr.Button("Use this film", visible=False, elem_id="em-use-example")
+        versions = version_cards()
+    with gr.Accordion("More files, link and delete", open=False, elem_id="em-menu"):
+        files = gr.HTML(elem_id="em-downloads")
+        with gr.Row():
+            pack = gr.Button(
+                "Stems and everything as a ZIP", size="sm", visible=False, elem_id="em-pack"
+            )
+            forget = gr.Button("Delete everything", size="sm", visible=False, elem_id="em-forget")
     take_link = gr.HTML(
         "",
-        html_template="<p>${value ? `Here for an hour, also when this page was "
-        'closed: <a href="?take=${value}">link to this result</a>. Whoever has the '
-        'link sees the film, and may change or delete what was made of it.` : ""}</p>',
+        html_template="<p>${value ? `Kept for one hour, even if you close this page. "
+        '<a href="?take=${value}">Link to this result</a>. Anyone with the link can watch, '
+        'change or delete it.` : ""}</p>',
         js_on_load=scripts.TAKE_IN_ADDRESS,
         elem_id="em-kept",
     )
-    shown = player(elem_id="em-stage")
-    versions = version_cards()
-    return ResultArea(heading, files, pack, use_example, forget, take_link, shown, versions)
+    return ResultArea(film_file, files, pack, use_example, forget, take_link, shown, versions)
 
 
 def foot() -> None:
@@ -313,19 +356,16 @@ def _limits(settings: Settings, host: HostLimits) -> str:
     )
     return (
         f"<p>Up to {views.duration(limits.seconds)} and {limits.bytes / 1e6:.0f} MB: MP4, MOV, "
-        "MKV, WebM, AVI, GIF and most others. Some films cannot be previewed here; they are scored "
-        "all the same.</p>"
-        f"<details><summary>What are the limits?</summary><ul>{everything}</ul></details>"
+        "MKV, WebM, AVI, GIF and most others.</p>"
+        f"<details><summary>Limits</summary><ul>{everything}</ul></details>"
     )
 
 
 _FOOT = (
-    "<p>What you make here is yours; we claim nothing in it, and your rights in the film are "
-    "your own affair. The code is under the MIT licence. What the weights were trained on, and "
-    "what that allows, is said under “How it came about”; the authors of that music are named "
-    "in their card, in the folder weights. Films and results are deleted an hour after they "
-    "were last looked at, also when the page was closed before, and at once by “Delete all of "
-    "it now”.</p>"
+    "<p>You keep all rights to your film, and the music is yours to use; we claim nothing in "
+    "either. The code is under the MIT licence. What the weights were trained on, and what that "
+    "allows, is under “How this score was made”. Films and results are deleted one hour after "
+    "they were last viewed, or at once with “Delete everything”.</p>"
     "<p>Method: S. Sulun, P. Viana, M. E. P. Davies, “Video Soundtrack Generation by "
     "Aligning Emotions and Temporal Boundaries”.</p>"
 )

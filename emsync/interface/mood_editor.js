@@ -22,6 +22,7 @@ const part = (name) => element.querySelector(`[data-part="${name}"]`);
 const pad = part("pad");
 const chart = part("chart");
 const fields = AXES.map(part);
+const NEUTRAL = 0.15; // either side of 0, where an axis says nothing
 const radios = [...element.querySelectorAll(".modes input")];
 
 let state = copy(props.value);
@@ -121,8 +122,7 @@ function signed(number) {
 }
 
 function word(number, above, below) {
-  const shown = signed(number);
-  if (shown === "0.00") return "neutral";
+  if (Math.abs(number) <= NEUTRAL) return "neutral";
   return number > 0 ? above : below;
 }
 
@@ -135,7 +135,7 @@ function nearest([valence, arousal]) {
 function sentence(mood) {
   return (
     `Valence ${signed(mood[0])} (${word(mood[0], "pleasant", "unpleasant")}), ` +
-    `arousal ${signed(mood[1])} (${word(mood[1], "excited", "calm")}): nearest to ${nearest(mood)}.`
+    `arousal ${signed(mood[1])} (${word(mood[1], "excited", "calm")})`
   );
 }
 
@@ -176,9 +176,9 @@ function told() {
   if (mood === null) {
     return state.mode === "film" ? "The film’s mood is known once it has been looked at." : "";
   }
-  if (state.mode === "film") return `The film’s own mood. ${sentence(mood)}`;
-  if (state.mode === "own") return sentence(mood);
-  return `Scene ${selected + 1}. ${sentence(mood)}`;
+  if (state.mode === "film") return `The film’s own mood. ${sentence(mood)}.`; // named on the stage
+  const named = `${sentence(mood)}: nearest to ${nearest(mood)}.`;
+  return state.mode === "own" ? named : `Scene ${selected + 1}. ${named}`;
 }
 
 // Drawing: elements are made once, or when their number changes; then only their attributes move,
@@ -469,7 +469,7 @@ function drawTools() {
   say(part("hint"), hint());
   say(part("told"), told());
   show(part("numbers"), editable());
-  show(part("words"), editable());
+  show(part("words"), editable() || state.mode === "film");
   if (editable()) {
     fields.forEach((field, axis) => {
       // Not under the hands of somebody who types.
@@ -679,7 +679,9 @@ for (const radio of radios) {
 
 part("words").addEventListener("click", (event) => {
   const button = event.target.closest("button");
-  if (!button || !editable()) return;
+  if (!button) return;
+  if (state.mode === "film") state.mode = "own"; // who chooses an emotion wants another mood
+  if (!editable()) return;
   put([...state.emotions.find(({ name }) => name === button.dataset.emotion).mean]);
   commit();
 });

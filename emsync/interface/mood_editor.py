@@ -51,6 +51,7 @@ _TEMPLATE = """
   <label><input type="radio" value="scenes"><span>By scene</span></label>
 </fieldset>
 <p class="hint" data-part="hint"></p>
+<div class="words" data-part="words" role="group" aria-label="Choose an emotion"></div>
 <div class="desk">
   <svg class="pad" data-part="pad" viewBox="0 0 340 340" role="group"
     aria-label="Plane of moods: unpleasant to pleasant across, calm to excited upwards"></svg>
@@ -59,7 +60,6 @@ _TEMPLATE = """
       <label>Valence<input type="number" min="-1" max="1" step="0.01" data-part="valence"></label>
       <label>Arousal<input type="number" min="-1" max="1" step="0.01" data-part="arousal"></label>
     </div>
-    <div class="words" data-part="words" role="group" aria-label="Move to an emotion"></div>
     <p class="told" data-part="told" role="status" aria-live="polite"></p>
     <div class="back">
       <button type="button" data-part="back">Back to the film’s own</button>

@@ -5,6 +5,7 @@ const PAD = 8; // pixels left of the film's start and right of its end
 const LEAST_PER_SECOND = 4; // pixels; where there is less room the timeline scrolls
 const TILE = 1024; // pixels; browsers limit the size of one canvas
 const NARROW = 560; // pixels of the whole player, below which rows are lower
+const LOW = 800; // pixels of the window, below which rows are lower still
 const STRAY = 8; // pixels that a finger may stray before it drags
 const HANDS_OFF = 4000; // ms after somebody scrolled in which the timeline does not follow the film
 const ORDER = ["strings", "guitar", "piano", "bass", "drums"]; // from the back to the front
@@ -12,6 +13,7 @@ const KEY_ORDER = ["strings", "piano", "guitar", "bass", "drums"];
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120]; // seconds between the times below the timeline
 const CLOSE = 9; // pixels below which not every bar line is drawn
 const LEAD = 5; // where a note of a timeline says whether it belongs to the melody
+const NEUTRAL = 0.15; // either side of 0, where an axis says nothing
 const LETTERS = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"];
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -20,7 +22,8 @@ const [video, timelinePart, view, head, lights] = [
   "video", "timeline", "view", "head", "lights",
 ].map(part);
 
-const shown = { film: null, poster: null, timeline: null, sketch: null };
+const shown = { film: null, before: null, poster: null, timeline: null, sketch: null };
+let side = "after"; // which of the two films is on: "before" or "after"
 let music = null; // {seconds, groups, notes, timeline, lo, hi, drums, buckets} that is drawn
 let place = null; // {width, room, rows} in pixels: the timeline, what of it is in view, its rows
 let look = null; // colours of the theme
@@ -37,22 +40,52 @@ timelinePart.setAttribute("aria-describedby", part("words").id);
 // Values ---------------------------------------------------------------------------------------
 
 function receive() {
-  const nothing = { film: null, poster: null, timeline: null, sketch: null };
+  const nothing = { film: null, before: null, poster: null, timeline: null, sketch: null };
   const news = props.value ? JSON.parse(props.value) : nothing;
-  const film = shown.film;
+  const [film, playing] = [shown.film, onScreen()];
   Object.assign(shown, news);
   const poster = shown.poster ?? "";
   if ((video.getAttribute("poster") ?? "") !== poster) video.setAttribute("poster", poster);
-  if (shown.film !== film) change();
-  video.hidden = !shown.film;
+  if (shown.film !== film) side = "after";
+  if (onScreen() !== playing) change(film === null && shown.film !== null);
   const { timeline, sketch } = shown;
-  part("stage").hidden = !shown.film && !timeline && !sketch;
+  part("stage").hidden = !onScreen() && !poster && !timeline && !sketch;
   part("score").hidden = !timeline && !sketch;
   const words = sketch ? sketch.words : "";
   if (part("sketching").textContent !== words) part("sketching").textContent = words;
-  part("kind").textContent = sketch ? "" : timeline?.plan ?? "";
+  const kind = [timeline?.moods, timeline?.plan].filter(Boolean).join(" · ");
+  part("kind").textContent = sketch ? "" : kind;
+  offer();
   if ("timeline" in news || "sketch" in news) compile();
   arrange();
+}
+
+/** Address of the film that is on; null where there is none that browsers can play. */
+function onScreen() {
+  return side === "before" || !shown.film ? shown.before : shown.film;
+}
+
+/** Shows the picture there is, and the switch where there are two films to compare. */
+function offer() {
+  const still = part("still");
+  video.hidden = !onScreen() && Boolean(shown.poster);
+  part("picture").hidden = !onScreen() && !shown.poster;
+  still.hidden = !video.hidden;
+  part("aside").hidden = still.hidden;
+  if (!still.hidden && still.getAttribute("src") !== shown.poster) still.src = shown.poster;
+  part("sides").hidden = !shown.film || !shown.before;
+  for (const button of part("sides").children) {
+    button.setAttribute("aria-pressed", String(button.dataset.side === side));
+  }
+}
+
+function compare(event) {
+  const chosen = event.target.closest("button")?.dataset.side;
+  if (!chosen || chosen === side) return;
+  side = chosen;
+  offer();
+  change();
+  move();
 }
 
 /** What is to be drawn, in the form in which it is drawn. */
@@ -106,8 +139,10 @@ function planOf({ bars = [], symbols = [], sections = [] }) {
 
 // The film -------------------------------------------------------------------------------------
 
-function change() {
-  if (video.readyState > 0 && resume === null && video.currentSrc) {
+function change(anew = false) {
+  if (anew) {
+    resume = null;
+  } else if (video.readyState > 0 && resume === null && video.currentSrc) {
     resume = {
       time: video.ended ? 0 : wanted ?? video.currentTime,
       playing: !video.paused && !video.ended,
@@ -117,8 +152,8 @@ function change() {
   }
   wanted = null;
   part("trouble").hidden = true;
-  if (shown.film) {
-    video.src = shown.film;
+  if (onScreen()) {
+    video.src = onScreen();
   } else {
     resume = null;
     video.removeAttribute("src");
@@ -144,7 +179,7 @@ function start() {
 }
 
 function seek(seconds) {
-  if (!music || !shown.film) return;
+  if (!music || !onScreen()) return;
   wanted = Math.min(Math.max(0, seconds), Math.min(music.seconds, video.duration || Infinity));
   // One seek at a time: a film of many megabytes would never catch up with a drag.
   if (!video.seeking) video.currentTime = wanted;
@@ -172,6 +207,7 @@ function arrange() {
   if (!music || !element.isConnected || element.clientWidth === 0) return;
   const { seconds, timeline } = music;
   const narrow = element.clientWidth < NARROW;
+  const low = window.innerHeight < LOW;
   const sketched = shown.sketch !== null;
   const rows = {};
   let top = 6;
@@ -181,14 +217,14 @@ function arrange() {
   };
   if (timeline) {
     const picture = timeline.scenes.some((scene) => scene.picture);
-    row("scenes", (picture ? (narrow ? 42 : 58) : 0) + 22);
-    row("mood", narrow ? 54 : 64);
+    row("scenes", (picture ? (low ? 36 : narrow ? 42 : 58) : 0) + 22);
+    row("mood", low ? 40 : narrow ? 54 : 64);
     row("cuts", 16, 2);
     // Kept while another piece is drawn, so that nothing jumps.
     if (planOf(timeline)) row("plan", 17, 3);
   }
-  row("roll", narrow ? 190 : 236, 4);
-  if (music.drums.length || sketched) row("drums", narrow ? 30 : 36, 6);
+  row("roll", low ? 104 : narrow ? 150 : 200, 4);
+  if (music.drums.length || sketched) row("drums", low ? 22 : narrow ? 30 : 36, 6);
   if (timeline?.said.length) row("said", 20, 4);
   if (timeline?.read.length) row("read", 20, 4);
   row("times", 20, 0);
@@ -201,7 +237,7 @@ function arrange() {
   look = colours();
   part("words").textContent = sketched ? "" : timeline.words;
   timelinePart.setAttribute("aria-valuemax", String(Math.round(seconds * 10) / 10));
-  timelinePart.setAttribute("aria-disabled", String(!shown.film));
+  timelinePart.setAttribute("aria-disabled", String(!onScreen()));
   name();
   strips();
   explain();
@@ -232,7 +268,13 @@ function percent(share) {
   return `${Math.round(share * 100)}%`;
 }
 
+/** An emotion with its probability; "mixed" is none, and has none. */
+function feeling({ emotion, share }) {
+  return emotion === "mixed" ? emotion : `${emotion} ${percent(share)}`;
+}
+
 function signed(number) {
+  if (Math.abs(number) <= NEUTRAL) return "neutral";
   return `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(2)}`;
 }
 
@@ -308,10 +350,10 @@ function strips() {
         ground.append(picture);
       }
       const bar = make("b");
-      bar.style.background = props.emotions[scene.emotion];
+      bar.style.background = props.emotions[scene.emotion] ?? look.line;
       child.append(bar);
       const room = x(scene.end) - x(scene.start) - 12;
-      const words = [`${scene.emotion} ${percent(scene.share)}`, scene.emotion];
+      const words = [feeling(scene), scene.emotion];
       const fits = words.find((text) => text.length * 6 < room);
       if (fits) child.append(make("span", "", fits));
       return child;
@@ -702,7 +744,7 @@ function move(follow = true) {
   if (!music || !place) return;
   const now = at();
   const across = x(now);
-  head.hidden = !shown.film;
+  head.hidden = !onScreen();
   head.style.transform = `translateX(${across}px)`;
   const text = `${clock(now)} of ${clock(music.seconds)}`;
   if (timelinePart.getAttribute("aria-valuetext") !== text) {
@@ -715,11 +757,24 @@ function move(follow = true) {
   }
   light(now);
   tell(now);
+  strike(now);
+}
+
+/** The picture's edge pulses when the film passes a cut that the music hits. */
+function strike(now) {
+  const last = strike.last ?? now;
+  strike.last = now;
+  if (video.paused || side === "before" || !music.timeline || now - last > 1) return;
+  const met = music.timeline.boundaries.some(({ hit }) => hit !== null && last < hit && hit <= now);
+  if (!met) return;
+  part("picture").classList.remove("hit");
+  void part("picture").offsetWidth; // so that the animation begins anew
+  part("picture").classList.add("hit");
 }
 
 /** Lights up what sounds. */
 function light(now) {
-  const lit = shown.sketch !== null || !shown.film ? [] : soundingAt(now);
+  const lit = shown.sketch !== null || !onScreen() ? [] : soundingAt(now);
   const key = `${lit}|${view.scrollLeft}`;
   if (key === sounding) return;
   sounding = key;
@@ -762,12 +817,12 @@ function sceneAt(now) {
 /** The line below the timeline: where the film is. */
 function tell(now) {
   const said = [];
-  if (music.timeline && shown.sketch === null && shown.film) {
+  if (music.timeline && shown.sketch === null && onScreen()) {
     const { scenes, boundaries } = music.timeline;
     const number = sceneAt(now);
     const scene = scenes[number];
     const of = scenes.length > 1 ? `Scene ${number + 1} of ${scenes.length}` : "The film";
-    said.push(`${clock(now)}`, `${of}: ${scene.emotion} ${percent(scene.share)}`);
+    said.push(`${clock(now)}`, `${of}: ${feeling(scene)}`);
     const chord = heldAt(music.plan?.symbols, now);
     if (chord) said.push(`${chord}, section ${heldAt(music.plan.sections, now)}`);
     const next = boundaries.find((boundary) => boundary.asked > now);
@@ -816,7 +871,7 @@ function secondsAt(event) {
 }
 
 function press(event) {
-  if (event.button !== 0 || !shown.film) return;
+  if (event.button !== 0 || !onScreen()) return;
   const touch = event.pointerType === "touch";
   finger = { id: event.pointerId, x: event.clientX, touch, dragging: !touch };
   handled = -Infinity;
@@ -849,7 +904,7 @@ function release(event) {
 }
 
 function key(event) {
-  if (!music || !shown.film || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (!music || !onScreen() || event.ctrlKey || event.altKey || event.metaKey) return;
   const now = at();
   const asked = [0, ...(music.timeline?.boundaries ?? []).map((b) => b.asked), music.seconds];
   // While the film plays, one must get beyond the cut that was just passed.
@@ -886,9 +941,9 @@ function point(event) {
   const { timeline } = music;
   if (timeline) {
     const number = sceneAt(seconds);
-    const { emotion, share, valence, arousal } = timeline.scenes[number];
-    lines.push(`Scene ${number + 1}: ${emotion} ${percent(share)}, valence ${signed(valence)}, `
-      + `arousal ${signed(arousal)}`);
+    const scene = timeline.scenes[number];
+    lines.push(`Scene ${number + 1}: ${feeling(scene)}, valence ${signed(scene.valence)}, `
+      + `arousal ${signed(scene.arousal)}`);
     const chord = heldAt(music.plan?.symbols, seconds);
     if (chord) lines.push(`Chord ${chord}, section ${heldAt(music.plan.sections, seconds)}`);
     if (shown.sketch === null) {
@@ -932,7 +987,7 @@ function leave() {
 video.addEventListener("loadedmetadata", begin);
 video.addEventListener("seeked", arrived);
 video.addEventListener("error", () => {
-  if (!shown.film) return;
+  if (!onScreen()) return;
   part("trouble").textContent = "This browser cannot play the film: it does not know the form of "
     + "its picture, or the file is gone. Download the film to watch it elsewhere.";
   part("trouble").hidden = false;
@@ -941,6 +996,7 @@ for (const name of ["play", "playing"]) video.addEventListener(name, wake);
 for (const name of ["timeupdate", "seeking", "pause", "ended"]) {
   video.addEventListener(name, () => move());
 }
+part("sides").addEventListener("click", compare);
 timelinePart.addEventListener("pointerdown", press);
 timelinePart.addEventListener("pointermove", drag);
 for (const name of ["pointerup", "pointercancel"]) timelinePart.addEventListener(name, release);

@@ -1,4 +1,4 @@
-"""The player: the scored film, and under it a timeline of its score that moves with it."""
+"""The player: the film before and after, and a timeline of its score that moves with it."""
 
 import json
 from pathlib import Path
@@ -12,14 +12,24 @@ from emsync.interface.plots import EMOTION_COLOURS, GROUP_COLOURS, VERMILION
 # must go on playing while sketches come and go.
 _TEMPLATE = """
 <div class="stage" data-part="stage" hidden>
-  <video class="screen" data-part="video" controls playsinline preload="metadata"
-    aria-label="Your film, scored"></video>
+  <div class="picture" data-part="picture">
+    <div class="frame">
+      <video class="screen" data-part="video" controls playsinline preload="metadata"
+        aria-label="Your film"></video>
+      <img class="screen" data-part="still" alt="A frame of your film" hidden>
+      <div class="sides" data-part="sides" role="group" aria-label="Compare" hidden>
+        <button type="button" data-side="before" aria-pressed="false">Before</button>
+        <button type="button" data-side="after" aria-pressed="true">After</button>
+      </div>
+    </div>
+  </div>
+  <p class="aside" data-part="aside" hidden>Your browser cannot play this format. It will play the
+    scored film.</p>
   <p class="trouble" data-part="trouble" role="alert" hidden></p>
   <div class="score" data-part="score">
     <div class="above">
       <p class="sketching" data-part="sketching" role="status"></p>
-      <p class="kind" data-part="kind"></p>
-      <div class="key" data-part="key" aria-hidden="true"></div>
+      <p class="now" data-part="now"></p>
     </div>
     <div class="desk" data-part="desk">
       <div class="names" data-part="names" aria-hidden="true"></div>
@@ -40,7 +50,8 @@ _TEMPLATE = """
       </div>
       <div class="tip" data-part="tip" hidden></div>
     </div>
-    <p class="now" data-part="now"></p>
+    <p class="kind" data-part="kind"></p>
+    <div class="key" data-part="key" aria-hidden="true"></div>
     <p class="unseen" data-part="words"></p>
   </div>
 </div>
@@ -71,13 +82,15 @@ def showing(**parts: Any) -> str:
     """Return a value for the player, of some of these parts:
 
     film      address of the scored film, or None
+    before    address of the film as it came, or None where browsers cannot play it
     poster    address of a picture to show before it plays, or None
     timeline  from `emsync.interface.timeline.timeline_of`, or None
     sketch    from `emsync.interface.timeline.sketch_of` while composing, or None
 
     What is missing stays as it was, so that a sketch need not carry the timeline with it. A sketch
-    goes before the timeline; the player hides itself without film, timeline and sketch. When
-    another film comes that lasts as long (within 0.1 s), it goes on where the one before was.
+    goes before the timeline; the player hides itself without film, poster, timeline and sketch.
+    When another film comes that lasts as long (within 0.1 s), it goes on where the one before was;
+    the first score of a film begins at the beginning.
 
     Returns:
         JSON: Gradio walks through values on both sides and makes every list in them reactive; for

@@ -84,7 +84,7 @@ class Version:
         piece: what was composed.
         label: a letter, by which people know it.
         result: its files; None until it was played.
-        diagnostics: HTML of how it came about.
+        diagnostics: HTML of how it was made.
         stems: the sound of each group, once it was asked for.
         bundle: everything in one ZIP, made with the stems.
     """

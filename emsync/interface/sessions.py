@@ -24,6 +24,7 @@ class Session:
         fetching: stops the film that is being fetched.
         opening: stops the film that was chosen last.
         playing: as it was changed last.
+        chosen: the take that was picked last; None for the newest.
         begun: tokens of the takes that were begun on it, not found by a link.
         files: other files that came on it, where they are kept.
         used: when it last did something, by `time.monotonic`.
@@ -35,6 +36,7 @@ class Session:
     fetching: CancelToken | None = None
     opening: CancelToken | None = None
     playing: Playing | None = None
+    chosen: Take | None = None
     begun: set[str] = field(default_factory=set)
     files: set[Path] = field(default_factory=set)
     used: float = field(default_factory=time.monotonic)
@@ -43,12 +45,14 @@ class Session:
     @property
     def job(self) -> Job | None:
         """Its work under way."""
-        job = self.takes[-1].job if self.takes else None
-        return None if job is None or job.done.is_set() else job
+        return next((take.job for take in self.takes if not take.is_idle), None)
 
     @property
     def shown(self) -> Take | None:
-        """The take that it shows: the last of which there is something to show."""
+        """The take that it shows: the one that was picked, or the last of which there is something
+        to show."""
+        if self.chosen in self.takes and self.chosen is not None and self.chosen.result is not None:
+            return self.chosen
         return next((take for take in reversed(self.takes) if take.result is not None), None)
 
     def drop_film(self) -> Source | None:
@@ -88,13 +92,16 @@ class Session:
             self.fetching.cancel()
 
     def idle_take(self) -> Take | None:
-        """Return the take that is shown and put it last; None while work on it is under way."""
+        """Return the take that is shown; None while work on it is under way."""
         take = self.shown
         # Somebody else who has its link may be at work on it.
         if self.job is not None or take is None or not take.is_idle:
             return None
-        self.takes = [*(one for one in self.takes if one is not take), take]
         return take
+
+    def takes_of_film(self, source: Source) -> list[Take]:
+        """Return the takes of a film of which there is something to show, the oldest first."""
+        return [take for take in self.takes if take.source is source and take.versions]
 
 
 class Sessions:

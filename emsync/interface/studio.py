@@ -143,12 +143,22 @@ class Studio:
             raise
         # Of one that failed or was cancelled nothing is left.
         session.takes = [*(one for one in session.takes if one.result is not None), take]
+        session.chosen = take
         session.begun.add(take.token)
         while len(session.takes) > MOST_TAKES:
             oldest = session.takes.pop(0)
             if oldest.token in session.begun:  # what came by a link stays for whoever made it
                 self.store.remove_take(oldest)
         return job
+
+    def pick(self, name: str, token: str) -> None:
+        """Show another take of this page; nothing happens if it has none of that token."""
+        session = self.session(name)
+        for take in session.takes:
+            if take.token == token and take.result is not None:
+                session.chosen = take
+                self.store.touch(take.source)
+                take.touch()
 
     def another(self, name: str, playing: Playing) -> Job | None:
         """Compose one version more, beside those that did not please.
@@ -165,7 +175,7 @@ class Studio:
         if len(take.versions) == len(LABELS):
             raise EmsyncError(
                 f"There are {len(LABELS)} versions already, as many as are kept side by side. "
-                "Press “Compose” for a new row of them."
+                "Change a setting for a new take."
             )
         return self.jobs.start(take, playing, self.scorer.another, self.scorer.bytes_of(take))
 
@@ -260,8 +270,8 @@ class Studio:
         take = self.store.find(token)
         if take is not None:
             session = self.session(name)
-            session.takes.append(take)
-            session.source = take.source
+            session.takes = [*(one for one in session.takes if one is not take), take]
+            session.chosen, session.source = take, take.source
         return take
 
     def leave(self, name: str) -> None:
@@ -290,7 +300,7 @@ class Studio:
             self.store.remove_film(source, uploaded=True)
             self.scorer.analyses.forget(source)
         self.user_files.discard(session, self.sessions.all())
-        session.takes, session.source = [], None
+        session.takes, session.chosen, session.source = [], None, None
 
     # After an hour ------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from emsync.emotion.mapping import mood_of
 from emsync.emotion.reading import EMOTIONS
 from emsync.interface.music_words import in_words, kind_of, with_signs
+from emsync.interface.views import emotion_at
 from emsync.music.notes import GROUPS, TICK_SECONDS
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def timeline_of(result: "Result") -> dict[str, Any]:
         curve       [{"start", "end", "valence", "arousal"}, ...]: what was composed for
         said, read  [{"start", "end", "text"}, ...]: speech, and letters on the screen
         words       the roll in words
+        moods       what the film was read as, and what was composed for
     """
     analysis, piece = result.analysis, result.composition
     seconds = float(analysis.film.duration)
@@ -101,6 +103,7 @@ def timeline_of(result: "Result") -> dict[str, Any]:
         "said": _transcript(result, "asr"),
         "read": _transcript(result, "ocr"),
         "words": in_words(piece),
+        "moods": _moods(result),
     }
 
 
@@ -130,6 +133,38 @@ def sketch_of(draft: "Draft", seconds: float) -> dict[str, Any]:
     }
 
 
+def blank_of(seconds: float) -> dict[str, Any]:
+    """Return what the player shows of a piece of which nothing is written, as `sketch_of`.
+
+    Args:
+        seconds: of the film.
+    """
+    words = "Notes appear here as they are written"
+    return {"seconds": _rounded(seconds), "groups": list(GROUPS), "notes": [], "words": words}
+
+
+def feeling(probabilities: Sequence[float]) -> str:
+    """Return the emotion that a film or scene was read as; "mixed" where none wins clearly."""
+    second, first = sorted(probabilities)[-2:]
+    if first < 1 / len(EMOTIONS) + _OVER_CHANCE or first - second < _AHEAD:
+        return "mixed"
+    return EMOTIONS[list(probabilities).index(first)]
+
+
+def _moods(result: "Result") -> str:
+    """Return what the film was read as; where the user chose otherwise, that as well."""
+    film = feeling(result.analysis.reading.probabilities)
+    if not result.mood_given:
+        return f"Film: {film}"
+    is_one = len(result.curve.starts) == 1
+    music = emotion_at(result.mood, result.settings) if is_one else "by scene"
+    return f"Film: {film} · Music: {music or 'own mood'}"
+
+
+_OVER_CHANCE, _AHEAD = 0.05, 0.03
+"""By which the likeliest emotion has to lie above chance, and before the next, to be named."""
+
+
 def _scene(
     scene: "SceneReading", pictures: Sequence["Still"], settings: "MoodSettings"
 ) -> dict[str, Any]:
@@ -144,7 +179,7 @@ def _scene(
         "end": _rounded(float(scene.end)),
         "valence": _rounded(mood.valence),
         "arousal": _rounded(mood.arousal),
-        "emotion": EMOTIONS[scene.probabilities.index(share)],
+        "emotion": feeling(scene.probabilities),
         "share": _rounded(share),
         "picture": "" if nearest is None else _data_address(nearest.jpeg),
     }

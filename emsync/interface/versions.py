@@ -1,51 +1,46 @@
-"""The versions of a take, side by side, each with what it is worth."""
+"""The strip of takes: everything that was made of a film, each with what it is worth."""
 
 import gradio as gr
 
 _TEMPLATE = """${value && value.length ? `
-<h3>${value.length > 1 ? "Versions" : "This version"}</h3>
-<div class="cards" role="group" aria-label="Versions">${value.map((one, slot) => `
+<div class="strip" role="group" aria-label="Takes">${value.map(one => `
 <article class="${one.shown ? "shown" : ""}">
-<h4>${one.label}${one.shown ? " <span>playing above</span>" : ""}</h4>
-<ul>${one.words.map(words => `<li>${words}</li>`).join("")}</ul>
-${value.length > 1 ? `<p><button type="button" data-slot="${slot}" data-what="show"
-${one.shown || !one.ready ? "disabled" : ""}>Play ${one.label}</button></p>` : ""}
-</article>`).join("")}</div>
-<p class="more"><button type="button" data-slot="0" data-what="another">Try another</button></p>`
+<button type="button" class="show" data-take="${one.take}" data-slot="${one.slot}" data-what="show"
+aria-pressed="${one.shown}" title="${one.detail.join(" · ")}" ${one.ready ? "" : "disabled"}>
+<strong>${one.name}</strong><span>${one.words.join(" · ")}</span></button>
+</article>`).join("")}
+<button type="button" class="more" data-slot="0" data-what="another">Another take</button></div>`
 : ""}"""
 
 _CSS = """
-h3 { margin: 0.6em 0 0.4em; font-size: 1.05em; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 210px), 1fr));
-  gap: 10px; }
-article { border: 1px solid var(--border-color-primary); border-radius: 10px; padding: 10px 12px;
-  background: var(--background-fill-secondary); }
-article.shown { border: 2px solid #0072B2; padding: 9px 11px; }
-h4 { margin: 0 0 0.3em; font-size: 1.05em; }
-h4 span { font-weight: 400; font-size: 0.85em; opacity: 0.85; }
-ul { margin: 0 0 0.6em; padding: 0; list-style: none; font-size: 0.92em; }
-article { display: flex; flex-direction: column; justify-content: space-between; }
-p.more { margin-top: 10px; }
-p { margin: 0; display: flex; flex-wrap: wrap; gap: 6px; }
-button { padding: 0.4em 0.8em; border-radius: 8px; cursor: pointer; color: var(--body-text-color);
+.strip { display: flex; gap: 8px; overflow-x: auto; padding: 4px; scrollbar-width: thin; }
+article { flex: none; display: flex; }
+button { min-height: 48px; padding: 4px 16px; border-radius: 8px; cursor: pointer; font: inherit;
+  font-size: 14px; text-align: left; color: var(--body-text-color);
   border: 1px solid var(--border-color-primary); background: var(--background-fill-primary); }
-button:hover:enabled { border-color: #0072B2; }
-button:disabled { opacity: 0.5; cursor: default; }
+.shown button { border-color: var(--em-accent, #0068A6);
+  box-shadow: inset 0 0 0 1px var(--em-accent, #0068A6); }
+.more { flex: none; }
+strong { display: block; }
+span { font-size: 12px; }
+button:hover:enabled { border-color: var(--em-accent, #0068A6); }
+button:disabled { cursor: default; }
 button:focus-visible { outline: 3px solid #0072B2; outline-offset: 2px; }
 """
 
 _SCRIPT = """
 element.addEventListener("click", event => {
-  const button = event.target.closest("button[data-slot]");
-  if (button) trigger("select", { slot: Number(button.dataset.slot), what: button.dataset.what });
+  const { take, slot, what } = event.target.closest("button[data-slot]")?.dataset ?? {};
+  if (what) trigger("select", { take: take ?? "", slot: Number(slot), what });
 });
 """
 
 
 def version_cards() -> gr.HTML:
-    """Return the cards; their values are those of `emsync.interface.views.cards`, escaped there.
+    """Return the strip; its values are those of `emsync.interface.views.cards`, escaped there.
 
-    The event "select" tells the `slot` of a version and `what` is wanted: "show" or "another".
+    The event "select" tells the token of a `take`, the `slot` of a version and `what` is wanted:
+    "show" or "another", which means the take that is shown.
     """
     return gr.HTML(
         [],

@@ -5,12 +5,14 @@ Whatever comes from a film or its name is escaped here.
 
 import base64
 import html
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from emsync.emotion.features.panel import missing
+from emsync.emotion.mapping import scaled_categories
 from emsync.interface.diagnostics import terms
 from emsync.interface.music_words import keys_of
 from emsync.interface.records import Outcome
@@ -19,9 +21,13 @@ from emsync.stages import STAGES
 from emsync.text import clock, listed
 
 if TYPE_CHECKING:
+    from emsync.emotion.curve import MoodRequest
     from emsync.emotion.features.panel import Panel
+    from emsync.emotion.mapping import Mood
     from emsync.interface.records import Source, Take
+    from emsync.music.composition import Composition
     from emsync.results import Piece, Result
+    from emsync.settings import Settings
 
 # Status -------------------------------------------------------------------------------------
 
@@ -50,7 +56,13 @@ def waiting(ahead: int) -> str:
         ahead: how many films come before.
     """
     films = "one film is" if ahead == 1 else f"{ahead} films are"
-    return note(f"Waiting: {films} before yours. Keep this page open.")
+    return busy(f"Waiting: {films} before yours. Keep this page open.")
+
+
+def busy(sentence: str, share: float | None = None) -> str:
+    """Return HTML of what is under way, of which no stage has begun; `share` of it is done."""
+    percent = "" if share is None else f'<p class="em-percent">{share:.0%}</p>'
+    return f'<div class="em-busy">{percent}<p role="status">{sentence}</p></div>'
 
 
 def progress(now: Progress, share: float, past: Mapping[str, float]) -> str:
@@ -62,20 +74,22 @@ def progress(now: Progress, share: float, past: Mapping[str, float]) -> str:
         past: seconds of each stage that is over.
     """
     left = "" if now.seconds_left is None else f"about {duration(now.seconds_left)} left"
+    percent = f"{share:.0%}"
     title = html.escape(STAGES[now.stage].title)
     items = []
     for stage, row in STAGES.items():
         if stage == now.stage:
-            percent = f"{now.fraction:.0%}" if now.fraction > 0 else ""
+            part = f"{now.fraction:.0%}" if now.fraction > 0 else ""
             detail = f" <small>{html.escape(now.detail)}</small>" if now.detail else ""
-            words = f"{row.title}{detail}<span>{percent}</span>"
+            words = f"{row.title}{detail}<span>{part}</span>"
             items.append(f'<li class="now" aria-current="step">{words}</li>')
         elif stage in past:
             items.append(f'<li class="done">{row.title}<span>{past[stage]:.1f} s</span></li>')
         else:
             items.append(f"<li>{row.title}</li>")
     return (
-        f'<div class="em-progress"><p><strong>{title}</strong><span>{left}</span></p>'
+        f'<div class="em-progress em-busy"><p class="em-percent">{percent}</p>'
+        f"<p><strong>{title}</strong><span>{left}</span></p>"
         f'<progress max="1" value="{share:.3f}" aria-label="{title}"></progress>'
         f"<ol>{''.join(items)}</ol></div>"
     )
@@ -92,17 +106,17 @@ def done(take: "Take", outcome: Outcome, seconds: float = 0) -> str:
     result = take.result
     if result is None:
         return ""
-    hits = result.composition.score
+    hits, cuts = hits_of(result.composition)
     met = (
-        f"Its chords fall on {hits.chord_tokens} of {hits.boundaries} kept cuts."
-        if hits.boundaries
-        else "The film has no cuts to meet."
+        f"Its strong chords land on {hits} of {cuts} {'cut' if cuts == 1 else 'cuts'}."
+        if cuts
+        else "The film has no cuts to land on."
     )
     if result.settings.mood.curve == "scenes" and len(result.curve.starts) == 1:
         met += " Its scenes are too short or too alike, so one mood holds throughout."
     label = take.versions[take.shown].label
     sentence = {
-        Outcome.SCORED: f"Your film has its own music now, made in {duration(seconds)}.",
+        Outcome.SCORED: f"Your score is ready, made in {duration(seconds)}.",
         Outcome.ADDED: f"Version {label} is new.",
         Outcome.SHOWN: f"This is version {label}.",
         Outcome.REPLAYED: "The sound is new; the piece is the same.",
@@ -115,62 +129,39 @@ def done(take: "Take", outcome: Outcome, seconds: float = 0) -> str:
 # The film, before anything is done -----------------------------------------------------------
 
 
-def facts(source: "Source", seconds: float, waiting: int, panel: "Panel") -> str:
-    """Return HTML of how long the film is, how long its music will take, and who reads it.
+def facts(source: "Source", waiting: int, panel: "Panel") -> str:
+    """Return HTML of what film it is, and from what its mood is read.
 
     Args:
-        seconds: that it will take once it is its turn.
         waiting: how many are at work or wait.
         panel: the experts, some of whom may not be installed.
     """
     film = source.film
     sound = "with sound" if film.has_audio else "without sound"
-    shape = f"{film.width} × {film.height}, {float(film.frame_rate):.4g} frames a second, {sound}"
+    shape = f"{film.width} × {film.height} · {sound}"
     ready = [expert.title for expert in panel.experts if not missing(expert)]
-    looks = listed(["brightness, colour, movement, cuts and loudness", *ready])
-    absent = len(panel.experts) - len(ready)
-    more = (
-        f" {absent} of {len(panel.experts)} experts are not installed: see “Who looks at the film”."
-        if absent
-        else ""
-    )
-    queue = "" if not waiting else f" {waiting} in line before it."
+    looks = listed(["colour", "motion", "editing", "loudness", *ready])
+    basic = "" if ready else " (basic mode)"
+    queue = "" if not waiting else f" · {waiting} ahead in the queue"
     return (
-        f'<div class="em-facts" role="status"><p><strong>{html.escape(source.name)}</strong>: '
-        f"{clock(float(film.duration))}, {shape}.</p>"
-        f"<p>Its music will take about <strong>{duration(seconds)}</strong> here.{queue}</p>"
-        f"<p>It is read by {html.escape(looks)}.{html.escape(more)}</p></div>"
+        f'<div class="em-facts" role="status"><p><strong>{html.escape(source.name)}</strong> '
+        f"{clock(float(film.duration))} · {shape}{queue}</p>"
+        f'<p class="em-badge">Mood estimated from {html.escape(looks)}{basic}. '
+        '<button type="button" class="em-dismiss" aria-label="Dismiss">×</button></p></div>'
     )
 
 
-def preview(source: "Source") -> str:
-    """Return HTML of the film as it came, or a picture of it where browsers cannot play it."""
+def playable(source: "Source") -> str | None:
+    """Return the address of the film as it came; None where browsers cannot play it."""
     film = source.film
-    picture = poster_address(source)
-    address = html.escape(file_address(film.path))
-    name = html.escape(source.name)
-    if film.path.suffix.lower() == ".gif":
-        return f'<img class="em-preview" src="{address}" alt="{name}">'
     if film.path.suffix.lower() in _PLAYED_SUFFIXES and film.video_codec in _PLAYED_CODECS:
-        return (
-            f'<video class="em-preview" src="{address}" poster="{picture}" controls playsinline '
-            f'preload="metadata" aria-label="{name}"></video>'
-        )
-    return (
-        f'<figure class="em-preview"><img src="{picture}" alt="A frame of {name}"><figcaption>A '
-        "frame of it. Your browser may not play such a film; it will play the scored one."
-        "</figcaption></figure>"
-    )
+        return file_address(film.path)
+    return None
 
 
 def poster_address(source: "Source") -> str:
     """Return the picture of a film, as an address that holds it."""
     return "data:image/jpeg;base64," + base64.b64encode(source.poster).decode()
-
-
-def title(name: str) -> str:
-    """Return the heading of a result: the name of its film."""
-    return f"<h2>“{html.escape(name)}” with its music</h2>"
 
 
 _PLAYED_SUFFIXES = {".mp4", ".m4v", ".mov", ".webm"}
@@ -185,39 +176,96 @@ def file_address(path: Path) -> str:
 # The takes -------------------------------------------------------------------------------------
 
 
-def cards(take: "Take") -> list[dict[str, Any]]:
-    """Return the versions side by side: what each is worth, which is shown, and which can be."""
-    return [
-        {
-            "label": version.label,
-            "shown": slot == take.shown,
-            "ready": take.is_idle or version.result is not None,
-            "words": _worth(version.piece),
-        }
-        for slot, version in enumerate(take.versions)
-    ]
+def cards(takes: Sequence["Take"], shown: "Take") -> list[dict[str, Any]]:
+    """Return a strip of everything that was made of a film: all versions of all takes.
+
+    Html is made of these words by the browser, so nothing of the user's is among them.
+
+    Args:
+        takes: of one film, the oldest first.
+        shown: one of them.
+    """
+    strip: list[dict[str, Any]] = []
+    count: Counter[str] = Counter()
+    for take in takes:
+        title = mood_title(take.request, take.settings)
+        for slot, version in enumerate(take.versions):
+            count[title] += 1
+            strip.append(
+                {
+                    "take": take.token,
+                    "slot": slot,
+                    "name": title if count[title] == 1 else f"{title} {count[title]}",
+                    "shown": take is shown and slot == take.shown,
+                    "ready": take.is_idle or version.result is not None,
+                    "words": _worth(version.piece),
+                    "detail": _detail(version.piece),
+                }
+            )
+    return strip
+
+
+def mood_title(request: "MoodRequest", settings: "Settings") -> str:
+    """Return what a mood that is asked for is called.
+
+    Args:
+        request: what is asked for.
+        settings: with r, by which the emotions are placed.
+    """
+    if request.mood is None:
+        return "By scene" if request.follow_scenes or request.changes else "Film’s mood"
+    return (emotion_at(request.mood, settings) or "Own mood").capitalize()
+
+
+def emotion_at(mood: "Mood", settings: "Settings") -> str | None:
+    """Return the emotion whose mean a mood is, as the mood editor's buttons ask for it."""
+    for category in scaled_categories(settings.mood):
+        there = abs(category.valence_mean - mood.valence), abs(category.arousal_mean - mood.arousal)
+        if max(there) < _SAME_MOOD:
+            return category.emotion
+    return None
+
+
+def hits_of(composition: "Composition") -> tuple[int, int]:
+    """Return on how many cuts a strong chord sounds, and how many there are to land on."""
+    if composition.plan is None and composition.score.chord_tokens:
+        # In the music of the paper a boundary is hit by a token, whether or not a chord sounds.
+        return composition.score.strong_chords, composition.score.boundaries
+    cuts = [boundary for boundary in composition.boundaries if boundary.kind == "cut"]
+    return sum(boundary.hit is not None for boundary in cuts), len(cuts)
 
 
 def _worth(piece: "Piece") -> list[str]:
-    """Return the scores of a piece in words, as candidates are ranked by them."""
+    """Return what a piece is worth, in words."""
     composition = piece.composition
-    score = composition.score
+    hits, cuts = hits_of(composition)
     judged = composition.candidates[composition.kept]
-    words = [
-        # Html is made of these words by the browser, so nothing of the user's is among them.
-        f"chords on {score.chord_tokens} of {score.boundaries} cuts"
-        if score.boundaries
-        else "no cuts to meet",
-        f"{judged.mood_distance:.2f} off the mood asked for",
+    return [
+        f"Mood match {_match(judged.mood_distance)}",
+        f"hits {hits} of {cuts}" if cuts else "no cuts",
+        *([f"fault: {listed(judged.faults)}"] if judged.faults else []),
+    ]
+
+
+def _match(distance: float) -> str:
+    """Return in a word how well the mood was met; `distance` is on the plane, which is 2 wide."""
+    return "good" if distance < _GOOD else "fair" if distance < 2 * _GOOD else "poor"
+
+
+def _detail(piece: "Piece") -> list[str]:
+    """Return what else there is to say of a piece."""
+    composition = piece.composition
+    return [
         *([] if composition.plan is None else [keys_of(composition.plan)]),
         f"{composition.beats_per_minute:.0f} beats a minute",
         listed(sorted({note.group for note in composition.notes})) or "silence",
         f"seed {composition.seed}"
         + ("" if composition.keep is None else f", number {composition.keep} of it"),
     ]
-    if judged.faults:
-        words.append(f"fault: {listed(judged.faults)}")
-    return words
+
+
+_SAME_MOOD = 0.01  # the editor's fields have two decimals
+_GOOD = 0.25  # an eighth of the plane
 
 
 def files_of(result: "Result") -> tuple[Path, ...]:
@@ -225,13 +273,21 @@ def files_of(result: "Result") -> tuple[Path, ...]:
     return result.video, result.midi, result.wav, result.report
 
 
+def film_file(path: Path) -> str:
+    """Return HTML of the link to a scored film."""
+    return (
+        f'<p class="em-files"><a id="em-film-file" class="em-primary" '
+        f'href="{html.escape(file_address(path))}" download>Download film '
+        f"<small>{size(path)}</small></a></p>"
+    )
+
+
 def downloads(take: "Take") -> str:
-    """Return HTML with links to the files of the version that is shown."""
+    """Return HTML with links to the files of the version that is shown, but for the film."""
     if take.result is None:
         return ""
     version, result = take.versions[take.shown], take.result
     links = [
-        ("em-film-file", "Film", result.video),
         ("em-midi", "MIDI", result.midi),
         ("em-wav", "WAV", result.wav),
         ("em-json", "Report", result.report),
