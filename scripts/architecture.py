@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw the house from the code's own imports: `python scripts/architecture.py` (see ARCHITECTURE.md).
+"""Draw the house from the code: `python scripts/architecture.py` (see ARCHITECTURE.md).
 
 Every box is a folder of `emsync` or a module at its root, with its modules and lines; it stands as
 low as what it imports allows. An arrow means "imports"; one that follows from others is left out.
