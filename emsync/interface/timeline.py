@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from emsync.emotion.reading import SceneReading
     from emsync.film.footage import Still
     from emsync.music.composer import Draft
+    from emsync.music.composition import Composition
     from emsync.results import Result
     from emsync.settings import MoodSettings
 
@@ -51,24 +52,10 @@ def timeline_of(result: "Result") -> dict[str, Any]:
     """
     analysis, piece = result.analysis, result.composition
     seconds = float(analysis.film.duration)
-    leads = piece.lead or (False,) * len(piece.notes)
     return {
         "seconds": _rounded(seconds),
         "groups": list(GROUPS),
-        "notes": sorted(
-            (
-                [
-                    _GROUP_NUMBERS[note.group],
-                    note.pitch,
-                    _rounded(note.start),
-                    _rounded(note.end),
-                    note.velocity,
-                    int(is_lead),
-                ]
-                for note, is_lead in zip(piece.notes, leads, strict=True)
-            ),
-            key=lambda row: row[2],
-        ),
+        "notes": _notes(piece),
         "chords": [_rounded(at) for at in piece.chords],
         "bars": [] if piece.plan is None else [_rounded(at) for at in piece.bars],
         "symbols": [[_rounded(at), with_signs(symbol)] for at, symbol in piece.symbols],
@@ -105,6 +92,23 @@ def timeline_of(result: "Result") -> dict[str, Any]:
         "words": in_words(piece),
         "moods": _moods(result),
     }
+
+
+def _notes(piece: "Composition") -> list[list[Any]]:
+    """Return the notes by start, as rows of `timeline_of`."""
+    leads = piece.lead or (False,) * len(piece.notes)
+    rows = [
+        [
+            _GROUP_NUMBERS[note.group],
+            note.pitch,
+            _rounded(note.start),
+            _rounded(note.end),
+            note.velocity,
+            int(is_lead),
+        ]
+        for note, is_lead in zip(piece.notes, leads, strict=True)
+    ]
+    return sorted(rows, key=lambda row: row[2])
 
 
 def sketch_of(draft: "Draft", seconds: float) -> dict[str, Any]:
