@@ -120,7 +120,11 @@ def test_each_scene_has_its_mood_and_its_own_picture(result: Result) -> None:
     assert (first["start"], first["end"], second["start"]) == (0, 4.4, 4.4)
     for shown, scene in zip((first, second), result.analysis.reading.scenes, strict=True):
         assert shown["share"] == round(max(scene.probabilities), 3)
-        assert scene.probabilities[EMOTIONS.index(shown["emotion"])] == max(scene.probabilities)
+        highest, next_highest = sorted(scene.probabilities)[:-3:-1]
+        if shown["emotion"] == "mixed":
+            assert highest - next_highest < 0.1, "no emotion wins clearly"
+        else:
+            assert scene.probabilities[EMOTIONS.index(shown["emotion"])] == highest
         assert -1 <= shown["valence"] <= 1
         assert -1 <= shown["arousal"] <= 1
     for shown, strongest in ((first, 0), (second, 2)):
