@@ -90,6 +90,7 @@ CSS = """
 #em-another, #em-back { flex: none; min-width: 0; width: auto; }
 #em-back { align-self: center; }
 #em-start { max-width: 720px; margin: 0 auto; width: 100%; gap: 8px; }
+#em-sources { min-height: 188px; } /* as high as it will be, from the first */
 #em-start .html-container, #em-examples .html-container { padding: 0; }
 #em-film { border: 2px dashed var(--em-accent) !important; border-radius: 16px !important;
   background: color-mix(in srgb, var(--em-accent) 6%, var(--background-fill-primary)); }
