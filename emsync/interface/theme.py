@@ -56,7 +56,7 @@ body.em-choosing #em-head, body:has(#em-stage .stage[hidden]) #em-head { text-al
   max-width: 720px; margin: 0 auto; }
 body:has(#em-use-example) #em-status:not(:has(.em-busy)) {
   max-width: calc(100% - 248px) !important; }
-body:not(:has(#em-stage .stage:not([hidden]))) #em-head { min-height: 96px; }
+body:not(:has(#em-stage .stage:not([hidden]))) #em-head { min-height: 88px; }
 body:has(.em-busy) #em-another { visibility: hidden; }
 body.em-choosing #em-status:has([data-outcome]:not(.em-problem)) { display: none !important; }
 /* An example is as it is: nothing to set. */
