@@ -95,7 +95,8 @@ CSS = """
 #em-start .html-container, #em-examples .html-container { padding: 0; }
 #em-film { border: 2px dashed var(--em-accent) !important; border-radius: 16px !important;
   background: color-mix(in srgb, var(--em-accent) 6%, var(--background-fill-primary)); }
-#em-kept a { margin: 0; padding: 0; }
+#em-kept a, .em-credits a { margin: 0; padding: 0; color: inherit !important;
+  text-decoration: underline; }
 #em-limits { text-align: center; }
 #em-limits p, #em-limits details, #em-kept p, #em-foot p { margin: 0; font-size: 14px; }
 #em-limits summary { cursor: pointer; min-height: 24px; }
