@@ -33,6 +33,7 @@ from emsync.stages import Advance, StageClock, TimeLimits, bounded
 
 if TYPE_CHECKING:
     from emsync.music.composer import Composer, Sketch
+    from emsync.performance.performance import PerformanceSummary
 
 PICTURE_WIDTH = 160
 """Pixels: enough for brightness, saturation and motion."""
@@ -214,10 +215,6 @@ def perform(
         TooLong: a stage took longer than it may.
         Cancelled: the owner asked to stop.
     """
-    from emsync.performance.midi_file import write_performance
-    from emsync.performance.performance import summary_of
-    from emsync.performance.performer import perform as play
-    from emsync.performance.quantise import quantised
     from emsync.report.write import write_report
     from emsync.sound.mux import Scored, mux
     from emsync.sound.synth import SoundFont, find_soundfont
@@ -240,8 +237,7 @@ def perform(
         speech = None  # it was listened for in another track
     with clock.stage("perform"):
         bounded(cancel, "perform", seconds, limits).check()
-        played = play(piece.composition, settings.performance, settings.seed)
-        write_performance(played, midi, film.path.stem, sound.programs)
+        summary = _write_midi(piece, settings, midi)
     with clock.stage("render") as advance:
         token = bounded(cancel, "render", seconds, limits)
         if sound.original_sound == "duck" and film.has_audio and speech is None:
@@ -255,7 +251,7 @@ def perform(
     result = Result(
         piece,
         settings,
-        summary_of(piece.composition, played, quantised(played)[1]),
+        summary,
         joined,
         soundfont.name,
         speech,
@@ -267,6 +263,19 @@ def perform(
     )
     write_report(result)
     return result
+
+
+def _write_midi(piece: Piece, settings: Settings, midi: Path) -> "PerformanceSummary":
+    """Have the piece performed as `settings` say, into `midi`, and return what to tell of it."""
+    from emsync.performance.midi_file import write_performance
+    from emsync.performance.performance import summary_of
+    from emsync.performance.performer import perform as play
+    from emsync.performance.quantise import quantised
+
+    played = play(piece.composition, settings.performance, settings.seed)
+    title = piece.analysis.film.path.stem
+    write_performance(played, midi, title, settings.sound.programs)
+    return summary_of(piece.composition, played, quantised(played)[1])
 
 
 def _write_sound(

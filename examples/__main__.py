@@ -57,7 +57,7 @@ class Example:
 
 EXAMPLES = (
     Example(
-        "landscapes", "ten shots of one valley, from the night to the morning", Settings(seed=1)
+        "landscapes", "ten shots of one valley, from the night to the morning", Settings(seed=0)
     ),
     Example(
         "storm",
@@ -66,8 +66,8 @@ EXAMPLES = (
     ),
     Example("carnival", "a day at the fair, from balloons to fireworks", Settings(seed=0)),
 )
-"""Of the seeds 0 to 3 (`--compare 4`) those nearest to the mood: 0.03, 0.07 and 0.22 off it. All
-twelve pieces hit all their cuts, without faults. Storm keeps the sea under the music."""
+"""Seeds chosen by looking at the music, among those of `--compare 4`; the mood heard is 0.30, 0.39
+and 0.32 off. All hit all their cuts, without faults. Storm keeps the sea under the music."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -266,7 +266,7 @@ def test_sound_is_where_it_was(films: Films, name: str, tmp_path: Path, either_f
     assert heard == pytest.approx(1.5, abs=0.002)
 
 
-def test_nothing_but_picture_and_sound_is_taken_over(
+def test_title_chapters_and_subtitles_are_kept_and_the_place_is_not(
     films: Films, tone: Path, tmp_path: Path, either_ffmpeg: str
 ) -> None:
     words = tmp_path / "words.srt"
@@ -285,13 +285,16 @@ def test_nothing_but_picture_and_sound_is_taken_over(
         assert len(file.streams) > 2 and file.metadata["title"] == "Secret"
     report, out = joined(probe(path), tone, tmp_path)
     assert report.stream_copied
+    assert report.note.endswith("Not kept: the place and the time code.")
     with av.open(str(out)) as file:
-        assert len(file.streams) == 2
-        assert set(file.metadata) <= {
-            "major_brand", "minor_version", "compatible_brands", "encoder",
-        }  # fmt: skip
+        assert file.metadata["title"] == "Secret"
+        assert not any("location" in name for name in file.metadata)
+        assert b"+48.2" not in out.read_bytes()
         assert "timecode" not in file.streams.video[0].metadata
-        assert not file.chapters()
+        assert [one["metadata"]["title"] for one in file.chapters()] == ["One"]
+        subtitles = [packet for packet in file.demux(subtitles=0) if packet.size > 2]
+        assert [float(packet.pts * packet.time_base) for packet in subtitles] == [0.5]
+        assert b"Hello" in bytes(subtitles[0])
 
 
 def test_demo_film(demo_film: Path, tmp_path: Path, either_ffmpeg: str) -> None:

@@ -303,3 +303,65 @@ def test_what_is_transparent_is_black(films: Films, tmp_path: Path, codec: str) 
     _, out = scored(film, tmp_path)
     for picture in (frame_at(out, 0.5), next(stream_frames(film, CancelToken(), 160)).pixels):
         assert picture[:, :72].max() < 20 and picture[:, 90:].min() > 230
+
+
+# What belongs to it, and what is none -----------------------------------------------------------
+
+
+def test_a_film_to_look_around_in_stays_one(films: Films, tmp_path: Path) -> None:
+    """An equirectangular film, by the boxes that players look for (Spherical Video V2)."""
+    whole = bytearray(films.silent().read_bytes())
+    sv3d = box(b"sv3d", box(b"svhd", bytes(4) + b"made here\0") + box(b"proj", box(
+        b"prhd", bytes(16)) + box(b"equi", bytes(20))))  # fmt: skip
+    at = whole.index(b"avcC") - 4
+    at += int.from_bytes(whole[at : at + 4], "big")
+    whole[at:at] = sv3d
+    for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
+        begin = whole.index(kind, whole.index(b"moov")) - 4
+        size = int.from_bytes(whole[begin : begin + 4], "big") + len(sv3d)
+        whole[begin : begin + 4] = size.to_bytes(4, "big")
+    path = films.folder / "around.mp4"
+    path.write_bytes(whole)
+    film = probe(path)
+    assert film.is_spherical
+    report, out = scored(film, tmp_path)
+    assert report.stream_copied and probe(out).is_spherical
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    """A box of an MP4."""
+    return (8 + len(content)).to_bytes(4, "big") + kind + content
+
+
+@pytest.mark.parametrize(("kind", "codec"), [("webp", "libwebp_anim"), ("png", "apng")])
+def test_animated_pictures_that_cannot_be_read_are_named(
+    films: Films, kind: str, codec: str
+) -> None:
+    container = "apng" if kind == "png" else "webp"
+    path = films.render(f"moving.{kind}", "-i", films.silent(1), "-c:v", codec, "-f", container)
+    with pytest.raises(FilmError, match=r"is an animated .* Save it as GIF or MP4"):
+        probe(path)
+
+
+def test_a_midi_file_with_a_key_that_does_not_exist_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dataclasses import replace
+
+    from emsync.commands.checks import check_files
+    from emsync.music.primer import read_primer, read_theme_notes
+    from emsync.settings import Settings
+
+    track = b"\0\xff\x59\x02\x07\x02" + b"".join(
+        bytes((0, 0x90, pitch, 80, 0x83, 0x60, pitch, 0)) for pitch in (60, 64, 67, 72)
+    )
+    # Each later pair needs its status no more than a player does; the end of track is there.
+    track = track.replace(b"\x83\x60", b"\x83\x60\x80") + b"\0\xff\x2f\0"
+    path = tmp_path / "odd-key.mid"
+    head = b"MThd\0\0\0\x06\0\0\0\x01\x01\xe0MTrk" + len(track).to_bytes(4, "big")
+    path.write_bytes(head + track)
+    assert read_primer(path, 15).notes.pitch.tolist() == [60, 64, 67, 72]
+    assert read_theme_notes(path).pitch.tolist() == [60, 64, 67, 72]
+    settings = Settings()
+    check_files(replace(settings, music=replace(settings.music, primer=path)))
+    assert "1 event of" in capsys.readouterr().err

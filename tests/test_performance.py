@@ -16,7 +16,7 @@ from pieces import CUTS, free_piece, planned_piece
 
 from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
-from emsync.evaluation.performing import Recording, correlation, recordings, statistics_of
+from emsync.evaluation.performing import statistics_of
 from emsync.music.composition import CHORD_VELOCITY, VELOCITY, Composition
 from emsync.music.notes import GROUPS, Note
 from emsync.performance.context import bare_context, context_of, strength_of
@@ -30,6 +30,7 @@ from emsync.performance.score_features import NAMES, features_of
 from emsync.performance.timing import LARGEST_SHIFT
 from emsync.performance.velocity_network import load_network
 from emsync.settings import PerformanceSettings, PerformerName
+from emsync.training.recordings import Recording, correlation, recordings
 from emsync.training.train_performance import examples_of, fit
 
 USUAL = PerformanceSettings()

@@ -1,5 +1,6 @@
 """What the commands look at before any long work begins, so that what is wrong is said at once."""
 
+import sys
 from pathlib import Path
 
 from emsync.errors import EmsyncError
@@ -17,17 +18,29 @@ def check_files(settings: Settings) -> None:
 
         _first_bytes(settings.music.primer)
         read_primer(settings.music.primer, settings.music.primer_seconds)
+        _say_passed_over(settings.music.primer)
     if settings.music.theme is not None:
         from emsync.music.primer import read_theme_notes
 
         _first_bytes(settings.music.theme)
         read_theme_notes(settings.music.theme)
+        _say_passed_over(settings.music.theme)
     if settings.sound.soundfont is not None:
         head = _first_bytes(settings.sound.soundfont)
         if head[:4] != b"RIFF" or head[8:12] != b"sfbk":
             raise EmsyncError(
                 f"“{settings.sound.soundfont}” is not a SoundFont. Choose an SF2 file."
             )
+
+
+def _say_passed_over(path: Path) -> None:
+    """Say on standard error how many events of a MIDI file were passed over, if any."""
+    from emsync.music.midi_repair import repaired
+
+    _, count = repaired(path.read_bytes())
+    if count:
+        events = "1 event" if count == 1 else f"{count} events"
+        print(f"emsync: {events} of {path} made no sense: passed over.", file=sys.stderr)
 
 
 def check_free(path: Path, overwrite: bool) -> None:

@@ -18,7 +18,7 @@ default 20 films of a minute three times over (boundaries), 100 pieces of half a
 each once as it comes and once with the best of eight openings of ten seconds, and 64 (statistics),
 five hours and a half of music in all. With the shipped weights that takes about 20 minutes on one
 free core, 3 s a minute of music and the likelihood some minutes more; AV-Align takes 20 s a minute
-of film, and the comparison of the composers three times that, and three scored films. The
+of film, the comparison of the composers as much and the time of scoring it three times. The
 musicianship composes 60 pieces of a minute with each way as the app does, one by one with all their
 candidates: about ten minutes a way. The files are written anew after each section.
 """

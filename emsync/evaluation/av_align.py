@@ -20,8 +20,8 @@ import numpy as np
 from emsync.errors import EmsyncError, FilmError, ToolError
 from emsync.evaluation.spectrum import mel_power, read_sound
 from emsync.film.film import Film
-from emsync.film.probe import probe
 from emsync.film.frames import read_audio, stream_frames
+from emsync.film.probe import probe
 from emsync.progress import CancelToken, silent_share
 from emsync.text import quoted
 

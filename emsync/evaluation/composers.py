@@ -18,9 +18,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from emsync.evaluation.av_align import av_align
+from emsync.evaluation.av_align import SAMPLE_RATE, flow_peaks, motion, overlap, sound_onsets
+from emsync.evaluation.spectrum import read_sound
 from emsync.evaluation.statistics import statistics_of
 from emsync.evaluation.tags import Tagger, tag_distance
+from emsync.film.film import Film
 from emsync.film.probe import probe
 from emsync.music.composer import Composer, open_composer
 from emsync.music.composition import Composition
@@ -102,6 +104,7 @@ def compare_composers(
         # The watcher of Video2Music is in the way of nobody.
         asked = Settings(music=WAYS["Video2Music"], seed=seed)
         analysis = analyse(probe(path), asked, silent, CancelToken())
+        peaks = flow_peaks(*motion(analysis.film))
         for number, (way, music) in enumerate(WAYS.items()):
             made = folder / path.stem / str(number)
             made.mkdir(parents=True, exist_ok=True)
@@ -122,7 +125,7 @@ def compare_composers(
                     hits=piece.composition.score.strong_chords,
                     compose_seconds=seconds,
                     **of_music(piece.composition),
-                    **_alignment(result.video),
+                    **_alignment(peaks, analysis.film, result.wav),
                     tags=_tags(tagger, result.wav, path if analysis.film.has_audio else None),
                 )
             )
@@ -146,12 +149,21 @@ def of_music(piece: Composition) -> dict[str, float]:
     }
 
 
-def _alignment(video: Path) -> dict[str, float]:
-    found = av_align(video)
+def _alignment(peaks: np.ndarray, film: Film, music: Path) -> dict[str, float]:
+    """Return how the onsets of the music meet the motion of a film.
+
+    Args:
+        peaks: of the motion, seconds; found once, for every way is put under the same picture.
+        film: whose they are.
+        music: file.
+    """
+    onsets, seconds = sound_onsets(read_sound(music, SAMPLE_RATE)), float(film.duration)
+    at_frame = overlap(peaks, onsets, float(1 / film.frame_rate), seconds)
+    at_second = overlap(peaks, onsets, 1.0, seconds)
     return {
-        "av_align_frame": found.at_one_frame.score,
-        "av_align_second": found.at_one_second.score,
-        "av_align_chance": found.at_one_second.by_chance,
+        "av_align_frame": at_frame.score,
+        "av_align_second": at_second.score,
+        "av_align_chance": at_second.by_chance,
     }
 
 

@@ -36,6 +36,14 @@ _QUIET = 1e-4
 """Full scales that a sound track must reach somewhere not to count as silent: -80 dB. Ours."""
 _TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
 """By their numbers in ITU-T H.273."""
+_KEPT_TAGS = (
+    "title", "artist", "album_artist", "composer", "album", "date", "creation_time", "comment",
+    "description", "genre", "copyright", "show",
+)  # fmt: skip
+"""Of the container; others say where a film was made and with what."""
+_TAG_LETTERS = 500
+_TEXT_CODECS = {"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"}
+"""Subtitles that can be written into an MP4."""
 _TITLE_LETTERS = 100
 """Of the name of a track."""
 _DECLARING_FORMATS = {"mov", "matroska", "avi", "flv"}
@@ -45,6 +53,8 @@ _TOLERATED_LOSS = Fraction(1, 2)
 _PICTURE_SIGNATURES = (
     b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\x00", b"MM\x00*", b"8BPS",
 )  # fmt: skip
+_MARK_BYTES = 4096
+"""From the beginning, within which animated pictures say that they are. Ours."""
 _PICTURE_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"}
 
 
@@ -108,6 +118,12 @@ def first_bytes(path: Path, limits: FilmLimits) -> bytes:
         raise FilmError(f"{quoted(path.name)} cannot be opened: {error.strerror}.") from error
 
 
+def _holds(path: Path, mark: bytes) -> bool:
+    """Return whether the beginning of a file holds the mark of an animation."""
+    with path.open("rb") as file:
+        return mark in file.read(_MARK_BYTES)
+
+
 def _open(path: Path, head: bytes) -> "InputContainer":
     """Open a container that is one file and needs no other; `head`: its first bytes.
 
@@ -117,7 +133,14 @@ def _open(path: Path, head: bytes) -> "InputContainer":
     import av
 
     picture = FilmError(f"{quoted(path.name)} is a picture, not a film. Choose a video file.")
-    if head.startswith(_PICTURE_SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+    is_webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    if (is_webp and _holds(path, b"ANIM")) or (head[:4] == b"\x89PNG" and _holds(path, b"acTL")):
+        kind = "WebP" if is_webp else "PNG"
+        raise FilmError(
+            f"{quoted(path.name)} is an animated {kind}, which cannot be read here. Save it as GIF "
+            "or MP4."
+        )
+    if head.startswith(_PICTURE_SIGNATURES) or is_webp:
         raise picture
     if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
         raise picture
@@ -343,11 +366,53 @@ def _examine(container: "InputContainer", path: Path, limits: FilmLimits) -> Fil
         lead=lead,
         held=held,
         sound_tracks=tracks,
+        tags=_tags(container),
+        chapters=len(container.chapters()),
+        subtitles=tuple(_text_streams(container)),
+        unkept=_unkept(container),
         transfer=_TRANSFERS.get(int(frame.color_trc), ""),
         interlaced=bool(frame.interlaced_frame),
+        is_spherical=_is_spherical(frame),
         has_alpha=any(part.is_alpha for part in frame.format.components)
         or frame.format.has_palette,
     )
+
+
+def _is_spherical(frame: Any) -> bool:
+    """Return whether a frame says that it is to be looked at all around."""
+    return any(data.type.name == "SPHERICAL" for data in frame.side_data)
+
+
+def _tags(container: "InputContainer") -> tuple[tuple[str, str], ...]:
+    """Return those of `_KEPT_TAGS` that the container has."""
+    found = {name.lower(): text for name, text in container.metadata.items()}
+    return tuple(
+        (name, one_line(found[name], _TAG_LETTERS)) for name in _KEPT_TAGS if found.get(name)
+    )
+
+
+def _text_streams(container: "InputContainer") -> list[int]:
+    """Return the indices of the subtitles that are text."""
+    return [
+        stream.index
+        for stream in container.streams.subtitles
+        if stream.codec_context is not None and stream.codec_context.name in _TEXT_CODECS
+    ]
+
+
+def _unkept(container: "InputContainer") -> tuple[str, ...]:
+    """Return what lies in a container and has no place in a scored film, in words."""
+    unkept = []
+    if any("location" in name.lower() for name in container.metadata):
+        unkept.append("the place")
+    if len(container.streams.subtitles) > len(_text_streams(container)):
+        unkept.append("subtitles that are pictures")
+    # The time code, and what cameras add; the data of chapters come back with them.
+    if any("timecode" in stream.metadata for stream in container.streams):
+        unkept.append("the time code")
+    if container.streams.attachments:
+        unkept.append("attached files")
+    return tuple(unkept)
 
 
 def _sound_tracks(container: "InputContainer", reading: _Reading) -> tuple[SoundTrack, ...]:

@@ -77,6 +77,11 @@ class Film:
         transfer: of high dynamic range; empty for ordinary films.
         interlaced: its frames hold the lines of two moments each.
         has_alpha: pixels say how transparent they are.
+        is_spherical: it is to be looked at all around (360°).
+        tags: (name, text) of what the container says of the film, such as its title; never a place.
+        chapters: how many it has.
+        subtitles: indices of the streams of text that an MP4 can hold.
+        unkept: what else lies in the container, in words; it has no place in a scored film.
     """
 
     path: Path
@@ -110,6 +115,11 @@ class Film:
     transfer: Transfer = ""
     interlaced: bool = False
     has_alpha: bool = False
+    is_spherical: bool = False
+    tags: tuple[tuple[str, str], ...] = ()
+    chapters: int = 0
+    subtitles: tuple[int, ...] = ()
+    unkept: tuple[str, ...] = ()
 
     @property
     def origin(self) -> Fraction:

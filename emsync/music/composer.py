@@ -107,7 +107,7 @@ class ComposerRow:
     """Fields of `MusicSettings` that it can be asked for."""
     watcher: str = ""
     """Module with `open_watcher(settings: Settings, film: Film) -> FrameWatcher`, for a composer
-    that looks at the film itself; what it saw is in `Analysis.seen` then."""
+    that looks at the film itself; what it saw is in `Analysis.features` then."""
 
 
 _OWN = frozenset({"video2music"})

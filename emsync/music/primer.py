@@ -4,6 +4,7 @@ The file is a stranger's and its parsers trust it: a few bytes can ask them for 
 gigabytes. So they run apart (``python -m emsync.music.primer``).
 """
 
+import io
 import json
 import logging
 import sys
@@ -16,6 +17,7 @@ import numpy as np
 
 from emsync.errors import EmsyncError
 from emsync.music.midi import group_of
+from emsync.music.midi_repair import repaired
 from emsync.music.notes import (
     GROUPS,
     HIGHEST_PITCH,
@@ -166,7 +168,7 @@ def primer_of(path: Path, seconds: float) -> Primer:
     import pretty_midi
 
     try:
-        song = pretty_midi.PrettyMIDI(str(path))
+        song = pretty_midi.PrettyMIDI(io.BytesIO(repaired(path.read_bytes())[0]))
         bars = [float(at) for at in song.get_downbeats()]
     except Exception as error:  # its parsers raise nearly anything
         raise _unreadable(path) from error
@@ -216,7 +218,7 @@ def _theme_notes(path: Path) -> list[list[int]]:
     import pretty_midi
 
     try:
-        song = pretty_midi.PrettyMIDI(str(path))
+        song = pretty_midi.PrettyMIDI(io.BytesIO(repaired(path.read_bytes())[0]))
         bars = [float(at) for at in song.get_downbeats()]
     except Exception as error:  # its parsers raise nearly anything
         raise _unreadable(path) from error

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from emsync.limits import tool_limits
 from emsync.process.files import written_whole
 from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
-from emsync.text import quoted
+from emsync.text import listed, quoted
 
 _SAMPLE_RATE = 44_100
 _BROWSER_PROFILES = {"Constrained Baseline", "Baseline", "Main", "High", "Progressive High",
@@ -76,8 +76,8 @@ def mux(
     times kept, turned upright, in square pixels and even sizes. The result starts at 0 and is as
     long as the film, to one frame: where the film's sound begins before its picture or ends after
     it, the first or the last frame is held. Sound that is shorter or longer is padded or cut.
-    Subtitles, chapters and metadata (a phone's includes the place) are left out. The file appears
-    under its name only when it is complete and was read back.
+    Title, date, chapters and subtitles that are text are kept; the place, which a phone's metadata
+    includes, never is. The file appears under its name only when it is complete and was read back.
 
     Args:
         film: the film, probed.
@@ -127,6 +127,8 @@ def _taken_over(
             return None
         _run(before, wav, part, _copied(before, film), ("aac",), progress, cancel, film.duration)
         lost = _check(part, film, cancel)
+        if film.path.exists():
+            _add_belongings(film, part, cancel)
     except (FilmError, _Unfit):
         return None
     return picture.report if lost == picture.report.frames_lost else None
@@ -164,8 +166,54 @@ def _made(
     ]
     if lost:
         notes.append(f"Frames lost to damage: {lost} of {film.frame_count}.")
-    notes.append(film.holds)
+    notes += [film.holds, _add_belongings(film, part, cancel)]
     return MuxReport(obstacle is None, " ".join(filter(None, notes)), lost)
+
+
+def _add_belongings(film: Film, part: Path, cancel: CancelToken) -> str:
+    """Add to `part` what belongs to the film beside picture and sound: its title and date,
+    chapters, and subtitles that are text. Where they do not fit, it stays as it is.
+
+    Returns:
+        A sentence on what was not kept; empty if all was.
+    """
+    unkept = list(film.unkept)
+    wanted = {"chapters": film.chapters, "subtitles": len(film.subtitles), "title": len(film.tags)}
+    if any(wanted.values()):
+        try:
+            made = probe(part, _TRUSTED, cancel)
+            with written_whole(part) as whole, FFmpegRun(cancel) as run:
+                run.start(_belonging(film, made, part, whole), writes=whole)
+                for _ in run.read():
+                    pass
+                if run.disk_full:
+                    raise ToolError(
+                        "The disk is full. Make room for the scored film and try again."
+                    )
+                if run.finish():
+                    raise _Unfit(run.complaint)
+                _check(whole, replace(film, frame_count=made.frame_count), cancel, exactly=True)
+        except (FilmError, _Unfit):
+            unkept += [name for name, count in wanted.items() if count]
+    return f"Not kept: {listed(unkept)}." if unkept else ""
+
+
+def _belonging(film: Film, made: Film, part: Path, whole: Path) -> list[str]:
+    """Return arguments that copy `part`, probed as `made`, and add what belongs to the film."""
+    return [
+        "-copyts",
+        *input_arguments(part),
+        "-itsoffset", f"{-float(film.origin):.9f}",
+        *input_arguments(film.path),
+        "-map", "0:v", "-map", "0:a",
+        *(word for stream in film.subtitles for word in ("-map", f"1:{stream}")),
+        *_copied(made, made), "-c:a", "copy", "-c:s", "mov_text",
+        # Not of all at once, or chapters would lose their names.
+        "-map_metadata:g", "-1", "-map_metadata:s", "-1", "-map_chapters", "1",
+        *(word for name, text in film.tags for word in ("-metadata", f"{name}={text}")),
+        *(["-strict", "unofficial"] if film.is_spherical else []),
+        "-movflags", "+faststart", "-f", "mp4", "-y", f"file:{whole.absolute()}",
+    ]  # fmt: skip
 
 
 def _copy_obstacle(film: Film) -> str | None:
@@ -196,8 +244,8 @@ def _encoded(film: Film, looks: list[str]) -> list[str]:
     """Return arguments that encode a film's picture; `looks` are the filters of `shown`."""
     base = _output_base(film.time_base)
     if film.evenly_numbered:
-        first = f"(N*{1 / film.frame_rate}+gt(N,0)*{film.lead})"
-        place = [f"settb=1/{base}", f"setpts='round({first}/TB)'"]
+        seconds = f"(N*{1 / film.frame_rate}+gt(N,0)*{film.lead})"
+        place = [f"settb=1/{base}", f"setpts='round({seconds}/TB)'"]
     else:
         first = round(film.start / film.time_base)
         # Not STARTPTS: it begins anew where the size changes.
@@ -318,6 +366,8 @@ def _run(
                 # The thorough search takes twice as long and, at this rate, comes no nearer.
                 "-threads", str(threads()),
                 "-c:a", "aac", "-aac_coder", "fast", "-b:a", "192k",
+                # Only so does an MP4 get the boxes that say that it is to be looked at all around.
+                *(["-strict", "unofficial"] if film.is_spherical else []),
                 "-movflags", "+faststart", "-f", "mp4",
                 "-progress", "pipe:1", "-stats_period", "0.25",
                 "-y", f"file:{part.absolute()}",

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emsync.evaluation.performing import SOURCES, Recording, by_rule, correlation, recordings
 from emsync.performance.learned import predicted
 from emsync.performance.score_features import features_of
 from emsync.performance.velocity_network import VelocityNetwork, save_network
+from emsync.training.recordings import SOURCES, Recording, by_rule, correlation, recordings
 
 UNITS = 64
 BATCH = 2048

@@ -242,8 +242,8 @@ def made_up(data: Path) -> dict[str, object]:
         return {}
     try:
         about = json.loads(path.read_text())
-        return {"data": about, "tiers": about["tiers"]}
-    except (ValueError, KeyError, TypeError) as problem:
+        return {"data": about, "tiers": about["tiers"], "sources": list(about["sources"])}
+    except (OSError, ValueError, KeyError, TypeError) as problem:
         raise EmsyncError(f"{path} cannot be read: {problem}.") from problem
 
 
