@@ -54,6 +54,9 @@ body:not(.em-choosing):has(#em-stage .stage:not([hidden])) #em-head {
   justify-content: space-between; }
 body.em-choosing #em-head, body:has(#em-stage .stage[hidden]) #em-head { text-align: center;
   max-width: 720px; margin: 0 auto; }
+body:has(#em-use-example) #em-status:not(:has(.em-busy)) {
+  max-width: calc(100% - 248px) !important; }
+body:not(:has(#em-stage .stage:not([hidden]))) #em-head { min-height: 88px; }
 body:has(.em-busy) #em-another { visibility: hidden; }
 body.em-choosing #em-status:has([data-outcome]:not(.em-problem)) { display: none !important; }
 /* An example is as it is: nothing to set. */
@@ -63,7 +66,7 @@ body:has(#em-use-example) #em-settings { display: none !important; }
 @media (min-width: 901px) {
   body:not(.em-choosing):has(#em-stage .stage:not([hidden])) :is(#em-facts,
     #em-status:not(:has(.em-busy)):not(:has(.em-problem))) { margin: -56px 0 8px 128px;
-    width: auto; max-width: calc(100% - 248px);
+    width: auto; max-width: calc(100% - 128px);
     min-height: 40px; }
 }
 /* Before there is a score its room belongs to the picture. */
@@ -88,9 +91,12 @@ CSS = """
 #em-another, #em-back { flex: none; min-width: 0; width: auto; }
 #em-back { align-self: center; }
 #em-start { max-width: 720px; margin: 0 auto; width: 100%; gap: 8px; }
+#em-sources { min-height: 188px; } /* as high as it will be, from the first */
 #em-start .html-container, #em-examples .html-container { padding: 0; }
 #em-film { border: 2px dashed var(--em-accent) !important; border-radius: 16px !important;
   background: color-mix(in srgb, var(--em-accent) 6%, var(--background-fill-primary)); }
+#em-kept a, .em-credits a { margin: 0; padding: 0; color: inherit !important;
+  text-decoration: underline; }
 #em-limits { text-align: center; }
 #em-limits p, #em-limits details, #em-kept p, #em-foot p { margin: 0; font-size: 14px; }
 #em-limits summary { cursor: pointer; min-height: 24px; }
@@ -232,6 +238,7 @@ def launch_options(settings: Settings, waiting: int) -> dict[str, Any]:
             block_title_padding="0",
             block_title_text_weight="600",
             block_label_text_color="*primary_800",
+            checkbox_border_color="*neutral_500",
             checkbox_label_background_fill_selected="#0068A6",
             checkbox_label_background_fill_selected_dark="#0068A6",
             checkbox_label_text_color_selected="white",
