@@ -63,7 +63,6 @@ class Known:
 
     frames: int | None = None
     seconds: Fraction | None = None
-    lead: Fraction = Fraction(0)
     size: tuple[int, int] | None = None
     cuts: tuple[float, ...] | None = None
     beep: float | None = None
@@ -76,6 +75,7 @@ class Known:
     sound: tuple[str, int, int] | tuple[()] | None = None
     transfer: int | None = None
     oddities: frozenset[str] = frozenset()
+    lead: Fraction = Fraction(0)
 
 
 def check(path: Path, result: Result, known: Known) -> str:

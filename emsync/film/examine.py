@@ -272,11 +272,15 @@ class _Reading:
         if shown:
             self.timeline.add(time, length)
 
-    def around(self, start: Fraction, end: Fraction) -> tuple[Fraction, Fraction]:
+    def around(self, start: Fraction, end: Fraction, from_zero: bool) -> tuple[Fraction, Fraction]:
         """Return by how many seconds sound begins before the picture and ends after it; 0 where
-        nobody would notice."""
+        nobody would notice.
+
+        `from_zero`: what is stored before 0 is not presented, but prepares a decoder, as in MP4.
+        """
         heard = [self.spans[stream] for stream in self.audible if stream in self.spans]
-        before = start - min((base * first for base, first, _ in heard), default=start)
+        first = min((base * first for base, first, _ in heard), default=start)
+        before = start - (max(first, Fraction(0)) if from_zero else first)
         after = max((base * last for base, _, last in heard), default=end) - end
         return (
             before if before > _UNNOTICED else Fraction(0),
@@ -326,7 +330,7 @@ def _examine(container: "InputContainer", path: Path, limits: FilmLimits) -> Fil
             and (timeline.uneven or abs(shown_until - end) > _EDIT_ROUNDING)
         ):
             end = shown_until
-    lead, held = reading.around(start, end)
+    lead, held = reading.around(start, end, "mov" in container.format.name)
     _check_length(path, end - start + lead + held, limits)
     rotation = round(-frame.rotation / 90) * 90 % 360
     aspect = video.sample_aspect_ratio or Fraction(1)
