@@ -272,13 +272,13 @@ def _timed() -> Iterator[Film]:
             "film.mp4", f"{_H264} -fps_mode passthrough", sound=Sound(seconds=3, beep=1.7), late=0.7
         ),
         "keep",
-        # The sound is heard for 0.7 s before the picture, and for 0.3 s after it.
+        # Sound is heard before the picture, whose first frame is the 18th of 25 a second, and after.
         known={
             "start": 0.7,
             "seconds": Fraction(3),
-            "lead": Fraction(7, 10),
+            "lead": Fraction(18, 25),
             "beep": 1.7,
-            "cuts": (1.7,),
+            "cuts": (1.72,),
         },
     )
     yield Film(
