@@ -293,7 +293,7 @@ def test_title_chapters_and_subtitles_are_kept_and_the_place_is_not(
         assert "timecode" not in file.streams.video[0].metadata
         assert [one["metadata"]["title"] for one in file.chapters()] == ["One"]
         subtitles = [packet for packet in file.demux(subtitles=0) if packet.size > 2]
-        assert [float(packet.pts * packet.time_base) for packet in subtitles] == [0.5]
+        assert [float((packet.pts or 0) * packet.time_base) for packet in subtitles] == [0.5]
         assert b"Hello" in bytes(subtitles[0])
 
 

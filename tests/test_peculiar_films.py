@@ -127,7 +127,7 @@ def test_a_stray_packet_of_sound_makes_no_film_longer(films: Films) -> None:
         sound = [p for p in packets if p.stream.type == "audio"]
         for packet in packets:
             if packet is sound[-1]:
-                packet.pts = packet.dts = packet.dts + 3600 * 44_100
+                packet.pts = packet.dts = (packet.dts or 0) + 3600 * 44_100
             packet.stream = copies[packet.stream.index]
             target.mux(packet)
     assert abs(probe(path).duration - 3) <= 2 * SECOND
