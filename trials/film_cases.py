@@ -272,7 +272,7 @@ def _timed() -> Iterator[Film]:
             "film.mp4", f"{_H264} -fps_mode passthrough", sound=Sound(seconds=3, beep=1.7), late=0.7
         ),
         "keep",
-        # Sound is heard before the picture, whose first frame is the 18th of 25 a second, and after.
+        # Sound is heard before the picture, whose first frame is the 18th, and after it.
         known={
             "start": 0.7,
             "seconds": Fraction(3),

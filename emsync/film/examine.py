@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emsync.errors import FilmError
+from emsync.film.about import about
 from emsync.film.ffmpeg import MEDIA_FORMATS
-from emsync.film.film import Film, SoundTrack, Transfer
+from emsync.film.film import Film, SoundTrack
 from emsync.film.mp4 import edit_end
 from emsync.settings import FilmLimits
 from emsync.text import one_line, quoted
@@ -34,16 +35,6 @@ _UNNOTICED = Fraction(1, 10)
 encoders fill up their last frame, and recorders do not start both at once. Ours."""
 _QUIET = 1e-4
 """Full scales that a sound track must reach somewhere not to count as silent: -80 dB. Ours."""
-_TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
-"""By their numbers in ITU-T H.273."""
-_KEPT_TAGS = (
-    "title", "artist", "album_artist", "composer", "album", "date", "creation_time", "comment",
-    "description", "genre", "copyright", "show",
-)  # fmt: skip
-"""Of the container; others say where a film was made and with what."""
-_TAG_LETTERS = 500
-_TEXT_CODECS = {"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"}
-"""Subtitles that can be written into an MP4."""
 _TITLE_LETTERS = 100
 """Of the name of a track."""
 _DECLARING_FORMATS = {"mov", "matroska", "avi", "flv"}
@@ -370,53 +361,8 @@ def _examine(container: "InputContainer", path: Path, limits: FilmLimits) -> Fil
         lead=lead,
         held=held,
         sound_tracks=tracks,
-        tags=_tags(container),
-        chapters=len(container.chapters()),
-        subtitles=tuple(_text_streams(container)),
-        unkept=_unkept(container),
-        transfer=_TRANSFERS.get(int(frame.color_trc), ""),
-        interlaced=bool(frame.interlaced_frame),
-        is_spherical=_is_spherical(frame),
-        has_alpha=any(part.is_alpha for part in frame.format.components)
-        or frame.format.has_palette,
+        **about(container, frame),
     )
-
-
-def _is_spherical(frame: Any) -> bool:
-    """Return whether a frame says that it is to be looked at all around."""
-    return any(data.type.name == "SPHERICAL" for data in frame.side_data)
-
-
-def _tags(container: "InputContainer") -> tuple[tuple[str, str], ...]:
-    """Return those of `_KEPT_TAGS` that the container has."""
-    found = {name.lower(): text for name, text in container.metadata.items()}
-    return tuple(
-        (name, one_line(found[name], _TAG_LETTERS)) for name in _KEPT_TAGS if found.get(name)
-    )
-
-
-def _text_streams(container: "InputContainer") -> list[int]:
-    """Return the indices of the subtitles that are text."""
-    return [
-        stream.index
-        for stream in container.streams.subtitles
-        if stream.codec_context is not None and stream.codec_context.name in _TEXT_CODECS
-    ]
-
-
-def _unkept(container: "InputContainer") -> tuple[str, ...]:
-    """Return what lies in a container and has no place in a scored film, in words."""
-    unkept = []
-    if any("location" in name.lower() for name in container.metadata):
-        unkept.append("the place")
-    if len(container.streams.subtitles) > len(_text_streams(container)):
-        unkept.append("subtitles that are pictures")
-    # The time code, and what cameras add; the data of chapters come back with them.
-    if any("timecode" in stream.metadata for stream in container.streams):
-        unkept.append("the time code")
-    if container.streams.attachments:
-        unkept.append("attached files")
-    return tuple(unkept)
 
 
 def _sound_tracks(container: "InputContainer", reading: _Reading) -> tuple[SoundTrack, ...]:
