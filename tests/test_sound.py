@@ -616,5 +616,5 @@ def test_an_enhancer_works_on_every_stem_and_they_still_add_up(
     total = sum(read_wav(path) for path in stems.values())
     assert np.abs(total - music.samples).max() < len(stems) / 32767
     monkeypatch.setattr(Delayed, "lost", 3)
-    with pytest.raises(SoundError, match="Choose another one"):
+    with pytest.raises(SoundError, match="Choose another"):
         render_music(song, Fraction(4), changed, small_font, cancel)

@@ -59,6 +59,8 @@ def shown(film: Film) -> Iterator[list[str]]:
 
             rgb = av.VideoFormat(film.pixel_format).is_rgb or "pal" in film.pixel_format
             planes, without = ("gbrap", "gbrp") if rgb else ("yuva444p", "yuv444p")
+            # In 8 bits the filter darkens what is opaque by up to one step in 255.
+            planes += "16le"
             filters += [f"format={planes}", "premultiply=inplace=1", f"format={without}"]
         yield filters
 
