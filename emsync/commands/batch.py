@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 from emsync.commands.checks import check_files, check_free
+from emsync.commands.interrupt import cancelled_by_signals
 from emsync.commands.options import mood_request, settings_of
 from emsync.commands.progress import StatusLine
 from emsync.presets import write_preset
-from emsync.progress import CancelToken
 from emsync.settings import Settings
 from emsync.text import one_line
 
@@ -48,16 +48,17 @@ def run(options: argparse.Namespace, standard: Settings) -> int:
             print(f"{one_line(film.name)} ({number} of {len(films)})", file=sys.stderr, flush=True)
 
     try:
-        rows = score_films(
-            films,
-            options.output,
-            request,
-            composer,
-            panel,
-            announce,
-            line.show_progress,
-            CancelToken(),
-        )
+        with cancelled_by_signals() as cancel:
+            rows = score_films(
+                films,
+                options.output,
+                request,
+                composer,
+                panel,
+                announce,
+                line.show_progress,
+                cancel,
+            )
     finally:
         line.clear()
     write_table(rows, options.output / "table.csv")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emsync.commands.checks import check_files, check_free
+from emsync.commands.interrupt import cancelled_by_signals
 from emsync.commands.options import mood_request, settings_of
 from emsync.commands.progress import StatusLine
 from emsync.errors import EmsyncError
@@ -86,9 +87,10 @@ def _score(
     composer = open_composer(settings.music.composer, options.weights)
     # One film, one look: an expert's models go as soon as it has looked.
     panel = Panel(standard_experts(), keep=False) if options.experts else None
-    tell, cancel = line.show_progress, CancelToken()
-    analysis = analyse(options.film, settings, tell, cancel, panel)
-    return score(analysis, folder, settings, tell, cancel, composer, mood_request(options))
+    tell = line.show_progress
+    with cancelled_by_signals() as cancel:
+        analysis = analyse(options.film, settings, tell, cancel, panel)
+        return score(analysis, folder, settings, tell, cancel, composer, mood_request(options))
 
 
 def _score_again(
@@ -111,15 +113,9 @@ def _score_again(
     analysis = _recorded_analysis(options.film, settings, recorded, composer)
     request = mood_request(options)
     same = request == MoodRequest() and settings.mood == recorded.settings.mood
-    result = score(
-        analysis,
-        folder,
-        settings,
-        line.show_progress,
-        CancelToken(),
-        composer,
-        recorded.request if same else request,
-    )
+    asked = recorded.request if same else request
+    with cancelled_by_signals() as cancel:
+        result = score(analysis, folder, settings, line.show_progress, cancel, composer, asked)
     if same:
         # The moods of the report are asked for as if a user had: it tells who asked for them.
         piece = replace(result.piece, mood=recorded.mood, mood_given=recorded.mood_given)
