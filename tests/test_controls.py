@@ -17,6 +17,7 @@ from conftest import Films
 
 from emsync.errors import EmsyncError
 from emsync.interface import controls as knobs
+from emsync.interface import music_controls, sound_controls
 from emsync.interface.controls import Controls
 from emsync.interface.events import Events
 from emsync.interface.layout import Page, lay_out
@@ -33,13 +34,14 @@ PLAIN = ComposerRow("Plain", "nowhere", frozenset({"composer", "tonic", "mode", 
 
 def controls(defaults: Settings) -> Controls:
     kinds = (
-        knobs.of_mood, knobs.of_plan, knobs.of_metre, knobs.of_melody, knobs.of_music,
-        knobs.of_sampling, knobs.of_sound,
+        music_controls.of_mood, music_controls.of_plan, music_controls.of_metre,
+        music_controls.of_melody, music_controls.of_music, music_controls.of_sampling,
+        sound_controls.of_sound,
     )  # fmt: skip
     with gradio.Blocks():
         named = {name: one for kind in kinds for name, one in kind(defaults).items()}
-        switches = (knobs.tempo_field(defaults), knobs.paper_switch(defaults))
-        programs = knobs.of_programs()
+        switches = (music_controls.tempo_field(defaults), music_controls.paper_switch(defaults))
+        programs = sound_controls.of_programs()
         files = [gradio.Dropdown(), gradio.File(), gradio.File(), gradio.File()]
     return Controls(named, *switches, programs, *files)
 

@@ -13,6 +13,7 @@ from emsync.interface import examples, experts, views
 from emsync.interface.examples import Example
 from emsync.interface.layout import Page
 from emsync.interface.mood_editor import MOST_SCENES, fresh, with_reading, without_film
+from emsync.interface.music_controls import OWN_CHORDS
 from emsync.interface.player import showing
 from emsync.interface.records import Job, Outcome, Take, Update
 from emsync.interface.studio import Studio
@@ -214,7 +215,7 @@ class PageChanges:
         """Show the chords of the piece that is shown where those for the next one are written."""
         # Not as a component, which would stand on the page.
         return {
-            self._chords: gr.update(placeholder=chart or knobs.OWN_CHORDS),
+            self._chords: gr.update(placeholder=chart or OWN_CHORDS),
             self._page.music.edit_chords: gr.update(visible=bool(chart)),
         }
 

@@ -18,10 +18,10 @@ from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import scripts, views
 from emsync.interface.api import mood_from
 from emsync.interface.changes import Changes, PageChanges
-from emsync.interface.controls import LARGEST_SEED
 from emsync.interface.examples import Example
 from emsync.interface.layout import Page
 from emsync.interface.mood_editor import request_of, with_own
+from emsync.interface.music_controls import LARGEST_SEED
 from emsync.interface.records import Job, Outcome, Playing, Take
 from emsync.interface.studio import Studio
 from emsync.music.composer import check_obeyed

@@ -8,7 +8,7 @@ import gradio as gr
 from emsync.film.link import fetch as links
 from emsync.interface import controls as knobs
 from emsync.interface import examples as shown_examples
-from emsync.interface import scripts, views
+from emsync.interface import music_controls, scripts, sound_controls, views
 from emsync.interface.controls import Controls
 from emsync.interface.disk_quota import in_words
 from emsync.interface.examples import Example
@@ -208,7 +208,7 @@ def _link() -> tuple[Any, Any]:
 def _mood(defaults: Settings) -> tuple[Any, dict[str, Any]]:
     """Lay out the mood: its editor, and the controls by the setting that each turns."""
     editor = mood_editor(defaults.mood, elem_id="em-mood-editor")
-    return editor, knobs.of_mood(defaults)
+    return editor, music_controls.of_mood(defaults)
 
 
 def _music(
@@ -227,12 +227,17 @@ def _music(
     with gr.Column(elem_id="em-music"):
         composer = knobs.composer_choice(defaults)
         plan, of_plan, tempo, edit_chords, theme = _plan(defaults)
-        named = named | of_plan | knobs.of_video2music(defaults) | knobs.of_music(defaults)
+        named = (
+            named
+            | of_plan
+            | music_controls.of_video2music(defaults)
+            | music_controls.of_music(defaults)
+        )
         another_seed = gr.Button("Another seed", size="sm", elem_id="em-seed")
         with gr.Accordion("Expert settings", open=False, elem_id="em-advanced"):
-            paper = knobs.paper_switch(defaults)
+            paper = music_controls.paper_switch(defaults)
             primer = _midi_file("MIDI file to continue", "em-primer")
-            named |= knobs.of_sampling(defaults)
+            named |= music_controls.of_sampling(defaults)
     return (
         MusicArea(plan, edit_chords, another_seed),
         named,
@@ -253,10 +258,10 @@ def _sound(defaults: Settings, named: dict[str, Any], pieces: tuple[Any, ...]) -
     """
     tempo, paper, primer, theme, composer = pieces
     with gr.Column(elem_id="em-sound"):
-        named = named | knobs.of_sound(defaults)
+        named = named | sound_controls.of_sound(defaults)
         with gr.Row():
-            programs = knobs.of_programs()
-        soundfont = knobs.soundfonts()
+            programs = sound_controls.of_programs()
+        soundfont = sound_controls.soundfonts()
         own_soundfont = gr.File(
             label="Your own SoundFont (SF2)",
             file_types=[".sf2", ".sf3"],
@@ -276,11 +281,11 @@ def _plan(defaults: Settings) -> tuple[Any, dict[str, Any], Any, Any, Any]:
     setting that each turns, the tempo, the button for the chords, and the theme."""
     is_visible = knobs.plan_is_visible(defaults.music.composer, defaults.music.method == "free")
     with gr.Column(visible=is_visible, elem_id="em-plan") as plan:
-        named = knobs.of_plan(defaults)
+        named = music_controls.of_plan(defaults)
         with gr.Row():
-            named |= knobs.of_metre(defaults)
-            tempo = knobs.tempo_field(defaults)
-        named |= knobs.of_melody(defaults)
+            named |= music_controls.of_metre(defaults)
+            tempo = music_controls.tempo_field(defaults)
+        named |= music_controls.of_melody(defaults)
         edit_chords = gr.Button(
             "Edit this piece’s chords", size="sm", visible=False, elem_id="em-take-chords"
         )
