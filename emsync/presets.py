@@ -21,9 +21,11 @@ from emsync.errors import EmsyncError
 from emsync.process.files import written_whole
 from emsync.process.json_files import read_json
 from emsync.settings import (
+    GAINS,
     PROGRAMS,
     FilmLimits,
     Kind,
+    Levels,
     Names,
     Programs,
     Range,
@@ -148,8 +150,8 @@ def value_of(name: str, text: str, *, allow_paths: bool = False) -> Any:
 
     Args:
         name: of a setting, such as "music.top_p".
-        text: "0.7"; "true"; "bass,drums" for names; "piano:4,guitar:24" for programs; "none" for
-            no names, no text, no file, or no number where that is allowed.
+        text: "0.7"; "true"; "bass,drums" for names; "piano:4,guitar:24" for programs, "bass:-6" for
+            decibels; "none" for no names, no text, no file, or no number where that is allowed.
         allow_paths: whether it may name a file.
 
     Raises:
@@ -179,7 +181,7 @@ def to_plain(settings: Settings, files: Literal["none", "name", "path"] = "none"
             value = {"none": None, "name": value.name, "path": str(value.resolve())}[files]
         elif isinstance(value, Fraction):
             value = _shortest(value)
-        elif isinstance(kinds()[name].bound, Programs):
+        elif isinstance(kinds()[name].bound, Programs | Levels):
             value = dict(value)
         elif isinstance(value, tuple):
             value = list(value)
@@ -400,7 +402,10 @@ def _checked_type(kind: Kind) -> Any:
         case Programs(groups):
             program = Annotated[int, Strict(), Field(ge=PROGRAMS.low, le=PROGRAMS.high)]
             chosen = dict[Literal[groups], program]  # type: ignore[valid-type]
-            return Annotated[chosen, AfterValidator(lambda programs: tuple(programs.items()))]
+            return Annotated[chosen, AfterValidator(_pairs)]
+        case Levels(groups):
+            decibels = Annotated[float, Strict(), Field(ge=GAINS.low, le=GAINS.high)]
+            return Annotated[dict[Literal[groups], decibels], AfterValidator(_pairs)]  # type: ignore[valid-type]
         case Text(most):
             return Annotated[str, Strict(), Field(max_length=most), AfterValidator(_tidy)]
     if kind.type is Path:
@@ -417,6 +422,11 @@ def _fraction(plain: object, bound: Range) -> Fraction:
     if plain not in bound:
         raise ValueError("out of range")
     return Fraction(str(plain))  # 0.1 means a tenth, as written
+
+
+def _pairs(values: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Return what each group is given, as settings hold it."""
+    return tuple(values.items())
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -446,13 +456,14 @@ def _plain_of(name: str, text: str) -> object:
     kind = kinds()[name]
     if text == "none" and (kind.optional or isinstance(kind.bound, Text)):
         return None if kind.optional else ""
-    if isinstance(kind.bound, Names | Programs):
+    if isinstance(kind.bound, Names | Programs | Levels):
         words = [] if text == "none" else [word.strip() for word in text.split(",")]
         if isinstance(kind.bound, Names):
             return words
         pairs = [word.partition(":") for word in words]
-        programs = {group: int(program) for group, _, program in pairs if _WHOLE.fullmatch(program)}
-        return programs if len(programs) == len(words) else text
+        form, number = (_NUMBER, float) if isinstance(kind.bound, Levels) else (_WHOLE, int)
+        given = {group: number(value) for group, _, value in pairs if form.fullmatch(value)}
+        return given if len(given) == len(words) else text
     if kind.type is bool:
         return {"true": True, "false": False}.get(text, text)
     if kind.type is int:
@@ -464,8 +475,8 @@ def _text_of(name: str, value: Any) -> str:
     """Return what `value_of` reads as `value`."""
     if value in (None, (), ""):
         return "none"
-    if isinstance(kinds()[name].bound, Programs):
-        return ",".join(f"{group}:{program}" for group, program in value)
+    if isinstance(kinds()[name].bound, Programs | Levels):
+        return ",".join(f"{group}:{given}" for group, given in value)
     if isinstance(value, tuple):
         return ",".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -490,6 +501,9 @@ def _wanted(name: str) -> str:
         case Programs(groups):
             among = f"for groups out of {listed(groups)}, each once, such as piano:4"
             words = f"programs {PROGRAMS} {among}"
+        case Levels(groups):
+            among = f"for groups out of {listed(groups)}, each once, such as drums:-6"
+            words = f"decibels {GAINS} {among}"
         case Text(most, example):
             words = f"chords such as “{example}”, in at most {most} characters"
         case None if kind.choices:

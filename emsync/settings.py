@@ -73,6 +73,13 @@ class Programs:
 
 
 @dataclass(frozen=True)
+class Levels:
+    """The groups that a setting may give decibels of `GAINS`, each once."""
+
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Text:
     """How many characters a setting that is any text may have, and what it is like."""
 
@@ -84,6 +91,10 @@ LONGEST_TEXT = 4_000
 """Characters of a setting that is any text. Ours: chords for half an hour, two a bar."""
 PROGRAMS = Range(0, 127)
 """General MIDI, counted from 0."""
+GAINS = Range(-60, 12)
+"""Decibels of a group in the mix. Ours."""
+MUTED = GAINS.low
+"""Decibels at which a group is not heard at all."""
 
 
 @dataclass(frozen=True)
@@ -411,6 +422,9 @@ class SoundSettings:
     """Of the music against the original sound, beyond the above; where both sound."""
     programs: Annotated[tuple[tuple[str, int], ...], Programs(GROUPS)] = ()
     """(group, General MIDI program from 0) in place of the published code's; drums have kits."""
+    gains: Annotated[tuple[tuple[str, float], ...], Levels(GROUPS)] = ()
+    """(group, decibels) by which a group is louder or softer than it is played, before the level of
+    all is set; at `MUTED` it is silent. Ours."""
     soundfont: Path | None = None
     """SF2 file; None for the one that is installed."""
 
@@ -438,7 +452,7 @@ class Kind:
     """Without None."""
     optional: bool
     """Whether it may be None."""
-    bound: Range | Names | Programs | Text | None
+    bound: Range | Names | Programs | Levels | Text | None
     """What stands beside its type."""
 
     @property

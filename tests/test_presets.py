@@ -61,6 +61,9 @@ def values(name: str) -> st.SearchStrategy[Any]:
     if name == "sound.programs":
         programs = st.dictionaries(st.sampled_from(MusicSettings.groups), st.integers(0, 127))
         return programs.map(lambda chosen: tuple(chosen.items()))
+    if name == "sound.gains":
+        gains = st.dictionaries(st.sampled_from(MusicSettings.groups), st.floats(-60, 12))
+        return gains.map(lambda chosen: tuple(chosen.items()))
     if isinstance(standard, tuple):
         some = st.lists(st.sampled_from(standard), unique=True, min_size=name == "music.groups")
         return some.map(tuple)
@@ -147,7 +150,7 @@ def test_a_preset_is_a_file_with_every_setting_and_no_place_of_this_machine(
 
 def flat(plain: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in plain.items():
-        if isinstance(value, dict) and prefix + key != "sound.programs":
+        if isinstance(value, dict) and prefix + key not in ("sound.programs", "sound.gains"):
             yield from flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
@@ -298,6 +301,9 @@ def test_what_is_missing_is_as_whoever_runs_it_has_it() -> None:
         ({"sound": {"programs": {"piano": 128}}}, ["sound.programs", "0 to 127", "piano:4"]),
         ({"sound": {"programs": {"flute": 1}}}, ["sound.programs", "piano"]),
         ({"sound": {"programs": [["piano", 4]]}}, ["sound.programs"]),
+        ({"sound": {"gains": {"drums": 12.5}}}, ["sound.gains", "-60 to 12", "drums:-6"]),
+        ({"sound": {"gains": {"flute": 0}}}, ["sound.gains", "drums"]),
+        ({"sound": {"gains": {"drums": float("nan")}}}, ["sound.gains"]),
         ({"seed": -1}, ["seed must be a whole number from 0 to 2147483647"]),
         ({"seed": 1.5}, ["seed must be a whole number"]),
         ({"music": {"primer": "/etc/passwd"}}, ["music.primer may not be set here"]),
@@ -348,6 +354,8 @@ def test_a_preset_cannot_raise_what_a_host_accepts() -> None:
         ({"music.groups": "none"}, ["music.groups", "one at least"]),
         ({"sound.programs": "piano:4,piano:5"}, ["sound.programs", "each once"]),
         ({"sound.programs": "piano"}, ["sound.programs"]),
+        ({"sound.gains": "piano:-6,piano:0"}, ["sound.gains", "each once"]),
+        ({"sound.gains": "piano:loud"}, ["sound.gains"]),
         ({"music.primer": "/etc/passwd"}, ["music.primer may not be set here"]),
         ({"music.theme": "/etc/passwd"}, ["music.theme may not be set here"]),
         ({"seed": "1" * 7000}, ["too long"]),

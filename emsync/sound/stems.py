@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from emsync.progress import CancelToken, silent_share
-from emsync.settings import SoundSettings
+from emsync.settings import MUTED, SoundSettings
 from emsync.sound.enhance import enhanced, open_enhancer
-from emsync.sound.mix import envelope_of, write_blocks
+from emsync.sound.mix import amplitude, envelope_of, write_blocks
 from emsync.sound.synth import BLOCK_FRAMES, Score, Sound, find_soundfont, read_score, stream
 
 
@@ -54,7 +54,7 @@ def write_stems(
     cancel: CancelToken,
     tell: Callable[[float], None] = silent_share,
 ) -> dict[str, Path]:
-    """Yield a WAV file per group, at the level and with the fade that the music has.
+    """Write a WAV file per group that is heard, at the level and with the fade that the music has.
 
     Args:
         midi, duration, settings, soundfont, cancel, tell: as for `render_music`, of which these
@@ -69,7 +69,7 @@ def write_stems(
         Cancelled: the owner of the request asked to stop.
     """
     score, frames = _score(midi, settings), _frames(duration, settings)
-    names = score.stems
+    names = heard(score, settings)
 
     # The level follows from the sum of all. Of a long film that is too much to keep, with every
     # stem beside it, in memory or on disk; so it is played twice.
@@ -102,6 +102,12 @@ def write_stems(
     return written
 
 
+def heard(score: Score, settings: SoundSettings) -> tuple[str, ...]:
+    """Return names of the tracks that play and are not muted."""
+    gains = dict(settings.gains)
+    return tuple(name for name in score.stems if gains.get(name, 0.0) > MUTED)
+
+
 def _mixed(
     score: Score,
     duration: Fraction,
@@ -115,7 +121,7 @@ def _mixed(
     with ExitStack() as stack:
         streams = [
             stack.enter_context(closing(_stem(score, duration, settings, soundfont, cancel, name)))
-            for name in score.stems
+            for name in heard(score, settings)
         ]
         while left > 0:
             block = total[:left]
@@ -134,10 +140,14 @@ def _stem(
     cancel: CancelToken,
     name: str,
 ) -> Generator[np.ndarray, None, None]:
-    """Yield one stem in blocks of `BLOCK_FRAMES`, played and enhanced."""
+    """Yield one stem in blocks of `BLOCK_FRAMES`: played, enhanced, and as loud as it is wanted."""
+    decibels = dict(settings.gains).get(name, 0.0)
     with closing(stream(score, duration, settings, _font(soundfont), cancel, name)) as played:
         enhancer = open_enhancer(settings.enhancer)
-        yield from enhanced(enhancer, played, settings.sample_rate, BLOCK_FRAMES, cancel)
+        blocks = enhanced(enhancer, played, settings.sample_rate, BLOCK_FRAMES, cancel)
+        yield from (
+            block * np.float32(amplitude(decibels)) if decibels else block for block in blocks
+        )
 
 
 def _score(midi: Path, settings: SoundSettings) -> Score:
