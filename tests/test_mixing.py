@@ -6,10 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Films
 from test_sound import band
 
+from emsync.errors import Cancelled
+from emsync.film.film import Film
+from emsync.film.frames import iter_audio
+from emsync.film.probe import probe
 from emsync.progress import CancelToken
 from emsync.settings import MUTED, SoundSettings
+from emsync.sound.mix import ducked, master, mix_with_original
+from emsync.sound.mixing import ORIGINAL, MixSources, levels_of, mixed, write_sources
 from emsync.sound.stems import render_music, write_stems
 
 GAINS = (("piano", -6.0), ("drums", MUTED), ("bass", 3.0))
@@ -48,3 +55,100 @@ def test_a_muted_group_has_no_stem(tmp_path: Path, small_font: Path, cancel: Can
     song, settings = band(tmp_path / "band.mid"), SoundSettings(gains=GAINS)
     written = write_stems(song, Fraction(1), settings, small_font, tmp_path, cancel)
     assert set(written) == {"piano", "guitar", "bass", "strings"}
+
+
+def talkie(films: Films) -> Path:
+    """7 s of picture with a tone that is silent from 3 s to 4 s."""
+    return films.render(
+        "talkie.mp4",
+        "-f", "lavfi", "-i", "testsrc2=s=160x120:d=7:r=25",
+        "-f", "lavfi", "-i", "aevalsrc='if(between(t,3,4),0,0.3*sin(2764*t))':s=44100:d=7",
+        "-pix_fmt", "yuv420p", "-c:v", "libx264", "-c:a", "aac",
+    )  # fmt: skip
+
+
+def decibels(one: np.ndarray, other: np.ndarray) -> float:
+    """How much more power there is in one than in the other."""
+    return float(10 * np.log10(np.vdot(one, one) / np.vdot(other, other)))
+
+
+@pytest.fixture(scope="module")
+def sources(
+    tmp_path_factory: pytest.TempPathFactory, films: Films, small_font: Path
+) -> tuple[MixSources, Film, Path]:
+    folder = tmp_path_factory.mktemp("sources")
+    film, song = probe(talkie(films)), band(folder / "band.mid", 7)
+    (folder / "pieces").mkdir()
+    shares: list[float] = []
+    made = write_sources(
+        song, film, SoundSettings(), small_font, folder / "pieces", CancelToken(), shares.append
+    )
+    assert shares == sorted(shares) and shares[-1] == 1
+    return made, film, song
+
+
+def test_sources_are_the_stems_and_the_films_own_sound(
+    sources: tuple[MixSources, Film, Path], small_font: Path, cancel: CancelToken
+) -> None:
+    made, film, song = sources
+    assert set(made.names) == {"piano", "guitar", "bass", "strings", "drums", ORIGINAL}
+    assert made.frames == round(film.duration * 44_100)
+    files = sorted(path.name for path in made.folder.iterdir())
+    assert files == sorted(f"{name}-000{number}.flac" for name in made.names for number in (0, 1))
+    for settings in (SoundSettings(), SoundSettings(gains=GAINS)):
+        music = render_music(song, film.duration, settings, small_font, cancel).samples
+        assert np.abs(mixed(made, settings, cancel) - music).max() < 6 * 4 / 32_767
+    own = np.concatenate(list(iter_audio(film, 44_100, cancel, channels=2)))[: made.frames]
+    stored = np.concatenate(list(made.samples(ORIGINAL)))
+    assert stored.shape == (made.frames, 2)
+    assert np.abs(stored[: len(own)] - own).max() < 4 / 32_767
+
+
+SPEECH = ((3.0, 4.0),)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SoundSettings(),
+        SoundSettings(gains=GAINS, loudness="lufs"),
+        SoundSettings(gains=GAINS, original_sound="keep", balance_decibels=-3),
+        SoundSettings(gains=GAINS, original_sound="duck", balance_decibels=4, loudness="lufs"),
+    ],
+    ids=["as played", "turned", "kept", "ducked"],
+)
+def test_the_mix_that_a_browser_makes_is_the_one_that_is_written(
+    sources: tuple[MixSources, Film, Path],
+    settings: SoundSettings,
+    small_font: Path,
+    cancel: CancelToken,
+) -> None:
+    made, film, song = sources
+    levels = levels_of(made, film, settings, SPEECH, cancel)
+    music = render_music(song, film.duration, settings, small_font, cancel)
+    written = mix_with_original(master(music, settings), film, settings, cancel, SPEECH).samples
+    # As the browser adds it up.
+    heard = mixed(made, settings, cancel) * np.float32(levels.music)
+    fade = round(settings.fade_seconds * 44_100)
+    heard[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)[:, None]
+    if settings.original_sound != "replace":
+        heard *= 10 ** (settings.balance_decibels / 20)
+        ducking = settings.original_sound == "duck"
+        if ducking:
+            heard *= ducked(len(heard), 44_100, SPEECH, settings.duck_decibels)
+        own = np.concatenate(list(made.samples(ORIGINAL)))
+        gain = 0.0 if ducking else settings.original_gain_decibels
+        heard += own * np.float32(levels.original * 10 ** (gain / 20))
+    for second in range(6):
+        here = slice(second * 44_100, (second + 1) * 44_100)
+        assert abs(decibels(heard[here], written[here])) < 0.5, second
+
+
+def test_sources_that_are_cancelled_end_soon(
+    sources: tuple[MixSources, Film, Path], tmp_path: Path, small_font: Path
+) -> None:
+    _, film, song = sources
+    cancel = CancelToken()
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        write_sources(song, film, SoundSettings(), small_font, tmp_path, cancel)

@@ -102,6 +102,22 @@ def write_stems(
     return written
 
 
+def stem_streams(
+    midi: Path,
+    duration: Fraction,
+    settings: SoundSettings,
+    soundfont: Path | None,
+    cancel: CancelToken,
+) -> dict[str, Generator[np.ndarray, None, None]]:
+    """Return each stem that is heard as blocks, before the level is set; arguments and errors as
+    for `render_music`. Whoever stops before the end closes them."""
+    score = _score(midi, settings)
+    return {
+        name: _stem(score, duration, settings, soundfont, cancel, name)
+        for name in heard(score, settings)
+    }
+
+
 def heard(score: Score, settings: SoundSettings) -> tuple[str, ...]:
     """Return names of the tracks that play and are not muted."""
     gains = dict(settings.gains)
