@@ -23,6 +23,7 @@ from emsync.interface.events import Events
 from emsync.interface.layout import Page, lay_out
 from emsync.interface.mood_editor import fresh
 from emsync.interface.page import build
+from emsync.interface.settings_events import SettingsEvents
 from emsync.interface.studio import Studio
 from emsync.music.composer import COMPOSERS, ComposerRow
 from emsync.presets import as_in_the_paper, write_preset
@@ -264,7 +265,7 @@ def test_a_preset_of_what_the_composer_does_not_obey_is_refused(
     studio = Studio(tmp_path)
     page = laid_out(studio)
     request = gradio.Request(session_hash="page")
-    events = Events(page, studio, ())
+    events = SettingsEvents(page, studio)
     mood = fresh(Settings().mood)
     assert SENTENCE in events.on_preset(str(path), mood, request)[page.film.status]
     assert studio.session("page").base == studio.settings

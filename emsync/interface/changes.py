@@ -1,5 +1,6 @@
 """What the page shows next: updates of components, as Gradio takes them from an event."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -144,6 +145,19 @@ class PageChanges:
             changes[result.take_link] = "" if shown is None else shown.token
             changes[result.versions] = self._strip(name, shown)
         return changes
+
+    async def watch(
+        self, name: str, mood: dict[str, Any], job: Job | None = None
+    ) -> AsyncIterator[Changes]:
+        """Yield what the page shows of work until it is over.
+
+        Args:
+            name: Gradio's name of the page.
+            mood: value of the editor.
+            job: work that was begun; by default what is under way.
+        """
+        async for update in self._studio.watch(name, job):
+            yield self.update(name, update, mood)
 
     def begun(self, job: Job) -> Changes:
         """Show that a take or a version is being made: its link, and room for its notes."""
