@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +17,7 @@ from conftest import Films
 
 from emsync.errors import EmsyncError
 from emsync.interface import controls as knobs
-from emsync.interface import music_controls, sound_controls
+from emsync.interface import music_controls, sound_controls, video2music_controls
 from emsync.interface.controls import Controls
 from emsync.interface.events import Events
 from emsync.interface.layout import Page, lay_out
@@ -25,9 +25,9 @@ from emsync.interface.mood_editor import fresh
 from emsync.interface.page import build
 from emsync.interface.settings_events import SettingsEvents
 from emsync.interface.studio import Studio
-from emsync.music.composer import COMPOSERS, ComposerRow
-from emsync.presets import as_in_the_paper, write_preset
-from emsync.settings import Settings
+from emsync.music.composer import COMPOSERS, ComposerRow, check_obeyed
+from emsync.presets import as_in_the_paper, from_query, write_preset
+from emsync.settings import Settings, Video2MusicSettings
 
 PLAIN = ComposerRow("Plain", "nowhere", frozenset({"composer", "tonic", "mode", "instruments"}))
 """A composer that can be asked for little."""
@@ -36,8 +36,11 @@ PLAIN = ComposerRow("Plain", "nowhere", frozenset({"composer", "tonic", "mode", 
 def controls(defaults: Settings) -> Controls:
     kinds = (
         music_controls.of_mood, music_controls.of_plan, music_controls.of_metre,
-        music_controls.of_melody, music_controls.of_music, music_controls.of_sampling,
-        sound_controls.of_sound,
+        music_controls.of_melody, music_controls.of_instruments, music_controls.of_cuts,
+        music_controls.of_versions, music_controls.of_seed, music_controls.of_sampling,
+        music_controls.of_primer, music_controls.of_reading, video2music_controls.of_cuts,
+        video2music_controls.of_chords, video2music_controls.of_experts, sound_controls.of_mix,
+        sound_controls.of_performance, sound_controls.of_level,
     )  # fmt: skip
     with gradio.Blocks():
         named = {name: one for kind in kinds for name, one in kind(defaults).items()}
@@ -49,6 +52,11 @@ def controls(defaults: Settings) -> Controls:
 
 NOTHING = ("", None, None, None)
 """No SoundFont, no files."""
+
+
+def value_of(shown: Any) -> Any:
+    """What a control shows: an update of it, or the value itself."""
+    return getattr(shown, "value", shown)
 
 
 def test_controls_left_alone_are_the_defaults() -> None:
@@ -87,7 +95,7 @@ def test_controls_become_settings_and_back() -> None:
     assert settings.sound.programs == (("piano", 4),)
     assert settings.seed == 12
     shown = board.show(settings)
-    assert [shown[one] for one in board.named.values()] == values
+    assert [value_of(shown[one]) for one in board.named.values()] == values
     assert (shown[board.tempo], shown[board.paper]) == ("80–100", False)
     assert shown[board.programs["piano"]].value == 4
     empty = [
@@ -243,6 +251,91 @@ def test_what_a_composer_does_not_obey_is_not_asked_for(
         controls.settings(base, list((values | {controls.paper: False}).values()))
     with pytest.raises(EmsyncError, match="no such composer"):
         controls.settings(base, list((values | {controls.composer: "nobody"}).values()))
+
+
+def at_work(controls: Controls, composer: str, **changes: Any) -> list[Any]:
+    """The controls' values with some changed, by the setting's name with _ for points."""
+    controls.composer.value = composer
+    named = {name.replace(".", "_"): control for name, control in controls.named.items()}
+    changed = {named[name]: value for name, value in changes.items()}
+    return [changed.get(control, control.value) for control in controls.components]
+
+
+def test_everything_that_video2music_can_be_asked_for_has_a_control(tmp_path: Path) -> None:
+    controls = laid_out(Studio(tmp_path)).controls
+    own = {f"music.video2music.{field.name}" for field in fields(Video2MusicSettings)}
+    assert own <= set(controls.named)
+    visible = controls.visible_for("video2music")
+    hidden = {name for name, one in controls.named.items() if not visible.get(one, True)}
+    assert not hidden & own and {"music.temperature", "music.style"} <= hidden
+    assert [group for group, one in controls.programs.items() if visible[one]] == ["piano"]
+    values = at_work(
+        controls,
+        "video2music",
+        music_video2music_primer="Am F",
+        music_video2music_pattern="paper",
+        music_video2music_accents=True,
+        music_video2music_clip_every=5,
+        music_video2music_repeats=3,
+        music_mode="minor",
+    )
+    made = controls.settings(Settings(), values).music
+    own_settings = Video2MusicSettings(
+        primer="Am F", pattern="paper", accents=True, clip_every=5, repeats=3
+    )
+    assert made.video2music == own_settings and made.mode == "minor"
+    assert controls.settings(Settings(), at_work(controls, "video2music")).music == replace(
+        Settings().music, composer="video2music"
+    )
+    wrong = at_work(controls, "video2music", music_video2music_primer="C Hm")
+    with pytest.raises(EmsyncError, match="“Hm” among the first chords is not known"):
+        controls.settings(Settings(), wrong)
+
+
+def test_the_choices_are_those_of_the_composer(tmp_path: Path) -> None:
+    controls = laid_out(Studio(tmp_path)).controls
+    mode, tonic = (controls.named[f"music.{name}"] for name in ("mode", "tonic"))
+    piano = controls.programs["piano"]
+    values = at_work(controls, "video2music", music_mode="dorian", music_tonic="D")
+    offered = controls.offered_by("video2music", values)
+    assert offered[mode]["choices"] == [
+        ("From the mood", "auto"), ("Major", "major"), ("Minor", "minor"),
+    ]  # fmt: skip
+    # What it does not know is not asked for.
+    assert (offered[mode]["value"], offered[tonic]["value"]) == ("auto", "D")
+    assert offered[tonic]["choices"][0] == ("From the mood", "auto")
+    sounds = dict(offered[piano]["choices"])
+    assert offered[piano]["label"] == "Instrument" and sounds["Violin"] == 40
+    assert "TR-808" not in sounds
+    back = controls.offered_by("emsync", values)
+    assert ("Dorian", "dorian") in back[mode]["choices"] and back[mode]["value"] == "dorian"
+    assert back[tonic]["choices"][0] == ("Any", "auto")
+    assert back[piano]["label"] == "Piano" and "Violin" not in dict(back[piano]["choices"])
+    for name in ("major", "dorian"):
+        music = replace(Settings().music, composer="video2music", mode=name)  # type: ignore[arg-type]
+        if name == "major":
+            check_obeyed(music)
+        else:
+            with pytest.raises(EmsyncError, match="Video2Music does not know the mode dorian"):
+                check_obeyed(music)
+
+
+def test_what_reaches_farther_than_a_control_widens_it(tmp_path: Path) -> None:
+    controls = laid_out(Studio(tmp_path)).controls
+    settings = from_query(
+        {"music.video2music.smooth_emotion": "30", "music.video2music.clip_every": "7",
+         "cuts.minimum_gap": "25", "music.temperature": "0.2"}
+    )  # fmt: skip
+    shown = controls.show(settings)
+    smooth, gap, temperature = (
+        shown[controls.named[name]]
+        for name in ("music.video2music.smooth_emotion", "cuts.minimum_gap", "music.temperature")
+    )
+    assert (smooth.value, smooth.minimum, smooth.maximum) == (30, 0, 30)
+    assert (gap.value, gap.maximum) == (25, 25)
+    assert (temperature.value, temperature.minimum, temperature.maximum) == (0.2, 0.2, 2)
+    every = shown[controls.named["music.video2music.clip_every"]]
+    assert every.value == 7 and ("7", 7) in every.choices
 
 
 SENTENCE = "EMSYNC cannot be told: temperature"

@@ -142,13 +142,13 @@ def test_primers_are_read_as_published() -> None:
 
 @pytest.mark.parametrize("word", ["H", "Cb", "Cmaj9", "c", "Am/C", "🎵"])
 def test_a_primer_that_is_none_is_refused_with_a_sentence(word: str) -> None:
-    with pytest.raises(EmsyncError, match=r"in the primer is not a chord that is known\. Write"):
+    with pytest.raises(EmsyncError, match=r"among the first chords is not known\. Write"):
         v.read_primer(f"C {word} G", "C major")
 
 
 def test_a_primer_and_a_key_have_limits() -> None:
     assert len(v.read_primer("C " * v.MOST_PRIMER_CHORDS, "C major")) == v.MOST_PRIMER_CHORDS
-    with pytest.raises(EmsyncError, match="61 chords; at most 60"):
+    with pytest.raises(EmsyncError, match="61 first chords; at most 60"):
         v.read_primer("C " * 61, "C major")
     with pytest.raises(EmsyncError, match="“H major” is not a key"):
         v.transposition("H major")

@@ -563,8 +563,8 @@ def test_a_wrong_primer_is_told_before_the_film_is_opened(
     with pytest.raises(SystemExit) as ended:
         read_options(parser, [*options, "C Hm"])
     assert ended.value.code == 2
-    assert "“Hm” in the primer is not a chord that is known" in capsys.readouterr().err
-    with pytest.raises(EmsyncError, match="“X” in the primer"):
+    assert "“Hm” among the first chords is not known" in capsys.readouterr().err
+    with pytest.raises(EmsyncError, match="“X” among the first chords"):
         from_plain({"music": {"video2music": {"primer": "X"}}})
     found = settings_of(read_options(parser, [*options, "Am F"])[0])
     assert found.music.video2music.primer == "Am F" and found.music.composer == "video2music"

@@ -1,6 +1,6 @@
 """What the page shows next: updates of components, as Gradio takes them from an event."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -295,11 +295,22 @@ class PageChanges:
             changes[self._page.editor] = {**mood, "mode": "scenes"}
         return changes
 
-    def composer(self, composer: str, is_paper: bool) -> Changes:
-        """Show the controls that a composer obeys, and no others."""
-        visible = self._page.controls.visible_for(composer)
+    def composer(self, composer: str, is_paper: bool, values: Sequence[Any]) -> Changes:
+        """Show the controls that a composer obeys, and no others.
+
+        Args:
+            composer: its name.
+            is_paper: whether the music of the paper is asked for.
+            values: of the controls.
+        """
+        controls = self._page.controls
+        visible = controls.visible_for(composer)
+        offered = controls.offered_by(composer, values)
         return {
-            **{one: gr.update(visible=is_visible) for one, is_visible in visible.items()},
+            **{
+                one: gr.update(**offered.get(one, {}), visible=visible.get(one, True))
+                for one in {**visible, **offered}
+            },
             self._page.music.plan: gr.Column(visible=knobs.plan_is_visible(composer, is_paper)),
         }
 

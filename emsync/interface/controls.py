@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 import gradio as gr
 
 from emsync.errors import EmsyncError
-from emsync.interface.music_controls import tempo_bounds, tempo_text
+from emsync.interface.music_controls import WORDED, tempo_bounds, tempo_text, words_of
 from emsync.interface.sound_controls import STANDARD, sounds_of, standard_program
 from emsync.music.composer import COMPOSERS
 from emsync.presets import from_plain
-from emsync.settings import ComposerName, MusicSettings, Settings
+from emsync.settings import ComposerName, MusicSettings, Settings, kinds
 from emsync.sound.soundfonts import installed
 
 if TYPE_CHECKING:
@@ -92,9 +93,38 @@ class Controls:
         }
 
     def visible_for(self, composer: str) -> dict[Any, bool]:
-        """Return for each control of the music whether a composer obeys what it turns."""
-        obeys = COMPOSERS[composer].obeys
-        return {control: turned <= obeys for control, turned in self.of_music.items()}
+        """Return for each control of the music whether a composer obeys what it turns, and for each
+        group whether it writes for it."""
+        row = COMPOSERS[composer]
+        return {
+            **{control: turned <= row.obeys for control, turned in self.of_music.items()},
+            **{control: group in row.groups for group, control in self.programs.items()},
+        }
+
+    def offered_by(self, composer: str, values: Sequence[Any]) -> dict[Any, dict[str, Any]]:
+        """Return, for those whose choices depend on the composer, arguments of the component: the
+        choices, what is chosen, and the label of a group's sound.
+
+        Args:
+            composer: its name.
+            values: of `components`.
+        """
+        row, now = COMPOSERS[composer], dict(zip(self.components, values, strict=True))
+        offered: dict[Any, dict[str, Any]] = {}
+        for name in WORDED:
+            control = self.named[name]
+            words = words_of(name, row.choices.get(_field_of(name)), row.key_by_mood)
+            known = [word for _, word in words]
+            chosen = now[control] if now[control] in known else "auto"
+            offered[control] = {"choices": words, "value": chosen}
+        alone = len(row.groups) == 1
+        for group, control in self.programs.items():
+            offered[control] = {
+                "choices": sounds_of(group, now[control], alone and group in row.groups),
+                "value": now[control],
+                "label": "Instrument" if alone else group.capitalize(),
+            }
+        return offered
 
     def settings(self, base: Settings, values: Sequence[Any]) -> Settings:
         """Return what the controls ask for.
@@ -108,7 +138,7 @@ class Controls:
         """
         rest = list(values)
         composer = base.music.composer if self.composer is None else _composer_of(rest.pop())
-        asked = {name: rest.pop(0) for name in self.named}
+        asked = {name: _plain(name, rest.pop(0)) for name in self.named}
         tempo, is_paper = rest.pop(0) or "", rest.pop(0)
         asked["music.method"] = "free" if is_paper else "planned"
         obeys = COMPOSERS[composer].obeys
@@ -174,16 +204,19 @@ class Controls:
     def show(self, settings: Settings) -> dict[Any, Any]:
         """Return what each control has to show for these settings; files are left as they are."""
         changes: dict[Any, Any] = {
-            control: _shown(attrgetter(name)(settings)) for name, control in self.named.items()
+            control: _shown_in(control, attrgetter(name)(settings))
+            for name, control in self.named.items()
         }
         changes[self.tempo] = tempo_text(settings.music)
         changes[self.paper] = settings.music.method == "free"
         programs = dict(settings.sound.programs)
         for group, control in self.programs.items():
-            program = programs.get(group, standard_program(group))
-            changes[control] = gr.Dropdown(choices=sounds_of(group, program), value=program)
+            changes[control] = programs.get(group, standard_program(group))
         if self.composer is not None:
             changes[self.composer] = settings.music.composer
+        values = [changes.get(control) for control in self.components]
+        for control, offered in self.offered_by(settings.music.composer, values).items():
+            changes[control] = gr.Dropdown(**offered)
         return changes
 
 
@@ -230,5 +263,24 @@ def _as_obeyed(music: MusicSettings, composer: ComposerName) -> MusicSettings:
     return replace(music, composer=composer, **{name: getattr(usual, name) for name in unasked})
 
 
-def _shown(value: Any) -> Any:
+def _plain(name: str, value: Any) -> Any:
+    """Return what a control says, as a setting is written in JSON: of those that may be None, an
+    empty word stands for it."""
+    return None if value == "" and kinds()[name].optional else value
+
+
+def _shown_in(control: Any, value: Any) -> Any:
+    """Return what a control has to show for the value of a setting. What an address or a preset may
+    ask for reaches farther than what is offered, which is widened then."""
+    if isinstance(control, gr.Slider) and not control.minimum <= value <= control.maximum:
+        low, high = min(control.minimum, value), max(control.maximum, value)
+        return gr.Slider(float(low), float(high), value=float(value))
+    if isinstance(control, gr.Dropdown) and not isinstance(value, str):
+        chosen = "" if value is None else value
+        choices: list[Any] = list(control.choices)
+        if chosen not in [known for _, known in choices]:
+            return gr.Dropdown([*choices, (str(chosen), chosen)], value=chosen)
+        return chosen
+    if isinstance(value, Fraction):
+        return float(value)
     return list(value) if isinstance(value, tuple) else value

@@ -29,8 +29,9 @@ from emsync.presets import (
     from_query,
 )
 
-_OWN_QUERY = {"take", "mood", "view", "deep_link", "logs"}
-"""Names in the address that are no settings: ours for a take's link and a mood, and Gradio's."""
+_OWN_QUERY = {"take", "mood", "expert", "view", "deep_link", "logs"}
+"""Names in the address that are no settings: ours for a take's link, a mood and the expert switch,
+and Gradio's."""
 
 
 class Events:

@@ -8,10 +8,17 @@ import gradio as gr
 from emsync.film.link import fetch as links
 from emsync.interface import controls as knobs
 from emsync.interface import examples as shown_examples
-from emsync.interface import music_controls, scripts, sound_controls, views
+from emsync.interface import (
+    music_controls,
+    scripts,
+    sound_controls,
+    video2music_controls,
+    views,
+)
 from emsync.interface.controls import Controls
 from emsync.interface.disk_quota import in_words
 from emsync.interface.examples import Example
+from emsync.interface.expert_switch import EXPERT_ONLY, expert_switch
 from emsync.interface.mood_editor import mood_editor
 from emsync.interface.player import player
 from emsync.interface.theme import TITLE
@@ -147,6 +154,7 @@ def lay_out(defaults: Settings, host: HostLimits, samples: tuple[Example, ...]) 
                     music, named, pieces = _music(defaults, named)
                 with gr.Tab("Sound", render_children=True):
                     controls = _sound(defaults, named, pieces)
+            expert_switch()
             compose = gr.Button("Compose music", variant="primary", size="lg", elem_id="em-compose")
     film_area = FilmArea(
         film, camera, address, fetch, facts, compose, cancel, status, another, back
@@ -226,18 +234,21 @@ def _music(
     """
     with gr.Column(elem_id="em-music"):
         composer = knobs.composer_choice(defaults)
-        plan, of_plan, tempo, edit_chords, theme = _plan(defaults)
-        named = (
-            named
-            | of_plan
-            | music_controls.of_video2music(defaults)
-            | music_controls.of_music(defaults)
-        )
-        another_seed = gr.Button("Another seed", size="sm", elem_id="em-seed")
-        with gr.Accordion("Expert settings", open=False, elem_id="em-advanced"):
+        named |= music_controls.of_instruments(defaults)
+        named |= music_controls.of_cuts(defaults) | video2music_controls.of_cuts(defaults)
+        plan, of_plan, tempo, edit_chords = _plan(defaults)
+        named |= of_plan | video2music_controls.of_chords(defaults)
+        named |= music_controls.of_versions(defaults)
+        with gr.Column(elem_id="em-advanced", elem_classes=EXPERT_ONLY):
+            with gr.Row():
+                named |= music_controls.of_seed(defaults)
+                another_seed = gr.Button("Another seed", size="sm", elem_id="em-another-seed")
+            named |= video2music_controls.of_experts(defaults)
             paper = music_controls.paper_switch(defaults)
-            primer = _midi_file("MIDI file to continue", "em-primer")
             named |= music_controls.of_sampling(defaults)
+            theme = _midi_file("Your own theme (MIDI)", "em-theme")
+            primer = _midi_file("MIDI file to continue", "em-primer")
+            named |= music_controls.of_primer(defaults) | music_controls.of_reading(defaults)
     return (
         MusicArea(plan, edit_chords, another_seed),
         named,
@@ -258,16 +269,18 @@ def _sound(defaults: Settings, named: dict[str, Any], pieces: tuple[Any, ...]) -
     """
     tempo, paper, primer, theme, composer = pieces
     with gr.Column(elem_id="em-sound"):
-        named = named | sound_controls.of_sound(defaults)
+        named = named | sound_controls.of_mix(defaults)
         with gr.Row():
             programs = sound_controls.of_programs()
-        soundfont = sound_controls.soundfonts()
-        own_soundfont = gr.File(
-            label="Your own SoundFont (SF2)",
-            file_types=[".sf2", ".sf3"],
-            height=110,
-            elem_id="em-soundfont",
-        )
+        with gr.Column(elem_classes=EXPERT_ONLY):
+            named |= sound_controls.of_performance(defaults) | sound_controls.of_level(defaults)
+            soundfont = sound_controls.soundfonts()
+            own_soundfont = gr.File(
+                label="Your own SoundFont (SF2)",
+                file_types=[".sf2", ".sf3"],
+                height=110,
+                elem_id="em-soundfont",
+            )
     controls = Controls(
         named, tempo, paper, programs, soundfont, own_soundfont, primer, theme, composer
     )
@@ -276,9 +289,9 @@ def _sound(defaults: Settings, named: dict[str, Any], pieces: tuple[Any, ...]) -
     return controls
 
 
-def _plan(defaults: Settings) -> tuple[Any, dict[str, Any], Any, Any, Any]:
+def _plan(defaults: Settings) -> tuple[Any, dict[str, Any], Any, Any]:
     """Lay out what is planned before the notes: the column that holds it, the controls by the
-    setting that each turns, the tempo, the button for the chords, and the theme."""
+    setting that each turns, the tempo, and the button for the chords."""
     is_visible = knobs.plan_is_visible(defaults.music.composer, defaults.music.method == "free")
     with gr.Column(visible=is_visible, elem_id="em-plan") as plan:
         named = music_controls.of_plan(defaults)
@@ -289,8 +302,7 @@ def _plan(defaults: Settings) -> tuple[Any, dict[str, Any], Any, Any, Any]:
         edit_chords = gr.Button(
             "Edit this piece’s chords", size="sm", visible=False, elem_id="em-take-chords"
         )
-        theme = _midi_file("Your own theme (MIDI)", "em-theme")
-    return plan, named, tempo, edit_chords, theme
+    return plan, named, tempo, edit_chords
 
 
 def _midi_file(label: str, elem_id: str) -> Any:

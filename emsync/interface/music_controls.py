@@ -1,6 +1,8 @@
 """The page's controls of mood and music, by the setting that each turns."""
 
 import re
+from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import gradio as gr
@@ -79,24 +81,29 @@ def tempo_text(music: MusicSettings) -> str:
     return slowest if slowest == fastest else f"{slowest}–{fastest}"
 
 
+WORDED = ("music.tonic", "music.mode")
+"""Settings whose words depend on the composer."""
+_LABELS = {
+    "music.style": "Style",
+    "music.density": "Density",
+    "music.tonic": "Key",
+    "music.mode": "Mode",
+    "music.metre": "Metre",
+}
+
+
 def of_plan(defaults: Settings) -> dict[str, Any]:
     """Return the controls of what is planned before the notes: what kind of music it is to be."""
-    music = defaults.music
-    by_mood = ("By mood", "auto")
     named: dict[str, Any] = {}
-    with gr.Row():
-        named["music.style"] = _choice("music.style", music.style, "Style", by_mood)
-        named["music.density"] = _choice("music.density", music.density, "Density", by_mood)
-    with gr.Row():
-        named["music.tonic"] = _choice("music.tonic", music.tonic, "Key", ("Any", "auto"))
-        named["music.mode"] = _choice("music.mode", music.mode, "Mode", by_mood)
+    for row in (("music.style", "music.density"), ("music.tonic", "music.mode")):
+        with gr.Row():
+            named |= {name: _choice(name, defaults) for name in row}
     return named
 
 
 def of_metre(defaults: Settings) -> dict[str, Any]:
     """Return the control of the metre, beside that of the tempo."""
-    metre = _choice("music.metre", defaults.music.metre, "Metre", ("Any", "auto"))
-    return {"music.metre": metre}
+    return {"music.metre": _choice("music.metre", defaults)}
 
 
 def of_melody(defaults: Settings) -> dict[str, Any]:
@@ -117,36 +124,36 @@ def of_melody(defaults: Settings) -> dict[str, Any]:
     return named
 
 
-def _choice(name: str, value: str, label: str, auto: tuple[str, str]) -> gr.Dropdown:
-    """Return a choice of the words that a setting may be, of which "auto" has its own name."""
-    words: list[tuple[str, str]] = [
-        auto if word == "auto" else (with_signs(word[0].upper() + word[1:]), word)
+def words_of(
+    name: str, known: Sequence[str] | None = None, key_by_mood: bool = False
+) -> list[tuple[str, str]]:
+    """Return the words that a setting may be, each after what it is called; "auto" comes first.
+
+    Args:
+        name: of the setting, such as "music.mode".
+        known: those of them that are offered; None for all.
+        key_by_mood: whether the mood chooses a key that is left open.
+    """
+    any_will_do = name == "music.metre" or (name == "music.tonic" and not key_by_mood)
+    words = [
+        ("Any" if any_will_do else "From the mood", word)
+        if word == "auto"
+        else (with_signs(word[0].upper() + word[1:]), word)
         for word in choices_of(name)
+        if known is None or word in known
     ]
-    words.sort(key=lambda one: one[1] != "auto")
-    return gr.Dropdown(words, value=value, label=label, min_width=100)
+    return sorted(words, key=lambda one: one[1] != "auto")
 
 
-def of_music(defaults: Settings) -> dict[str, Any]:
-    """Return the controls of the composing."""
+def _choice(name: str, defaults: Settings) -> gr.Dropdown:
+    value = attrgetter(name)(defaults)
+    return gr.Dropdown(words_of(name), value=value, label=_LABELS[name], min_width=100)
+
+
+def of_instruments(defaults: Settings) -> dict[str, Any]:
+    """Return the controls of how many instruments play, and which."""
     music = defaults.music
     return {
-        "music.candidates": gr.Slider(
-            1,
-            4,
-            value=music.candidates,
-            step=1,
-            label="Versions",
-            info="Composed side by side, to choose from. Each takes a little longer.",
-        ),
-        "seed": gr.Number(
-            value=defaults.seed,
-            precision=0,
-            minimum=0,
-            maximum=LARGEST_SEED,
-            label="Seed",
-            info="Same seed, same music.",
-        ),
         "music.instruments": gr.Radio(
             [("Fewer", "fewer"), ("More", "more")],
             value=music.instruments,
@@ -159,51 +166,81 @@ def of_music(defaults: Settings) -> dict[str, Any]:
             label="Groups that may play",
             info="Without guitar and piano there are no strong chords on the cuts.",
         ),
-        "music.sensitivity": gr.Slider(
-            0.1,
-            3.0,
-            value=music.sensitivity,
-            step=0.1,
-            label="Closeness to cuts (ξ, seconds)",
-            info="A strong chord this close to a cut is a hit. The paper uses 1 s.",
-        ),
     }
 
 
-def of_video2music(defaults: Settings) -> dict[str, Any]:
-    """Return the controls of what only Video2Music can be asked for."""
-    own = defaults.music.video2music
+def of_cuts(defaults: Settings) -> dict[str, Any]:
+    """Return the control of how near to a cut a chord has to come."""
     return {
-        "music.video2music.primer": gr.Textbox(
-            value=own.primer,
-            label="First chords",
-            info="One a second, such as C Am F G, in C major or A minor whatever the key.",
-            placeholder="the tonic",
-            max_length=400,
-            max_lines=1,
-            elem_id="em-first-chords",
-        ),
-        "music.video2music.pattern": gr.Radio(
-            [
-                ("Loudness", "published"),
-                ("Loudness, more of it", "published-generate"),
-                ("Note density, as in the paper", "paper"),
-            ],
-            value=own.pattern,
-            label="Arpeggios follow",
-        ),
-        "music.video2music.smooth_emotion": gr.Slider(
-            0,
-            10,
-            value=own.smooth_emotion,
+        "music.sensitivity": gr.Slider(
+            0.1,
+            3.0,
+            value=defaults.music.sensitivity,
+            step=0.1,
+            label="Closeness to cuts (ξ, seconds)",
+            info="A strong chord this close to a cut is a hit. The paper uses 1 s.",
+        )
+    }
+
+
+def of_versions(defaults: Settings) -> dict[str, Any]:
+    """Return the control of how many pieces are composed at once."""
+    return {
+        "music.candidates": gr.Slider(
+            1,
+            4,
+            value=defaults.music.candidates,
             step=1,
-            label="Smooth the emotion over (seconds)",
-            info="The published code does not; the paper: 5.",
+            label="Versions",
+            info="Composed side by side, to choose from. Each takes a little longer.",
+        )
+    }
+
+
+def of_seed(defaults: Settings) -> dict[str, Any]:
+    """Return the control of the seed."""
+    return {
+        "seed": gr.Number(
+            value=defaults.seed,
+            precision=0,
+            minimum=0,
+            maximum=LARGEST_SEED,
+            label="Seed",
+            info="Same seed, same music.",
+            elem_id="em-seed",
+        )
+    }
+
+
+def of_reading(defaults: Settings) -> dict[str, Any]:
+    """Return the controls of how a film is read, whoever composes; for those who know the paper."""
+    return {
+        "mood.mode": gr.Radio(
+            [("Mean of the emotions", "mean"), ("Drawn from them", "draw")],
+            value=defaults.mood.mode,
+            label="From emotions to a mood",
+            info="A draw gives another mood with every seed.",
         ),
-        "music.video2music.accents": gr.Checkbox(
-            value=own.accents,
-            label="Strike the chord on every cut",
-            info="Ours. As published the music knows no cuts.",
+        "mood.undecided": gr.Radio(
+            [("Neutral", "neutral"), ("The mean of all six, as in the paper", "mean")],
+            value=defaults.mood.undecided,
+            label="Where the reading cannot tell",
+        ),
+        "cuts.threshold": gr.Slider(
+            0.05,
+            0.95,
+            value=defaults.cuts.threshold,
+            step=0.01,
+            label="Cut threshold",
+            info="How much a picture has to change to be a cut. The paper uses 0.27.",
+        ),
+        "cuts.minimum_gap": gr.Slider(
+            0.5,
+            20,
+            value=float(defaults.cuts.minimum_gap),
+            step=0.5,
+            label="Least time between cuts (seconds)",
+            info="Cuts that follow sooner are not aimed at. The paper uses 4 s.",
         ),
     }
 
@@ -237,23 +274,52 @@ def of_sampling(defaults: Settings) -> dict[str, Any]:
             label="Guidance towards the mood",
             info="1 is the model as it is; any other takes twice as long.",
         ),
+        "music.openings": gr.Slider(
+            1,
+            32,
+            value=music.openings,
+            step=1,
+            label="Openings",
+            info="So many beginnings are tried; the one nearest to the mood goes on.",
+        ),
+        "music.redraws": gr.Slider(
+            0,
+            4,
+            value=music.redraws,
+            step=1,
+            label="Further tries",
+            info="While even the best piece has faults.",
+        ),
+        "music.harmony": gr.Slider(
+            0,
+            10,
+            value=music.harmony,
+            step=0.5,
+            label="Pull towards the chords",
+            info="How strongly notes of the planned chords are preferred, in nats.",
+        ),
         "music.end_on_chord": gr.Checkbox(
             value=music.end_on_chord,
             label="End on a chord",
             info="Ask for a last strong chord shortly before the film ends.",
         ),
-        "mood.mode": gr.Radio(
-            [("Mean of the emotions", "mean"), ("Drawn from them", "draw")],
-            value=defaults.mood.mode,
-            label="From emotions to a mood",
-            info="A draw gives another mood with every seed.",
+        "music.compare_untold": gr.Checkbox(
+            value=music.compare_untold,
+            label="Also compose it without the cuts",
+            info="From the same seed, to compare how many are hit. Takes longer.",
         ),
+    }
+
+
+def of_primer(defaults: Settings) -> dict[str, Any]:
+    """Return the control of how much of a MIDI file is gone on from, beside the file."""
+    return {
         "music.primer_seconds": gr.Slider(
             1,
             60,
-            value=music.primer_seconds,
+            value=defaults.music.primer_seconds,
             step=1,
             label="Seconds of the MIDI file",
-            info="So much of its end is gone on from, if you give one above.",
-        ),
+            info="So much of its end is gone on from, if you give one.",
+        )
     }

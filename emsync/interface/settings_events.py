@@ -47,10 +47,9 @@ class SettingsEvents:
             plan = page.music.plan
             controls.paper.change(self.on_method, controls.paper, plan, queue=False, **QUIETLY)
         else:
-            choice = [controls.composer, controls.paper]
-            shown = [*controls.of_music, page.music.plan]
-            for control in choice:
-                control.change(self.on_composer, choice, shown, queue=False, **QUIETLY)
+            shown = [*controls.of_music, *controls.programs.values(), page.music.plan]
+            for control in (controls.composer, controls.paper):
+                control.change(self.on_composer, controls.components, shown, queue=False, **QUIETLY)
         page.music.edit_chords.click(
             self.on_edit_chords,
             None,
@@ -90,9 +89,11 @@ class SettingsEvents:
         """Hide the controls of the plan where nothing is planned."""
         return gr.Column(visible=not is_paper)
 
-    def on_composer(self, composer: str, is_paper: bool) -> Changes:
+    def on_composer(self, *values: Any) -> Changes:
         """Show what the composer that was chosen can be asked for."""
-        return self._show.composer(composer, is_paper)
+        controls = self._page.controls
+        now = dict(zip(controls.components, values, strict=True))
+        return self._show.composer(now[controls.composer], now[controls.paper], values)
 
     def on_edit_chords(self, request: gr.Request) -> Changes:
         """Put the chords of the piece that is shown where they can be changed for the next one."""

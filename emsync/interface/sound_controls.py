@@ -5,26 +5,23 @@ from typing import Any
 import gradio as gr
 
 from emsync.performance.performer import PERFORMERS
-from emsync.settings import GROUPS, Settings, SoundSettings
+from emsync.settings import GROUPS, Settings, SoundSettings, choices_of
 from emsync.sound.programs import SOUNDS
 from emsync.sound.soundfonts import installed
 
 _BALANCE = 12.0  # decibels either way: beyond it one of the two is as good as gone
+_LOUDNESS = {
+    "peak": f"Peak at {SoundSettings.peak_decibels:g} dB, as in the paper",
+    "lufs": "As loud as set below",
+}
 STANDARD = ""
 """The SoundFont that is taken when none is named."""
 
 
-def of_sound(defaults: Settings) -> dict[str, Any]:
-    """Return the controls of performance, level and mix."""
+def of_mix(defaults: Settings) -> dict[str, Any]:
+    """Return the controls of the music against the film's own sound."""
     sound = defaults.sound
     return {
-        "performance.performer": gr.Radio(
-            [(row.title.capitalize(), name) for name, row in PERFORMERS.items()],
-            value=defaults.performance.performer,
-            label="Played",
-            info="By rule, with a touch learned from pianists' recordings (for research use), or "
-            "as the paper plays: every note as loud as the next but for the chords on cuts.",
-        ),
         "sound.original_sound": gr.Radio(
             [
                 ("Replace it", "replace"),
@@ -40,16 +37,49 @@ def of_sound(defaults: Settings) -> dict[str, Any]:
             _BALANCE,
             value=sound.balance_decibels,
             step=0.5,
-            label="Balance (decibels)",
-            info="Left: more of the film's sound. Right: more music. Where both are kept.",
+            label="Music quieter or louder (dB)",
+            info="Against the film's own sound, where both are kept.",
         ),
+    }
+
+
+def of_performance(defaults: Settings) -> dict[str, Any]:
+    """Return the controls of how the piece is played."""
+    return {
+        "performance.performer": gr.Radio(
+            [(row.title.capitalize(), name) for name, row in PERFORMERS.items()],
+            value=defaults.performance.performer,
+            label="Played",
+            info="By rule, with a touch learned from pianists' recordings (for research use), or "
+            "as the paper plays: every note as loud as the next but for the chords on cuts.",
+        ),
+        "performance.expression": gr.Slider(
+            0,
+            2,
+            value=defaults.performance.expression,
+            step=0.1,
+            label="Expression",
+            info="0 plays everything flat; 2 doubles what the player adds.",
+        ),
+    }
+
+
+def of_level(defaults: Settings) -> dict[str, Any]:
+    """Return the controls of how loud the film is in the end."""
+    sound = defaults.sound
+    return {
         "sound.loudness": gr.Radio(
-            [
-                (f"Peak at {SoundSettings.peak_decibels:g} dB, as in the paper", "peak"),
-                (f"{SoundSettings.lufs:g} LUFS, as video sites want it", "lufs"),
-            ],
+            [(_LOUDNESS.get(word, word), word) for word in choices_of("sound.loudness")],
             value=sound.loudness,
             label="Loudness",
+        ),
+        "sound.lufs": gr.Slider(
+            -30,
+            -8,
+            value=sound.lufs,
+            step=0.5,
+            label="LUFS",
+            info="Where the loudness is set by LUFS.",
         ),
     }
 
@@ -78,9 +108,23 @@ def standard_program(group: str) -> int:
     return next(iter(SOUNDS[group].values()))
 
 
-def sounds_of(group: str, program: int | None = None) -> list[tuple[str, int]]:
-    """Return the sounds to choose from, by name, and `program` as well if it is none of them."""
-    sounds = list(SOUNDS[group].items())
+def sounds_of(group: str, program: int | None = None, alone: bool = False) -> list[tuple[str, int]]:
+    """Return the sounds to choose from, by name.
+
+    Args:
+        group: of instruments.
+        program: General MIDI program, counted from 0, that is offered whatever it is.
+        alone: whether the group plays alone, and may sound like any that is no drum kit.
+    """
+    groups = [group, *(other for other in SOUNDS if other not in (group, "drums") and alone)]
+    sounds = [one for other in groups for one in SOUNDS[other].items()]
     if program is not None and program not in [number for _, number in sounds]:
-        sounds.append((f"General MIDI {program + 1}", program))
+        named = {
+            number: name
+            for other in SOUNDS
+            if other != "drums"
+            for name, number in SOUNDS[other].items()
+            if group != "drums"
+        }
+        sounds.append((named.get(program, f"General MIDI {program + 1}"), program))
     return sounds

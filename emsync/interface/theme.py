@@ -4,6 +4,7 @@ from typing import Any
 
 import gradio as gr
 
+from emsync.interface import expert_switch
 from emsync.interface.examples import FOLDER
 from emsync.interface.states import MOST_STATES
 from emsync.settings import Settings
@@ -134,6 +135,7 @@ body:has(#em-stage .stage[hidden]) #em-cancel { grid-row: 2; margin-top: 0; }
 #em-settings { position: sticky; top: 8px; max-height: calc(100vh - 72px); min-width: 0 !important;
   display: flex; flex-flow: column; flex-wrap: nowrap !important; gap: 8px; }
 #em-tabs { min-height: 0; overflow-y: auto; scrollbar-width: thin; }
+#em-expert-switch { flex: none; min-height: 32px; }
 #em-compose { flex: none; min-height: 48px; }
 @media (max-width: 900px) {
   #em-settings { position: static; max-height: none; }
@@ -250,7 +252,7 @@ def launch_options(settings: Settings, waiting: int) -> dict[str, Any]:
             button_primary_background_fill_hover_dark="#005587",
         ),
         "css": CSS,
-        "head": HEAD,
+        "head": HEAD + expert_switch.HEAD,
         "allowed_paths": [str(FOLDER)],
         "max_file_size": settings.limits.bytes,
         "state_session_capacity": MOST_STATES,

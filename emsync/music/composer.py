@@ -6,7 +6,7 @@ report know nothing else of it: what can be asked of it stands in its row, what 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +18,7 @@ from emsync.film.film import Film
 from emsync.music.composition import Composition
 from emsync.music.notes import NoteTable
 from emsync.progress import CancelToken
-from emsync.settings import MusicSettings, Settings
+from emsync.settings import GROUPS, MusicSettings, Settings
 from emsync.text import listed
 
 
@@ -108,6 +108,12 @@ class ComposerRow:
     watcher: str = ""
     """Module with `open_watcher(settings: Settings, film: Film) -> FrameWatcher`, for a composer
     that looks at the film itself; what it saw is in `Analysis.features` then."""
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By field of `MusicSettings`, the words that it knows, where those are not all."""
+    groups: tuple[str, ...] = GROUPS
+    """Groups of instruments that it writes for."""
+    key_by_mood: bool = False
+    """Whether the mood chooses a key that is left open; any will do otherwise, by the seed."""
 
 
 _OWN = frozenset({"video2music"})
@@ -123,6 +129,9 @@ COMPOSERS: Mapping[str, ComposerRow] = {
             {"composer", "tonic", "mode", "candidates", "keep", "sensitivity", "quality"} | _OWN
         ),
         watcher="emsync.music.video2music.looking",
+        choices={"mode": ("auto", "major", "minor")},
+        groups=("piano",),
+        key_by_mood=True,
     ),
 }
 """All composers by their name in the settings."""
@@ -175,3 +184,9 @@ def check_obeyed(settings: MusicSettings) -> None:
             f"{row.title} cannot be told: {listed(ignored)}. Leave that as it is, or choose "
             "another composer."
         )
+    for name, known in row.choices.items():
+        if getattr(settings, name) not in known:
+            raise EmsyncError(
+                f"{row.title} does not know the {name} {getattr(settings, name)}. Choose "
+                f"{' or '.join(known)}, or another composer."
+            )

@@ -122,7 +122,7 @@ def read_primer(text: str, key: str) -> tuple[Chord, ...]:
     words = text.split() or ["Am" if key_value(key) else "C"]
     if len(words) > MOST_PRIMER_CHORDS:
         raise EmsyncError(
-            f"The primer has {len(words)} chords; at most {MOST_PRIMER_CHORDS} are taken."
+            f"There are {len(words)} first chords; at most {MOST_PRIMER_CHORDS} are taken."
         )
     return tuple(as_primer(_read_chord(word)) for word in words)
 
@@ -151,7 +151,7 @@ def _read_chord(word: str) -> Chord:
     chord = BY_SYMBOL.get(f"{root}:{suffix}" if suffix else root)
     if chord is None:
         raise EmsyncError(
-            f"{quoted(word)} in the primer is not a chord that is known. Write chords such as C, "
+            f"{quoted(word)} among the first chords is not known. Write chords such as C, "
             f"Am, F#m7, Bbsus4 or EbM7; the suffixes are {listed((*_SUFFIXES, *QUALITIES[1:]))}."
         )
     return chord
