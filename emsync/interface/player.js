@@ -12,6 +12,7 @@ const ORDER = ["strings", "guitar", "piano", "bass", "drums"]; // from the back 
 const KEY_ORDER = ["strings", "piano", "guitar", "bass", "drums"];
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120]; // seconds between the times below the timeline
 const CLOSE = 9; // pixels below which not every bar line is drawn
+const WRITTEN_AHEAD = 2; // seconds that have to be written before the preview goes on
 const LEAD = 5; // where a note of a timeline says whether it belongs to the melody
 const NEUTRAL = 0.15; // either side of 0, where an axis says nothing
 const LETTERS = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"];
@@ -33,6 +34,7 @@ let finger = null; // {id, x, touch, dragging} while a pointer is down on the ti
 let handled = -Infinity; // when somebody last scrolled the timeline, ms
 let frame = 0; // of the animation, 0 while it rests
 let sounding = ""; // which notes are lit
+let listening = null; // {own, since, muted, waiting} while what is written is heard
 
 part("words").id = `${element.id}-words`;
 timelinePart.setAttribute("aria-describedby", part("words").id);
@@ -46,8 +48,11 @@ function receive() {
   Object.assign(shown, news);
   const poster = shown.poster ?? "";
   if ((video.getAttribute("poster") ?? "") !== poster) video.setAttribute("poster", poster);
+  const went = listening !== null;
+  if (!shown.sketch && listening) stopListening();
   if (shown.film !== film) side = "after";
-  if (onScreen() !== playing) change(film === null && shown.film !== null);
+  // Who listened to it while it was written goes on where he is.
+  if (onScreen() !== playing) change(film === null && shown.film !== null && !went);
   const { timeline, sketch } = shown;
   part("stage").hidden = !onScreen() && !poster && !timeline && !sketch;
   part("score").hidden = !timeline && !sketch;
@@ -55,6 +60,7 @@ function receive() {
   if (part("sketching").textContent !== words) part("sketching").textContent = words;
   const kind = [timeline?.moods, timeline?.plan].filter(Boolean).join(" · ");
   part("kind").textContent = sketch ? "" : kind;
+  part("listen").hidden = !sketch;
   offer();
   if ("timeline" in news || "sketch" in news) compile();
   arrange();
@@ -197,7 +203,84 @@ function arrived() {
 }
 
 function at() {
+  if (listening?.own !== undefined && !onScreen()) return Math.min(ownTime(), music.seconds);
   return Math.min(wanted ?? video.currentTime, music.seconds);
+}
+
+// Listening while it is written ------------------------------------------------------------------
+
+const sampler = makeSampler(props.preview, playingNow, () =>
+  music.notes.map(([group, pitch, start, end]) => [music.groups[group], pitch, start, end]),
+);
+
+/** The time where there is no film to go by, as browsers cannot play it. */
+function ownTime() {
+  return listening.waiting ? listening.own : listening.own + (Date.now() - listening.since) / 1000;
+}
+
+/** How far the piece is written, in seconds. */
+function written() {
+  return music ? Math.max(0, ...music.notes.slice(-200).map((note) => note[3])) : 0;
+}
+
+/** What the sampler goes by; the film waits where nothing is written yet. */
+function playingNow() {
+  if (!music || !shown.sketch || !listening) return null;
+  const isFilm = onScreen() !== null;
+  const end = written();
+  if (listening.waiting) {
+    if (end < Math.min(at() + WRITTEN_AHEAD, music.seconds - 0.1)) return null;
+    wait(false);
+  } else if (at() > end - 0.2 && end < music.seconds - 1 && (!isFilm || !video.paused)) {
+    wait(true);
+  }
+  sayListening();
+  move();
+  if (listening.waiting || (isFilm && (video.paused || video.seeking))) return null;
+  return [at(), isFilm ? video.playbackRate : 1];
+}
+
+function wait(isWaiting) {
+  listening.own = Math.min(ownTime(), music.seconds);
+  listening.since = Date.now();
+  listening.waiting = isWaiting;
+  if (!onScreen()) return;
+  if (isWaiting) video.pause();
+  else start();
+}
+
+async function listen() {
+  if (listening) {
+    stopListening();
+    return;
+  }
+  listening = { own: 0, since: Date.now(), muted: video.muted, waiting: true };
+  video.muted = true;
+  if (at() > written() - 1) seek(0);
+  sayListening();
+  try {
+    await sampler.start();
+  } catch {
+    stopListening();
+    part("preview").textContent = "This browser cannot play the preview.";
+  }
+}
+
+function stopListening() {
+  sampler.stop();
+  video.muted = listening.muted;
+  listening = null;
+  sayListening();
+}
+
+function sayListening() {
+  const button = part("listen");
+  button.setAttribute("aria-pressed", String(listening !== null));
+  const words = listening ? "Stop listening" : "Listen while it is written";
+  if (button.textContent !== words) button.textContent = words;
+  const told = !listening ? "" : listening.waiting ? "Preview: waiting for notes …"
+    : "Preview with simple sounds";
+  if (part("preview").textContent !== told) part("preview").textContent = told;
 }
 
 // Rows and widths ------------------------------------------------------------------------------
@@ -744,7 +827,7 @@ function move(follow = true) {
   if (!music || !place) return;
   const now = at();
   const across = x(now);
-  head.hidden = !onScreen();
+  head.hidden = !onScreen() && !listening;
   head.style.transform = `translateX(${across}px)`;
   const text = `${clock(now)} of ${clock(music.seconds)}`;
   if (timelinePart.getAttribute("aria-valuetext") !== text) {
@@ -774,7 +857,7 @@ function strike(now) {
 
 /** Lights up what sounds. */
 function light(now) {
-  const lit = shown.sketch !== null || !onScreen() ? [] : soundingAt(now);
+  const lit = listening || (shown.sketch === null && onScreen()) ? soundingAt(now) : [];
   const key = `${lit}|${view.scrollLeft}`;
   if (key === sounding) return;
   sounding = key;
@@ -997,6 +1080,7 @@ for (const name of ["timeupdate", "seeking", "pause", "ended"]) {
   video.addEventListener(name, () => move());
 }
 part("sides").addEventListener("click", compare);
+part("listen").addEventListener("click", listen);
 timelinePart.addEventListener("pointerdown", press);
 timelinePart.addEventListener("pointermove", drag);
 for (const name of ["pointerup", "pointercancel"]) timelinePart.addEventListener(name, release);

@@ -7,6 +7,10 @@ from typing import Any
 import gradio as gr
 
 from emsync.interface.plots import EMOTION_COLOURS, GROUP_COLOURS, VERMILION
+from emsync.interface.views import file_address
+
+SOUNDS = Path(__file__).with_name("preview")
+"""Folder of the sounds with which a piece is played while it is written."""
 
 # Static: Gradio leaves the elements alone as long as the filled template does not change. The film
 # must go on playing while sketches come and go.
@@ -29,6 +33,9 @@ _TEMPLATE = """
   <div class="score" data-part="score">
     <div class="above">
       <p class="sketching" data-part="sketching" role="status"></p>
+      <button type="button" class="listen" data-part="listen" aria-pressed="false" hidden>Listen
+        while it is written</button>
+      <p class="preview" data-part="preview" role="status"></p>
       <p class="now" data-part="now"></p>
     </div>
     <div class="desk" data-part="desk">
@@ -69,11 +76,15 @@ def player(**place: Any) -> gr.HTML:
         value=None,
         html_template=_TEMPLATE,
         css_template=here.with_suffix(".css").read_text(encoding="utf-8"),
-        js_on_load=here.with_suffix(".js").read_text(encoding="utf-8"),
+        js_on_load="\n".join(
+            (here.with_name(name)).read_text(encoding="utf-8")
+            for name in ("listen.js", "player.js")
+        ),
         apply_default_css=False,
         groups=GROUP_COLOURS,
         emotions=EMOTION_COLOURS,
         missed=VERMILION,
+        preview=file_address(SOUNDS),
         **place,
     )
 
