@@ -28,10 +28,9 @@ def main() -> None:
         # Read by Gradio when it is imported: uploads and results share one folder, ours.
         os.environ["GRADIO_TEMP_DIR"] = str(root)
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        from emsync.interface.examples import FOLDER
         from emsync.interface.page import build
         from emsync.interface.studio import Studio
-        from emsync.interface.theme import launch_options
+        from emsync.interface.theme import SHOWN, launch_options
 
         if os.environ.get("SPACE_ID"):
             adopt_preloaded_weights()
@@ -43,7 +42,7 @@ def main() -> None:
         page = build(studio)
         options = launch_options(studio.settings, studio.host.waiting)
         most, head = options["max_file_size"], options["head"]
-        options |= guarded(access, root, FOLDER, most, head, studio.quota.has_room)
+        options |= guarded(access, root, SHOWN, most, head, studio.quota.has_room)
         try:
             app, _, _ = page.launch(**options, prevent_thread_lock=True)
             check_guarded(app)

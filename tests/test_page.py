@@ -207,6 +207,40 @@ def test_before_and_after_share_the_playhead(desk: Page, films: Films) -> None:
         assert pressed.inner_text() == name
 
 
+def test_the_music_is_heard_while_it_is_written(desk: Page, films: Films) -> None:
+    page = desk.page
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url.rpartition("/")[2]))
+    drop(page, two_scenes(films))
+    assert not page.is_visible("#em-stage .listen")
+    page.evaluate("document.querySelector('#em-stage video').currentTime = 11")
+    page.click("#em-compose")
+    listen = page.locator("#em-stage .listen")
+    listen.wait_for(timeout=20_000)
+    assert listen.bounding_box()["height"] >= 24
+    assert "sounds.flac" not in fetched and "Listen while it is written" in listen.inner_text()
+    listen.click()
+    page.wait_for_selector("#em-stage .preview:has-text('simple sounds')", timeout=30_000)
+    assert fetched.count("sounds.flac") == 1 and listen.get_attribute("aria-pressed") == "true"
+    # From the beginning, as nothing was written where the film was.
+    page.wait_for_function("!document.querySelector('#em-stage video').paused")
+    page.wait_for_function("document.querySelector('#em-stage video').currentTime > 0.5")
+    assert page.evaluate("document.querySelector('#em-stage video').muted")
+    shoot(page, "3 listening")
+    page.evaluate("""() => { const video = document.querySelector("#em-stage video");
+        window.reached = 0;
+        video.addEventListener("timeupdate", () => {
+            if (video.muted) reached = video.currentTime;
+            else window.resumed ??= video.currentTime;
+        }); }""")
+    address = scored(page)
+    wait_for(lambda: film_on(page) == address, 10)
+    page.wait_for_function("window.resumed !== undefined && reached > 0", timeout=10_000)
+    assert not listen.is_visible() and not page.is_visible("#em-stage .preview")
+    assert page.evaluate("resumed >= reached - 0.3 && resumed < reached + 2")
+    assert not page.evaluate("document.querySelector('#em-stage video').muted")
+
+
 def test_another_film_can_be_brought_and_declined(desk: Page, films: Films) -> None:
     page = desk.page
     drop(page, two_scenes(films))

@@ -92,7 +92,7 @@ _PERMISSIONS = ", ".join(
 def guarded(
     access: Access,
     root: Path,
-    shown: Path,
+    shown: tuple[Path, ...],
     most_bytes: int,
     head: str,
     has_room: Callable[[int], bool],
@@ -102,7 +102,7 @@ def guarded(
     Args:
         access: who may come.
         root: folder of uploads and results.
-        shown: folder that is served to everybody.
+        shown: folders that are served to everybody.
         most_bytes: of an uploaded file.
         head: HTML that the page adds to its head; its scripts may run.
         has_room: whether so many bytes more may lie in `root`.
@@ -113,7 +113,7 @@ def guarded(
         # Around everything that Gradio adds, its rules for other origins included, which let any
         # origin read a page that is not on this machine.
         inner = app.middleware_stack or app.build_middleware_stack()
-        app.middleware_stack = Guard(inner, app, access, (root, shown), most_bytes, head, has_room)
+        app.middleware_stack = Guard(inner, app, access, (root, *shown), most_bytes, head, has_room)
         yield
 
     options: dict[str, Any] = {

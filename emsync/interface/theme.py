@@ -6,10 +6,13 @@ import gradio as gr
 
 from emsync.interface import expert_switch
 from emsync.interface.examples import FOLDER
+from emsync.interface.player import SOUNDS
 from emsync.interface.states import MOST_STATES
 from emsync.settings import Settings
 
 TITLE = "EMSYNC"
+SHOWN = (FOLDER, SOUNDS)
+"""Folders whose files are served to everybody."""
 
 HEAD = """<script>
 // Only who uses the keyboard wants the focus to follow the eye.
@@ -135,7 +138,10 @@ body:has(#em-stage .stage[hidden]) #em-cancel { grid-row: 2; margin-top: 0; }
 #em-settings { position: sticky; top: 8px; max-height: calc(100vh - 72px); min-width: 0 !important;
   display: flex; flex-flow: column; flex-wrap: nowrap !important; gap: 8px; }
 #em-tabs { min-height: 0; overflow-y: auto; scrollbar-width: thin; }
-#em-expert-switch { flex: none; min-height: 32px; }
+#em-expert-switch, #em-wrong { flex: none; }
+#em-wrong:not(:has(p)), #em-plan .row:not(:has(.block)) { display: none; }
+.em-wrong { margin: 0; padding: 8px 12px; border-left: 4px solid #D55E00; border-radius: 8px;
+  font-size: 14px; line-height: 20px; background: #FDF0E7; color: #5A2600; }
 #em-compose { flex: none; min-height: 48px; }
 @media (max-width: 900px) {
   #em-settings { position: static; max-height: none; }
@@ -253,7 +259,7 @@ def launch_options(settings: Settings, waiting: int) -> dict[str, Any]:
         ),
         "css": CSS,
         "head": HEAD + expert_switch.HEAD,
-        "allowed_paths": [str(FOLDER)],
+        "allowed_paths": [str(folder) for folder in SHOWN],
         "max_file_size": settings.limits.bytes,
         "state_session_capacity": MOST_STATES,
         # Threads for events. Whoever waits for work keeps one all the while, and others need
