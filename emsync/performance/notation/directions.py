@@ -100,7 +100,7 @@ def _class_of(name: str) -> int:
 def harmonies_of(
     piece: Composition, key_at: Callable[[int], Key], place: Place, end: int
 ) -> tuple[Harmony, ...]:
-    """Return the chord symbols before the division `end`, spelled in the key; one for each change."""
+    """Return the chord symbols before the division `end`, each once while it lasts."""
 
     def found() -> Iterator[Harmony]:
         for seconds, symbol in piece.symbols:

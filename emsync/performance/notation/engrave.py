@@ -71,10 +71,11 @@ def engrave(
         tones = [tone for tone in tones if tone.start < page.bars[-1].end]
         if not tones:
             continue
-        if group == "drums":
-            staves, words = (_drum_staff(tones, page),), _drum_words(tones)
-        else:
-            staves, words = _staves(group, tones, page, keys, chords), ()
+        is_kit = group == "drums"
+        staves = (
+            (_drum_staff(tones, page),) if is_kit else _staves(group, tones, page, keys, chords)
+        )
+        words = _drum_words(tones) if is_kit else ()
         program = (PROGRAMS | dict(programs))[group]
         parts.append(Part(group, program, staves, dynamics_of(played, group, page), words))
     end = page.bars[-1].end
@@ -116,7 +117,7 @@ def _key_at(keys: Sequence[tuple[int, Key]], page: Page, at: int) -> Key:
 def _placing(
     placers: Iterable[Placer], notes: Sequence[Note], page: Page
 ) -> Callable[[float], int]:
-    """Return what tells where marks stand: with the notes of their moment, or on the nearest beat."""
+    """Return what tells where marks stand: with notes of their moment, or on the nearest beat."""
     by_group = dict(zip(ORDER, placers, strict=True))
     known = sorted((note.start, note.group) for note in notes)
 

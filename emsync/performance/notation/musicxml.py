@@ -51,8 +51,8 @@ _KINDS: Mapping[str, str] = {
 }  # fmt: skip
 """Qualities of chords as MusicXML names them."""
 _ACCIDENTALS = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}
-_STAFF_MILLIMETRES: Final = 5.5
-"""Height of a staff: that of pocket scores up to 4.5, of conductors' scores from 5."""
+_STAFF_MILLIMETRES: Final = 4.6
+"""Height of a staff, between those of pocket scores and of single parts."""
 _PAGE_MILLIMETRES, _MARGIN_MILLIMETRES = (210, 297), 13
 _VOICES_A_STAFF = 4
 """Numbers that each staff has for its voices, by convention."""

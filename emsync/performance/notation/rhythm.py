@@ -7,7 +7,7 @@ tied (Gould 2011, "Behind Bars", on grouping). Rests never hide a beat.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from emsync.performance.notation.metre import BAR, BEAT, DIVISIONS, STRONG, Bar, Metre
 from emsync.performance.notation.placing import Tone
@@ -106,7 +106,7 @@ def _cut_at_tuplets(
     for begin in tuplets:
         edges |= {edge for edge in (begin, begin + DIVISIONS) if start < edge < end}
     ordered = sorted(edges)
-    for a, b in zip(ordered, ordered[1:], strict=False):
+    for a, b in pairwise(ordered):
         beat = bar.start + (a - bar.start) // DIVISIONS * DIVISIONS
         yield a, b, beat in tuplets and b - a < DIVISIONS
 
@@ -178,13 +178,10 @@ def _is_clear_rest(start: int, end: int, metre: Metre) -> bool:
     if end > last:
         halves = metre.is_simple and metre.beats % 4 == 0 and length == 48
         return halves and start % 48 == 0
-    if start == first and end == last:
-        return True
-    if metre.is_simple or last - first == DIVISIONS:
-        return length in (3, 6, 12) and (start - first) % length == 0
-    return (
-        length in (3, 6, 12) and (start - first) % length == 0 or (length == 24 and start == first)
-    )
+    if start == first:
+        # Dotted eighths are read at once where they begin a beat.
+        return end == last or length in (3, 6, 12, 18, 24)
+    return length in (3, 6, 12) and (start - first) % length == 0
 
 
 def _with_edges(drawn: Sequence[Symbol]) -> list[Symbol]:

@@ -67,7 +67,7 @@ def spell(notes: Sequence[ToSpell]) -> list[int]:
             around = [chosen[other] for other in note.near]
             chosen[number] = min(
                 _candidates(note.pitch),
-                key=lambda c: _cost(c, note) + sum(_apart(c, name) for name in around),  # noqa: B023
+                key=lambda c: _cost(c, note) + sum(_apart(c, name) for name in around),
             )
         if chosen == before:
             break

@@ -14,8 +14,8 @@ from emsync.performance.notation.placing import Tone
 REACH = 12
 """Semitones that a hand spans with comfort."""
 MOST_FINGERS = 5
-MIDDLE = 60
-"""Middle C: the right hand plays above it, the left below."""
+RIGHT_FROM, LEFT_TO = 60, 57
+"""The right hand plays from middle C up, the left below it."""
 _OVER_REACH, _OVER_FINGERS, _SIDE, _MOVE, _LEAD_BELOW, _WITHOUT = 0.5, 2.0, 0.12, 0.03, 6.0, 0.1
 """Costs: a semitone beyond `REACH`, a note beyond five, a semitone on the other's side, a semitone
 between a hand's chords, a melody note in the left hand, and a hand that has nothing. Ours."""
@@ -54,13 +54,13 @@ def divide(tones: Sequence[Tone]) -> tuple[list[Tone], list[Tone]]:
 def _inside(chord: Sequence[Tone], below: int) -> float:
     """Return what it costs to give the `below` lowest notes of a chord to the left hand."""
     cost = 0.0
-    for side, hand in ((-1, chord[:below]), (1, chord[below:])):
+    for side, edge, hand in ((-1, LEFT_TO, chord[:below]), (1, RIGHT_FROM, chord[below:])):
         if not hand:
             cost += _WITHOUT if len(chord) > 1 else 0.0
             continue
         cost += _OVER_REACH * max(0, hand[-1].pitch - hand[0].pitch - REACH)
         cost += _OVER_FINGERS * max(0, len(hand) - MOST_FINGERS)
-        cost += _SIDE * sum(max(0, side * (MIDDLE - tone.pitch)) for tone in hand)
+        cost += _SIDE * sum(max(0, side * (edge - tone.pitch)) for tone in hand)
     return cost + _LEAD_BELOW * sum(tone.lead for tone in chord[:below])
 
 

@@ -16,9 +16,12 @@ from emsync.performance.notation.placing import SIXTEENTHS, Tone
 
 BEAM = 24
 """Ways of dividing that are followed at a time."""
-_SHORTENED, _UNEVEN, _CROSSED, _SECOND, _LEAD_BELOW, _LEAP = 1.5, 0.8, 1.0, 0.45, 4.0, 0.01
-"""Costs: a note shortened by all of its length, a chord's note that ends a quarter from the others,
-a crossing, an entry of the second voice, a melody note in it, a semitone of a leap. Ours."""
+_SHORTENED, _UNEVEN, _CROSSED, _LEAD_BELOW, _LEAP = 1.2, 0.8, 1.0, 4.0, 0.01
+"""Costs: a note shortened by all of its length, if that is a quarter or more; a chord's note that
+ends a quarter from the others; a crossing; a melody note in the second voice; a semitone of a leap.
+Ours: broken chords whose eighths ring into each other stay one voice."""
+_SECOND, _REST_BELOW = 0.45, 0.2
+"""Costs: an entry of the second voice, and one that follows a rest."""
 EIGHTH, QUARTER, HALF = 12, 24, 48
 STACCATO = 0.55
 """Share of the time until the next note up to which a short note is written as a staccato one."""
@@ -79,17 +82,23 @@ def separate(tones: Sequence[Tone], most: int = 2) -> tuple[list[Chord], ...]:
         for way in sorted(found, key=lambda one: one.cost):
             best.setdefault(way.voices, way)
         ways = list(best.values())[:BEAM]
-    way: _Way | None = min(ways, key=lambda one: one.cost)
-    splits: list[int] = []
-    while way is not None and way.before is not None:
-        splits.append(way.split)
-        way = way.before
+    splits = _splits_of(min(ways, key=lambda one: one.cost))
     voices: tuple[list[Chord], ...] = tuple([] for _ in range(most))
-    for cluster, split in zip(clusters, reversed(splits), strict=True):
+    for cluster, split in zip(clusters, splits, strict=True):
         for voice, part in zip(voices, (cluster[:split], cluster[split:]), strict=False):
             if part:
                 voice.append(Chord(part[0].start, _end(part), tuple(reversed(part))))
     return voices
+
+
+def _splits_of(way: _Way) -> list[int]:
+    """Return how a way divides the chords, from the first on."""
+    splits: list[int] = []
+    last: _Way | None = way
+    while last is not None and last.before is not None:
+        splits.append(last.split)
+        last = last.before
+    return splits[::-1]
 
 
 def _splits(cluster: Sequence[Tone], way: _Way, most: int) -> Sequence[int]:
@@ -115,13 +124,15 @@ def _step(way: _Way, cluster: Sequence[Tone], split: int) -> _Way:
             continue
         end, hand, other = _end(part), hands[number], way.voices[1 - number]
         if hand.end > at:
-            cost += _SHORTENED * (hand.end - at) / (hand.end - hand.start)
+            lost = hand.end - at
+            cost += _SHORTENED * lost / (hand.end - hand.start) * min(lost / QUARTER, 1.0)
         cost += _UNEVEN * sum(abs(tone.end - end) for tone in part) / QUARTER
         if other.end > at:
             wrong = part[-1].pitch < other.high if number == 0 else part[0].pitch > other.low
             cost += _CROSSED * wrong
         if number == 1:
             cost += _SECOND + _LEAD_BELOW * sum(tone.lead for tone in part)
+            cost += _REST_BELOW * (hand.end < at)
         if hand.end >= 0:
             cost += _LEAP * abs(part[0].pitch - hand.high)
         hands[number] = _Hand(end, at, part[-1].pitch, part[0].pitch)
@@ -134,7 +145,7 @@ def without_gaps(voice: Sequence[Chord], page: Page) -> list[Chord]:
     for chord, after in zip_longest(voice, voice[1:]):
         # The last one of all may end within a bar, and lasts until the next bar line if it nearly
         # does.
-        until = after.start if after else max(chord.end, page.bar_at(chord.start).end)
+        until = after.start if after else page.bar_at(chord.end - 1).end
         end = min(chord.end, until)
         length, between = end - chord.start, until - chord.start
         if end < until and _is_filled(length, between):
