@@ -100,6 +100,20 @@ def test_tempos_share_a_pulse_and_keep_to_what_was_asked_for(asked: list[int]) -
         assert abs(np.log(one / other)) <= np.log(max(asked) / min(asked)) + 0.1
 
 
+@settings(deadline=None)
+@given(st.lists(sixteenths, min_size=1, max_size=6), st.floats(1.0, 3.0))
+def test_tempos_lie_no_further_apart_than_they_may(asked: list[int], widest: float) -> None:
+    tempos = [(10.0 * i, ticks) for i, ticks in enumerate(asked)]
+    ticks = [ticks for _, ticks in related_tempos(tempos, widest)]
+    assert max(ticks) / min(ticks) <= widest + 1e-6
+
+
+def test_a_third_of_the_range_in_arousal_is_another_tempo() -> None:
+    """98 and 122 quarters a minute: no simple ratio is near, four to three is the nearest."""
+    (_, slow), (_, quick) = related_tempos([(0.0, 19), (20.0, 15)])
+    assert slow / quick == 4 / 3
+
+
 def test_twice_as_fast_and_half_again_are_tempos_to_change_to() -> None:
     assert related_tempos([(0.0, 27), (20.0, 14)]) == ((0.0, 28), (20.0, 14))
     assert related_tempos([(0.0, 16), (20.0, 25)]) == ((0.0, 16), (20.0, 24))
@@ -161,7 +175,7 @@ def test_most_cuts_fall_on_beats_and_hardly_bend_them() -> None:
 
 def test_a_pace_keeps_within_those_that_are_allowed() -> None:
     hits = [3.1, 8.4, 12.9, 18.8]
-    for tempos in ([(0.0, 16)], [(0.0, 27), (8.4, 19)]):
+    for tempos in ([(0.0, 16)], [(0.0, 27), (8.4, 18)]):
         for low, high in ((0.99, 1.0), (1.0, 1.0), (0.95, 1.03)):
             pace = pace_for(tempos, hits, np.linspace(low, high, 9))
             asked = [ticks for _, ticks in tempos]

@@ -156,6 +156,23 @@ def test_arousal_sets_the_tempo_and_changes_it_with_the_mood() -> None:
     assert (first, change) == (0.0, 13.3) and slow > 1.5 * fast
 
 
+@pytest.mark.parametrize("bounds", [(98.0, 102.0), (60.0, 61.0), (88.0, 120.0), (150.0, 190.0)])
+def test_a_tempo_range_is_kept_to_exactly_however_the_mood_changes(
+    bounds: tuple[float, float],
+) -> None:
+    slowest, fastest = bounds
+    asked = MusicSettings(slowest=slowest, fastest=fastest)
+    for moods in ((-0.8, 0.8), (0.0, 0.6), (0.8, -0.1, 0.4)):
+        curve = MoodCurve(
+            tuple(12.0 * i for i in range(len(moods))), tuple(Mood(0.2, a) for a in moods)
+        )
+        for number in range(8):
+            tempo = tempo_of(curve, CUTS, SECONDS, asked, number)
+            for _, ticks in tempo.sixteenths:
+                played = 60 / (4 * ticks * TICK_SECONDS * tempo.pace)
+                assert slowest - 1e-6 <= played <= fastest + 1e-6
+
+
 @pytest.mark.parametrize("metre", ["3/4", "6/8"])
 def test_a_metre_that_is_asked_for_is_kept(shipped: Checkpoint, metre: str) -> None:
     made = composed(shipped, seconds=14.0, cuts=(5.0,), metre=metre)

@@ -8,6 +8,7 @@ from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
 from emsync.music.judging.quality import PieceQuality
 from emsync.music.notes import Note
+from emsync.music.passage import Passage
 from emsync.music.planning.grid import Grid
 from emsync.music.planning.plan import Plan
 
@@ -124,6 +125,8 @@ class Composition:
     """Tokens drawn, over all pieces, per second."""
     remarks: tuple[str, ...]
     """What the user should know: re-draws, rules that had to step in."""
+    passages: tuple[Passage, ...] = ()
+    """Composed anew on top of what was drawn first, one after the other."""
 
     @property
     def opening(self) -> int:

@@ -41,9 +41,10 @@ equal notes come out unequal. Ours."""
 KIN: tuple[tuple[int, ...], ...] = ((1,), (3, 4), (2, 3), (1, 2), (2, 3, 4))
 """Lengths of the sixteenth in the tempos of a piece, one beside the other: simple ratios, in which
 one beat turns into another one's eighths, triplets or dotted notes."""
-LARGEST_SPREAD = 1.04
+LARGEST_SPREAD = 1.12
 """By which the slowest and the quickest of related tempos may lie further apart than what was asked
-for. Ours: less than the change of tempo that is noticed in music (Thomas 2007: 8 %)."""
+for: each by half of it. Ours: with less, moods that differ by a third of the range in arousal would
+share one tempo, as no simple ratio is near."""
 SLOWEST_SIXTEENTH, FASTEST_SIXTEENTH = 38, 9
 """Ticks: 49 and 208 quarters a minute."""
 
@@ -234,7 +235,9 @@ def lay_grid(
     return Grid(metre, tuple(tempos), lead_in, tuple(moved), steps, pace)
 
 
-def related_tempos(sixteenths: Sequence[tuple[float, int]]) -> tuple[tuple[float, int], ...]:
+def related_tempos(
+    sixteenths: Sequence[tuple[float, int]], widest: float = math.inf
+) -> tuple[tuple[float, int], ...]:
     """Return tempos near those asked for that share a pulse, so that the beat goes on through them.
 
     Film composers change tempo over a beat that stays (metric modulation): quarters become dotted
@@ -242,13 +245,14 @@ def related_tempos(sixteenths: Sequence[tuple[float, int]]) -> tuple[tuple[float
 
     Args:
         sixteenths: (second of the film, ticks a sixteenth), ascending.
+        widest: ratio of the quickest tempo to the slowest, at most.
 
     Returns:
         As given, with other ticks: those of one of the families in `KIN`, the nearest by the mean
         square of the logarithms.
     """
     asked = [ticks for _, ticks in sixteenths]
-    spread = LARGEST_SPREAD * max(asked) / min(asked)
+    spread = min(widest + 1e-9, LARGEST_SPREAD * max(asked) / min(asked))
     best: tuple[float, list[int]] = (math.inf, asked)
     if len(set(asked)) > 1:
         for unit, family in product(range(1, SLOWEST_SIXTEENTH + 1), KIN):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from emsync.music.transformer import vocabulary as v
+from emsync.music.transformer.given import GivenRow
 from emsync.music.transformer.harmony_labels import UNTOLD
 from emsync.music.transformer.model import MusicTransformer
 from emsync.music.transformer.on_grid import GridRow
@@ -129,7 +130,8 @@ class _Reading:
         self, number: int, brief: Brief, settings: MusicSettings, first_place: int, ways: int
     ) -> None:
         self.number = number
-        kind = Row if brief.grid is None else GridRow
+        on_grid = GivenRow if brief.given else GridRow
+        kind = Row if brief.grid is None else on_grid
         self.row = kind(brief, settings, (v.BAR,))
         self.before = brief.primer
         """What the model reads before the piece, until the context is full or the mood changes."""

@@ -42,6 +42,7 @@ from emsync.music.planning.grid import (
     Metre,
     lay_grid,
     pace_for,
+    related_tempos,
 )
 from emsync.music.planning.plan import PITCH_NAMES, Plan
 from emsync.music.planning.reels import LONGEST_REEL, part_of, reels_of
@@ -318,7 +319,8 @@ def draft_of(job: Job, given: Given, number: int, seed: int, asked: Sequence[flo
     tempo = tempo_of(job.curve, asked, seconds, settings, number)
     if given.sixteenth is not None and settings.slowest is None and settings.fastest is None:
         going_on = ((0.0, given.sixteenth),)
-        tempo = replace(tempo, sixteenths=going_on, pace=pace_for(going_on, asked))
+        pace = pace_for(going_on, asked, metre=tempo.metre)
+        tempo = replace(tempo, sixteenths=going_on, pace=pace)
     grid = lay_grid(tempo.metre, tempo.sixteenths, asked, seconds, pace=tempo.pace)
     plan = write_plan(grid, job.curve, seconds, settings, seed, _ends(asked, job))
     brief = _brief(grid, plan, job.curve, seconds, seed)
@@ -353,13 +355,18 @@ def tempo_of(
         ticks = min(max(ticks, FASTEST_SIXTEENTH), SLOWEST_SIXTEENTH)
         if not sixteenths or sixteenths[-1][1] != ticks:
             sixteenths.append((start, ticks))
-    # A tempo that was asked for is kept to, whatever whole ticks and hit points would like.
-    tempos = [_tempo_of_ticks(ticks) for _, ticks in sixteenths]
-    paces = PACES[(max(tempos) / highest <= PACES) & (min(tempos) / max(lowest, 1.0) >= PACES)]
-    if not len(paces):
-        paces = np.array([tempos[0] / min(max(tempos[0], lowest), highest)])
-    pace = pace_for(sixteenths, hits, paces)
-    return Tempo(_metre(settings, number), tuple(sixteenths), pace)
+    metre = _metre(settings, number)
+    related = related_tempos(sixteenths, highest / lowest if lowest else math.inf)
+    if lowest or highest < math.inf:
+        # A tempo that was asked for is kept to, whatever whole ticks and hit points would like.
+        ticks_at_most, ticks_at_least = max(t for _, t in related), min(t for _, t in related)
+        least = _tempo_of_ticks(ticks_at_least) / highest
+        most = _tempo_of_ticks(ticks_at_most) / max(lowest, 1.0)
+        paces = np.clip(PACES, least, max(least, most))
+        pace = pace_for(related, hits, paces, metre)
+    else:
+        pace = pace_for(sixteenths, hits, metre=metre)
+    return Tempo(metre, related, pace)
 
 
 def _ticks_a_sixteenth(tempo: float) -> float:

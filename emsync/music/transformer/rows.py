@@ -74,6 +74,9 @@ class Brief:
     model's clock, `Grid.ticks_of`, not of the film."""
     plan: Plan | None = None
     """The chords to prefer; only with a grid."""
+    given: tuple[tuple[int, int], ...] = ()
+    """(tick, token) of notes that are there already, in the order of tokens, every tick on a step
+    of the grid; only with a grid."""
 
     def __post_init__(self) -> None:
         if any(a.seconds >= b.seconds for a, b in pairwise(self.changes)):
