@@ -34,6 +34,8 @@ from emsync.stages import Advance, StageClock, TimeLimits, bounded
 if TYPE_CHECKING:
     from emsync.music.composer import Composer, Sketch
     from emsync.performance.performance import PerformanceSummary
+    from emsync.sound.desk import Desk
+    from emsync.sound.mix import MixSummary
 
 PICTURE_WIDTH = 160
 """Pixels: enough for brightness, saturation and motion."""
@@ -216,6 +218,7 @@ def perform(
         Cancelled: the owner asked to stop.
     """
     from emsync.report.write import write_report
+    from emsync.sound.desk import desk_of
     from emsync.sound.mux import Scored, mux
     from emsync.sound.synth import SoundFont, find_soundfont
 
@@ -237,13 +240,14 @@ def perform(
         speech = None  # it was listened for in another track
     with clock.stage("perform"):
         bounded(cancel, "perform", seconds, limits).check()
-        summary = _write_midi(piece, settings, midi)
+        desk = desk_of(sound, soundfont.path, piece.curve.mean(seconds))
+        summary = _write_midi(piece, settings, midi, desk)
     with clock.stage("render") as advance:
         token = bounded(cancel, "render", seconds, limits)
         if sound.original_sound == "duck" and film.has_audio and speech is None:
             heard = VoiceDetector().speech(read_audio(film, SOUND_RATE, token), token)
             speech = tuple(heard)
-        _write_sound(midi, wav, film, sound, soundfont.path, speech or (), token, advance)
+        mix = _write_sound(midi, wav, film, sound, soundfont.path, desk, speech, token, advance)
     with clock.stage("mux") as advance:
         token = bounded(cancel, "mux", seconds, limits)
         picture = None if earlier is None else Scored(earlier.video, earlier.mux)
@@ -252,6 +256,7 @@ def perform(
         piece,
         settings,
         summary,
+        mix,
         joined,
         soundfont.name,
         speech,
@@ -265,7 +270,7 @@ def perform(
     return result
 
 
-def _write_midi(piece: Piece, settings: Settings, midi: Path) -> "PerformanceSummary":
+def _write_midi(piece: Piece, settings: Settings, midi: Path, desk: "Desk") -> "PerformanceSummary":
     """Have the piece performed as `settings` say, into `midi`, and return what to tell of it."""
     from emsync.performance.midi_file import write_performance
     from emsync.performance.performance import summary_of
@@ -274,7 +279,7 @@ def _write_midi(piece: Piece, settings: Settings, midi: Path) -> "PerformanceSum
 
     played = play(piece.composition, settings.performance, settings.seed)
     title = piece.analysis.film.path.stem
-    write_performance(played, midi, title, settings.sound.programs)
+    write_performance(played, midi, title, settings.sound.programs, desk=desk.controls)
     return summary_of(piece.composition, played, quantised(played)[1])
 
 
@@ -284,20 +289,24 @@ def _write_sound(
     film: Film,
     sound: SoundSettings,
     soundfont: Path,
-    speech: Sequence[Stretch],
+    desk: "Desk",
+    speech: Sequence[Stretch] | None,
     cancel: CancelToken,
     advance: Advance,
-) -> None:
+) -> "MixSummary":
     """Play `midi` into `wav`: mastered, and with the film's own sound as `sound` has it."""
-    from emsync.sound.mix import master, mix_with_original, write_wav
-    from emsync.sound.stems import render_music
+    from emsync.sound.mix import MixSummary, heard_as, master, mix_with_original, write_wav
+    from emsync.sound.stems import render_music, stem_names
 
     # The only thing that is as long as the film: of half an hour it has 635 MB.
-    music = render_music(
-        midi, film.duration, sound, soundfont, cancel, lambda share: advance(0.8 * share)
-    )
-    music = mix_with_original(master(music, sound), film, sound, cancel, speech)
-    write_wav(music, wav)
+    def tell(share: float) -> None:
+        advance(0.8 * share)
+
+    music = render_music(midi, film.duration, sound, soundfont, cancel, tell, desk.space)
+    music = mix_with_original(master(music, sound), film, sound, cancel, speech or ())
+    write_wav(music, wav, sound.bit_depth)
+    playing = {group: desk.strips[group] for group in stem_names(midi)}
+    return MixSummary(playing, desk.space, music.reduction, heard_as(music))
 
 
 def score(

@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 
     from emsync.music.planning.grid import MetreName
 
-VERSION = 3
-VERSIONS = (1, 2, VERSION)
-"""That are read. Those of version 1 know only the free method, and those up to 2 only notes as they
-are written (`of_its_time`)."""
+VERSION = 4
+VERSIONS = (1, 2, 3, VERSION)
+"""That are read. Those of version 1 know only the free method, those up to 2 only notes as they are
+written, and those up to 3 only the mix of the published code (`of_its_time`)."""
 LARGEST_PRESET = 64_000
 """Bytes; a preset with every setting has 4,000, and the longest chords 4,000 more."""
 LONGEST_QUERY = 6_000
@@ -64,8 +64,14 @@ IN_THE_PAPER: dict[str, Any] = {
     "music.redraws": 0,
     "music.end_on_chord": False,
     "performance.performer": "flat",
+    "sound.width": 0.0,
+    "sound.group_balance": 0.0,
+    "sound.space": "published",
+    "sound.compression": 0.0,
+    "sound.limiter": False,
+    "sound.loudness": "peak",
 }
-"""Algorithm 1 as it stands, the numbers of the published code, and its two velocities."""
+"""Algorithm 1 as it stands, the numbers of the published code, its two velocities and its mix."""
 
 
 def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
@@ -90,7 +96,7 @@ def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
 
 def as_in_the_paper(settings: Settings) -> Settings:
     """Return `settings` with music composed by Algorithm 1 as published: one piece, token by token,
-    without a plan, a beat grid, a choice among openings, an ending or expression
+    without a plan, a beat grid, a choice among openings, an ending, expression or a mix
     (`IN_THE_PAPER`)."""
     return changed(settings, IN_THE_PAPER)
 
@@ -130,18 +136,21 @@ def check_together(settings: Settings) -> None:
 def of_its_time(plain: object, version: int) -> object:
     """Return nested values with what was the only choice when they were written.
 
-    Up to version 1 that was the method "free", up to version 2 the performer "flat".
+    Up to version 1 that was the method "free", up to version 2 the performer "flat", up to version
+    3 the mix of the published code.
 
     Args:
         plain: of a preset or a report, which have the same versions; what is no group of settings
             stays as it is.
         version: that wrote it.
     """
-    only = [("music", "method", "free")] if version < 2 else []
-    only += [("performance", "performer", "flat")] if version < 3 else []
-    for part, name, value in only:
+    only = ["music.method"] if version < 2 else []
+    only += ["performance.performer"] if version < 3 else []
+    only += [name for name in IN_THE_PAPER if name.startswith("sound.") and version < 4]
+    for full in only:
+        part, name = full.split(".")
         if isinstance(plain, dict) and isinstance(plain.get(part, {}), dict):
-            plain = {**plain, part: {name: value, **plain.get(part, {})}}
+            plain = {**plain, part: {name: IN_THE_PAPER[full], **plain.get(part, {})}}
     return plain
 
 

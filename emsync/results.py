@@ -13,6 +13,7 @@ from emsync.settings import Settings
 if TYPE_CHECKING:
     from emsync.music.composition import Composition
     from emsync.performance.performance import PerformanceSummary
+    from emsync.sound.mix import MixSummary
     from emsync.sound.mux import MuxReport
 
 
@@ -42,6 +43,7 @@ class Result:
     settings: Settings
     """The piece's, with those of the sound that was made of it."""
     performance: "PerformanceSummary"
+    mix: "MixSummary"
     mux: "MuxReport"
     soundfont: str
     speech: tuple[Stretch, ...] | None

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 OriginalSound = Literal["replace", "keep", "duck"]
-Loudness = Literal["peak", "lufs"]
+Loudness = Literal["peak", "lufs", "streaming", "ebu-r128", "atsc-a85", "podcast"]
+SpaceChoice = Literal["mood", "dry", "room", "hall", "published"]
+BitDepth = Literal["16-bit", "24-bit"]
 InstrumentCount = Literal["fewer", "more"]
 MoodMode = Literal["mean", "draw"]
 CurveMode = Literal["constant", "scenes"]
@@ -91,6 +93,15 @@ LONGEST_TEXT = 4_000
 """Characters of a setting that is any text. Ours: chords for half an hour, two a bar."""
 PROGRAMS = Range(0, 127)
 """General MIDI, counted from 0."""
+DELIVERIES: Mapping[str, tuple[float, float]] = {
+    "streaming": (-14.0, -1.0),
+    "ebu-r128": (-23.0, -1.0),
+    "atsc-a85": (-24.0, -2.0),
+    "podcast": (-16.0, -1.0),
+}
+"""Integrated loudness in LUFS and highest true peak in dBTP that are asked for where sound goes:
+what Spotify and YouTube play at; broadcasters in Europe (EBU R 128) and North America (ATSC A/85);
+Apple's podcasts."""
 GAINS = Range(-60, 12)
 """Decibels of a group in the mix. Ours."""
 MUTED = GAINS.low
@@ -396,15 +407,34 @@ class SoundSettings:
     """Rendering and mixing (thesis 6.2 and published code)."""
 
     sample_rate: Annotated[int, Range(8_000, 48_000)] = 44_100
+    """Of the WAV files in Hz; 48,000 where the sound goes on to a film's cutting room."""
+    bit_depth: BitDepth = "16-bit"
+    """Of the WAV files."""
+    width: Annotated[float, Range(0, 2)] = 1.0
+    """How far from the middle the groups sit, 1 as in `emsync.sound.desk`; 0: all in the middle,
+    as in the published code. Ours."""
+    group_balance: Annotated[float, Range(0, 1)] = 1.0
+    """Share of the way from the SoundFont's own levels of the groups, as in the published code, to
+    the balance of `emsync.sound.desk`. Ours."""
+    space: SpaceChoice = "mood"
+    """Reverb and chorus: "mood": the calmer the film, the larger the space
+    (`emsync.sound.space`); "published": FluidSynth's own, as it comes. Ours."""
+    compression: Annotated[float, Range(0, 2)] = 1.0
+    """How much the compressor of the whole mix takes, 1 as in `emsync.sound.dynamics`; 0: nothing,
+    as in the published code. Ours."""
+    limiter: bool = True
+    """Whether a limiter holds the true peak below `true_peak_decibels`. Ours."""
     peak_decibels: Annotated[float, Range(-60, 0)] = -3.0
     fade_seconds: Annotated[float, Range(0, 60)] = 3.0
     """Fade-out at the end; films shorter than this have none."""
-    loudness: Loudness = "peak"
-    """"peak": the thesis's -3 dB; "lufs": integrated loudness after EBU R 128."""
+    loudness: Loudness = "streaming"
+    """"peak": the thesis's -3 dB; "lufs": the integrated loudness `lufs`; the others: that of
+    `DELIVERIES`. Ours: a scored film is put online, where it plays beside others."""
     lufs: Annotated[float, Range(-60, -5)] = -14.0
-    """Loudness units of full scale that video sites play at."""
+    """Loudness units of full scale (ITU-R BS.1770), with "lufs"."""
     true_peak_decibels: Annotated[float, Range(-60, 0)] = -1.0
-    """With "lufs" no sample exceeds this; music too peaky for it stays quieter (EBU R 128)."""
+    """With any loudness nothing exceeds this (EBU R 128); music too peaky for it stays quieter.
+    Between samples as well if there is a limiter."""
     enhancer: EnhancerName = "none"
     """Which of `emsync.sound.enhance.ENHANCERS` works on each stem."""
     original_sound: OriginalSound = "replace"

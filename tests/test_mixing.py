@@ -1,6 +1,7 @@
 """Mixing: what the groups are turned to, the sound that a browser mixes, and the same on disk."""
 
 import importlib.util
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from emsync.film.probe import probe
 from emsync.progress import CancelToken
 from emsync.settings import MUTED, SoundSettings
 from emsync.sound.mix import ducked, master, mix_with_original
-from emsync.sound.mixing import ORIGINAL, MixSources, levels_of, mixed, write_sources
+from emsync.sound.mixing import LEVEL_SECONDS, ORIGINAL, MixSources, levels_of, mixed, write_sources
 from emsync.sound.stems import render_music, write_stems
 
 GAINS = (("piano", -6.0), ("drums", MUTED), ("bass", 3.0))
@@ -105,17 +106,21 @@ def test_sources_are_the_stems_and_the_films_own_sound(
 
 
 SPEECH = ((3.0, 4.0),)
+STEADY = SoundSettings(compression=0.0, limiter=False, loudness="peak")
+"""Without what changes the level over time."""
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        SoundSettings(),
-        SoundSettings(gains=GAINS, loudness="lufs"),
-        SoundSettings(gains=GAINS, original_sound="keep", balance_decibels=-3),
-        SoundSettings(gains=GAINS, original_sound="duck", balance_decibels=4, loudness="lufs"),
+        STEADY,
+        replace(STEADY, gains=GAINS, loudness="lufs"),
+        replace(STEADY, gains=GAINS, original_sound="keep", balance_decibels=-3),
+        replace(STEADY, gains=GAINS, original_sound="duck", balance_decibels=4, loudness="lufs"),
+        SoundSettings(gains=GAINS, loudness="podcast"),
+        SoundSettings(gains=GAINS, original_sound="duck"),
     ],
-    ids=["as played", "turned", "kept", "ducked"],
+    ids=["as played", "turned", "kept", "ducked", "compressed", "compressed and ducked"],
 )
 def test_the_mix_that_a_browser_makes_is_the_one_that_is_written(
     sources: tuple[MixSources, Film, Path],
@@ -128,9 +133,11 @@ def test_the_mix_that_a_browser_makes_is_the_one_that_is_written(
     music = render_music(song, film.duration, settings, small_font, cancel)
     written = mix_with_original(master(music, settings), film, settings, cancel, SPEECH).samples
     # As the browser adds it up.
-    heard = mixed(made, settings, cancel) * np.float32(levels.music)
-    fade = round(settings.fade_seconds * 44_100)
-    heard[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)[:, None]
+    step = round(LEVEL_SECONDS * 44_100)
+    music, original = (
+        np.repeat(one, step)[: made.frames, None] for one in (levels.music, levels.original)
+    )
+    heard = mixed(made, settings, cancel) * music
     if settings.original_sound != "replace":
         heard *= 10 ** (settings.balance_decibels / 20)
         ducking = settings.original_sound == "duck"
@@ -138,10 +145,10 @@ def test_the_mix_that_a_browser_makes_is_the_one_that_is_written(
             heard *= ducked(len(heard), 44_100, SPEECH, settings.duck_decibels)
         own = np.concatenate(list(made.samples(ORIGINAL)))
         gain = 0.0 if ducking else settings.original_gain_decibels
-        heard += own * np.float32(levels.original * 10 ** (gain / 20))
-    for second in range(6):
-        here = slice(second * 44_100, (second + 1) * 44_100)
-        assert abs(decibels(heard[here], written[here])) < 0.5, second
+        heard += own * original * np.float32(10 ** (gain / 20))
+    for tenth in range(68):
+        here = slice(tenth * 4410, (tenth + 1) * 4410)
+        assert abs(decibels(heard[here], written[here])) < 0.5, tenth
 
 
 def test_sources_that_are_cancelled_end_soon(

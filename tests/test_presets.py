@@ -137,7 +137,7 @@ def test_a_preset_is_a_file_with_every_setting_and_no_place_of_this_machine(
     preset = tmp_path / "preset.json"
     write_preset(settings, preset)
     written = json.loads(preset.read_text())
-    assert written["emsync_preset"] == 3
+    assert written["emsync_preset"] == 4
     assert set(dict(flat(written["settings"]))) == {
         name for name in STANDARD if not name.startswith("limits.")
     }
@@ -186,6 +186,10 @@ def test_a_preset_of_before_the_plans_asks_for_the_music_of_its_time(tmp_path: P
     """Whatever has changed since: it holds all settings of then."""
     plain = to_plain(presets.changed(Settings(), {"music.repetition_coefficient": 0.4, "seed": 8}))
     del plain["performance"]
+    mix = {"width": 0.0, "group_balance": 0.0, "space": "published", "compression": 0.0,
+           "limiter": False, "loudness": "peak"}  # fmt: skip
+    for since in mix:
+        del plain["sound"][since]
     for since in ("method", "style", "metre", "tonic", "mode", "slowest", "fastest", "density",
                   "melody", "chords", "theme", "harmony"):  # fmt: skip
         del plain["music"][since]
@@ -193,7 +197,8 @@ def test_a_preset_of_before_the_plans_asks_for_the_music_of_its_time(tmp_path: P
     path.write_text(json.dumps({"emsync_preset": 1, "settings": plain}))
     made = read_preset(path)
     assert (made.music.method, made.music.repetition_coefficient) == ("free", 0.4)
-    flat = {"performance.performer": "flat"}
+    mix = {f"sound.{name}": value for name, value in mix.items()}
+    flat = {"performance.performer": "flat", **mix}
     then = from_plain({**plain, "music": {**plain["music"], "method": "free"}})
     assert made == presets.changed(then, flat)
     path.write_text(json.dumps({"emsync_preset": 1}))
@@ -201,6 +206,11 @@ def test_a_preset_of_before_the_plans_asks_for_the_music_of_its_time(tmp_path: P
     path.write_text(json.dumps({"emsync_preset": 2}))
     assert read_preset(path) == presets.changed(Settings(), flat)
     path.write_text(json.dumps({"emsync_preset": 3}))
+    assert read_preset(path) == presets.changed(Settings(), mix)
+    asked = {"emsync_preset": 3, "settings": {"sound": {"loudness": "lufs"}}}
+    path.write_text(json.dumps(asked))
+    assert read_preset(path) == presets.changed(Settings(), {**mix, "sound.loudness": "lufs"})
+    path.write_text(json.dumps({"emsync_preset": 4}))
     assert read_preset(path) == Settings()
 
 
@@ -386,7 +396,7 @@ PRESET = {"emsync_preset": 1}
         ("[]", ["not a preset"]),
         ("{}", ["not a preset"]),
         ('"\\ud800"', ["not a preset"]),
-        (json.dumps({"emsync_preset": 4}), ["version 4", "reads version 3 and those before"]),
+        (json.dumps({"emsync_preset": 5}), ["version 5", "reads version 4 and those before"]),
         (json.dumps({"emsync_preset": True}), ["version true"]),
         (json.dumps({"emsync_preset": None}), ["version null"]),
         (json.dumps({**PRESET, "setings": {}}), ["“setings”", "Leave it out"]),

@@ -220,6 +220,7 @@ def _scored(
                 request.settings.sound.soundfont,
                 folder / "stems",
                 cancel,
+                space=result.mix.space,
             )
         row = row_of(result, time.monotonic() - began)
         record = {"asked": asked, "row": asdict(row)}

@@ -15,7 +15,7 @@ from emsync.presets import (
     read_preset,
     value_of,
 )
-from emsync.settings import PROGRAMS, Settings, choices_of
+from emsync.settings import DELIVERIES, PROGRAMS, Settings, choices_of
 
 if TYPE_CHECKING:
     from emsync.emotion.curve import MoodRequest
@@ -71,6 +71,12 @@ KNOBS = {
     "audio_track": "sound.audio_track",
     "balance": "sound.balance_decibels",
     "loudness": "sound.loudness",
+    "space": "sound.space",
+    "width": "sound.width",
+    "group_balance": "sound.group_balance",
+    "compression": "sound.compression",
+    "sample_rate": "sound.sample_rate",
+    "bit_depth": "sound.bit_depth",
     "program": "sound.programs",
     "soundfont": "sound.soundfont",
 }
@@ -402,8 +408,41 @@ def _add_sound(
     knob(
         sound,
         "--loudness",
-        "level by the peak, -3 dB, or by loudness, -14 LUFS (default: %(default)s)",
+        f"where it will be heard: {_deliveries()}; lufs: as a preset says; peak: the loudest "
+        "sample at -3 dB, as in the paper (default: %(default)s)",
     )
+    knob(
+        sound,
+        "--space",
+        "the reverb; mood: the calmer the film, the larger the space; published: FluidSynth's own, "
+        "as it comes (default: %(default)s)",
+    )
+    knob(
+        sound,
+        "--width",
+        "how far from the middle the instruments sit, 0 to 2 (default: %(default)s)",
+        metavar="AMOUNT",
+    )
+    knob(
+        sound,
+        "--group-balance",
+        "0: each instrument as loud as its samples; 1: balanced by what they measure "
+        "(default: %(default)s)",
+        metavar="SHARE",
+    )
+    knob(
+        sound,
+        "--compression",
+        "how much the loudest moments are evened out, 0 to 2 (default: %(default)s)",
+        metavar="AMOUNT",
+    )
+    knob(
+        sound,
+        "--sample-rate",
+        "of WAV and stems, such as 48000 for a cutting room (default: %(default)s)",
+        metavar="HZ",
+    )
+    knob(sound, "--bit-depth", "of WAV and stems (default: %(default)s)")
     knob(
         sound,
         "--program",
@@ -420,6 +459,11 @@ def _add_sound(
         "SF2 file to play with, or 'none' for the installed one (default: %(default)s)",
         metavar="FILE",
     )
+
+
+def _deliveries() -> str:
+    """Return the loudness of every delivery, as the help says it."""
+    return "; ".join(f"{name}: {lufs:g} LUFS" for name, (lufs, _) in DELIVERIES.items())
 
 
 def _add_plan(music: argparse._ArgumentGroup, knob: Callable[..., None]) -> None:

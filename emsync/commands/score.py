@@ -218,7 +218,8 @@ def _quantised(result: "Result", folder: Path) -> Path:
     played = perform(result.composition, settings.performance, settings.seed)
     path = folder / "quantised.mid"
     title = result.analysis.film.path.stem
-    write_performance(quantised(played)[0], path, title, settings.sound.programs)
+    controls = {group: strip.controls for group, strip in result.mix.strips.items()}
+    write_performance(quantised(played)[0], path, title, settings.sound.programs, desk=controls)
     return path
 
 
@@ -234,6 +235,7 @@ def _stems(result: "Result", folder: Path) -> dict[str, Path]:
         sound.soundfont,
         folder,
         CancelToken(),
+        space=result.mix.space,
     )
     return {f"stem {group}": path for group, path in sounds.items()}
 

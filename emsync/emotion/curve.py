@@ -53,6 +53,13 @@ class MoodCurve:
             for (start, end), mood in zip(pairwise([*begun, seconds]), self.moods, strict=False)
         )
 
+    def mean(self, seconds: float) -> Mood:
+        """Return the mean mood up to `seconds`, the film's length; each counts for its time."""
+        parts = [((end - start) / seconds, mood) for start, end, mood in self.stretches(seconds)]
+        valence = sum(share * mood.valence for share, mood in parts)
+        arousal = sum(share * mood.arousal for share, mood in parts)
+        return Mood(min(max(valence, -1.0), 1.0), min(max(arousal, -1.0), 1.0))
+
 
 def scene_curve(
     scenes: Sequence[SceneReading],

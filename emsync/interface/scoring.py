@@ -177,6 +177,7 @@ class Scorer:
                 result.settings.sound.soundfont,
                 stems,
                 token,
+                space=result.mix.space,
             )
             files = [
                 *zip(BUNDLED, views.files_of(result), strict=True),

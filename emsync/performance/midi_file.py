@@ -4,7 +4,7 @@ The first track has tempo, time and key signatures, markers, the film's title an
 others have the group's name, its General MIDI program, controllers and notes.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +36,7 @@ def write_performance(
     title: str,
     programs: Sequence[tuple[str, int]] = (),
     rights: str = RIGHTS,
+    desk: Mapping[str, Sequence[tuple[int, int]]] | None = None,
 ) -> None:
     """Write a performance, with tracks in a fixed order; groups that are silent have none.
 
@@ -45,6 +46,8 @@ def write_performance(
         title: of the film; the sequence's name.
         programs: (group, program) in place of those of `PROGRAMS`.
         rights: the copyright notice.
+        desk: (number, value) of controllers that stand before a group's first note, such as its
+            volume and pan.
     """
     import mido
 
@@ -53,7 +56,8 @@ def write_performance(
     file.tracks.append(_track(_conducted(performance, one_line(title), rights), end))
     for group, program in (PROGRAMS | dict(programs)).items():
         if any(note.group == group for note in performance.notes):
-            file.tracks.append(_track(_played(performance, group, program), end))
+            set_up = (desk or {}).get(group, ())
+            file.tracks.append(_track(_played(performance, group, program, set_up), end))
     with written_whole(path) as partial:
         file.save(str(partial))
 
@@ -99,13 +103,18 @@ def _conducted(performance: Performance, title: str, rights: str) -> Iterator[Ev
         yield tick, _TEXT, place, MetaMessage("marker", text=one_line(marker.text))
 
 
-def _played(performance: Performance, group: str, program: int) -> Iterator[Event]:
+def _played(
+    performance: Performance, group: str, program: int, set_up: Sequence[tuple[int, int]]
+) -> Iterator[Event]:
     """Yield what the track of one group says."""
     from mido import Message, MetaMessage
 
     channel, tempo_map = CHANNELS[group], performance.conductor.tempo_map
     yield 0, -1, 0, MetaMessage("track_name", name=group)
     yield 0, _PROGRAM, 0, Message("program_change", channel=channel, program=program)
+    for place, (number, value) in enumerate(set_up):
+        told = Message("control_change", channel=channel, control=number, value=value)
+        yield 0, _CONTROL, place - len(set_up), told
     moved = [
         one
         for one in performance.controls

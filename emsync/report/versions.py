@@ -6,10 +6,10 @@ from pathlib import Path
 
 from emsync.process.files import digest
 
-VERSION = 3
-VERSIONS = (1, 2, VERSION)
-"""That are read. Those of version 1 tell of no plan, as there was only the free method, and those
-up to 2 of no performer, as notes were played as they are written."""
+VERSION = 4
+VERSIONS = (1, 2, 3, VERSION)
+"""That are read. Those of version 1 tell of no plan, as there was only the free method, those up to
+2 of no performer, as notes were played as they are written, and those up to 3 of no mix."""
 
 COMPOSING = {"python", "torch", "numpy", "numba", "llvmlite", "pretty_midi", "mido"}
 """On which the MIDI depends."""

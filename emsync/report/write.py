@@ -51,6 +51,7 @@ def report_of(result: Result) -> dict[str, Any]:
         "sound": {
             "soundfont": result.soundfont,
             "soundfont_sha256": digest_of(settings.sound.soundfont),
+            "mix": asdict(result.mix),
         },
         "picture": asdict(result.mux),
         "seconds_per_stage": result.seconds,

@@ -1,5 +1,6 @@
 """Level, fade, and the film's own sound under the music."""
 
+import math
 import wave
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,15 +13,42 @@ from emsync.film.footage import Stretch
 from emsync.film.frames import iter_audio
 from emsync.process.files import written_whole
 from emsync.progress import CancelToken
-from emsync.settings import SoundSettings
-from emsync.sound.level import LevelMeter
+from emsync.settings import BitDepth, SoundSettings
+from emsync.sound.desk import ChannelStrip
+from emsync.sound.dynamics import GainCurve, Reduction, gain_curve, is_shaped, wanted
+from emsync.sound.level import ContourMeter, LevelMeter
+from emsync.sound.space import Space
 from emsync.sound.synth import BLOCK_FRAMES, Sound
 
 DUCK_SECONDS = (0.3, 0.8)
 """How long the music takes to step back before speech, and to come back after it. Ours: no pumping
 between sentences."""
 
+_SAMPLE_BYTES: dict[BitDepth, int] = {"16-bit": 2, "24-bit": 3}
 _SILENCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Heard:
+    """How loud sound is."""
+
+    loudness: float | None
+    """LUFS; None for silence."""
+    true_peak: float | None
+    """dBTP; None for silence."""
+
+
+@dataclass(frozen=True)
+class MixSummary:
+    """What a report tells of a mix."""
+
+    strips: dict[str, ChannelStrip]
+    """Of the groups that play."""
+    space: Space | None
+    """None for FluidSynth's reverb and chorus as they come."""
+    reduction: Reduction
+    heard: Heard
+    """Of the sound under the film."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +61,19 @@ class Envelope:
     """Frames over which it fades out at the end."""
     level: float = 1.0
     """Factor."""
+    curve: GainCurve | None = None
+    """Of compressor and limiter, if there is any."""
+
+    @property
+    def reduction(self) -> Reduction:
+        """What it takes from the loudest moments."""
+        return Reduction() if self.curve is None else self.curve.reduction
 
     def gains(self, begin: int, end: int) -> np.ndarray:
         """Return the factors of frames `begin` to `end`, (frames, 1) float32."""
         gains = np.full((end - begin, 1), self.level, np.float32)
+        if self.curve is not None:
+            gains[:, 0] *= self.curve.between(begin, end)
         first = max(begin, self.frames - self.fade)
         if first < end:
             # Linear in amplitude, from 1 at its first frame to 0 at the last.
@@ -47,7 +84,8 @@ class Envelope:
 
 
 def master(sound: Sound, settings: SoundSettings) -> Sound:
-    """Fade the end out and set the level (thesis 6.2: 3 s, peak -3 dB; or loudness).
+    """Fade the end out, even out and limit the loudest moments, and set the level (thesis 6.2: 3 s,
+    peak -3 dB; or loudness).
 
     The fade is linear in amplitude and ends in 0. Sound shorter than the fade has none. Silence
     stays silence. The samples are changed in place: of half an hour each copy has 635 MB.
@@ -56,7 +94,7 @@ def master(sound: Sound, settings: SoundSettings) -> Sound:
     envelope = envelope_of(blocks, len(sound.samples), sound.sample_rate, settings)
     for begin, block in _blocks(sound.samples):
         block *= envelope.gains(begin, begin + len(block))
-    return sound
+    return replace(sound, reduction=envelope.reduction)
 
 
 def envelope_of(
@@ -68,7 +106,7 @@ def envelope_of(
         blocks: (frames, 2) each: the sound, bit by bit; looked at once, and left as it is.
         frames: of all blocks together.
         sample_rate: in Hz.
-        settings: fade and level.
+        settings: fade, compressor, limiter and level.
     """
     fade = round(settings.fade_seconds * sample_rate)
     envelope = Envelope(frames, fade if 0 < fade <= frames else 0)
@@ -76,22 +114,30 @@ def envelope_of(
     for block in blocks:
         meter.take(block * envelope.gains(done, done + len(block)))
         done += len(block)
-    return replace(envelope, level=_level(meter, settings))
+    return _with_level(envelope, meter, settings)
 
 
-def _meter(sample_rate: int, settings: SoundSettings) -> LevelMeter:
-    return LevelMeter(sample_rate, weighted=settings.loudness == "lufs")
+def _meter(sample_rate: int, settings: SoundSettings) -> LevelMeter | ContourMeter:
+    """Return what measures as much as the level needs."""
+    if is_shaped(settings):
+        return ContourMeter(sample_rate)
+    return LevelMeter(sample_rate, weighted=settings.loudness != "peak")
 
 
-def _level(meter: LevelMeter, settings: SoundSettings) -> float:
-    """Return the factor that gives what was measured the level asked for; 1 for silence."""
+def _with_level(
+    envelope: Envelope, meter: LevelMeter | ContourMeter, settings: SoundSettings
+) -> Envelope:
+    """Return the envelope that gives what was measured the level asked for; silence keeps its."""
+    if isinstance(meter, ContourMeter):
+        return replace(envelope, curve=gain_curve(meter.finish(), settings))
     if meter.peak <= _SILENCE:
-        return 1.0
-    if settings.loudness == "peak":
-        return amplitude(settings.peak_decibels) / meter.peak
-    most = amplitude(settings.true_peak_decibels) / meter.peak
-    measured = meter.loudness
-    return most if measured is None else min(most, amplitude(settings.lufs - measured))
+        return envelope
+    lufs, highest = wanted(settings)
+    if lufs is None:
+        return replace(envelope, level=amplitude(settings.peak_decibels) / meter.peak)
+    most, measured = amplitude(highest) / meter.peak, meter.loudness
+    level = most if measured is None else min(most, amplitude(lufs - measured))
+    return replace(envelope, level=level)
 
 
 def _blocks(samples: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -131,6 +177,8 @@ def mix_with_original(
     ducking = settings.original_sound == "duck"
     gain = 1.0 if ducking else amplitude(settings.original_gain_decibels)
     balance = np.float32(amplitude(settings.balance_decibels))
+    # The music was compressed by itself; of both together the limiter alone has a say.
+    settings = replace(settings, compression=0.0)
     meter, has_music, position = _meter(rate, settings), False, 0
     for block in iter_audio(film, rate, cancel, channels=2):
         here = samples[position : position + len(block)]
@@ -141,15 +189,18 @@ def mix_with_original(
         here += np.float32(gain) * block[: len(here)]
         meter.take(here)
         position += len(here)
-    # Without music to measure by the original is only kept from clipping.
-    level = (
-        _level(meter, settings)
-        if has_music
-        else min(1.0, amplitude(settings.peak_decibels) / max(meter.peak, _SILENCE))
-    )
-    for _, block in _blocks(samples):
-        block *= np.float32(level)
-    return sound
+    envelope = Envelope(len(samples), 0)
+    if has_music:
+        envelope = _with_level(envelope, meter, settings)
+    else:
+        # Without music to measure by the original is only kept from clipping.
+        highest = meter.peak if isinstance(meter, LevelMeter) else meter.finish().peak
+        level = min(1.0, amplitude(settings.peak_decibels) / max(highest, _SILENCE))
+        envelope = replace(envelope, level=level)
+    for begin, block in _blocks(samples):
+        block *= envelope.gains(begin, begin + len(block))
+    limiter = max(sound.reduction.limiter, envelope.reduction.limiter)
+    return replace(sound, reduction=replace(sound.reduction, limiter=limiter))
 
 
 def ducked(
@@ -174,28 +225,48 @@ def ducked(
     return (10 ** (depth * np.float32(decibels / 20)))[:, None].astype(np.float32)
 
 
-def write_wav(sound: Sound, path: Path) -> None:
+def heard_as(sound: Sound) -> Heard:
+    """Return how loud sound is, as it comes out."""
+    meter = ContourMeter(sound.sample_rate)
+    for _, block in _blocks(sound.samples):
+        meter.take(block)
+    contour = meter.finish()
+    highest = float(contour.true_peaks.max(initial=0))
+    return Heard(contour.loudness(), 20 * math.log10(highest) if highest > _SILENCE else None)
+
+
+def write_wav(sound: Sound, path: Path, bit_depth: BitDepth = "16-bit") -> None:
     """Write sound that lies in memory, as `write_blocks` does."""
-    write_blocks((block for _, block in _blocks(sound.samples)), sound.sample_rate, path)
+    blocks = (block for _, block in _blocks(sound.samples))
+    write_blocks(blocks, sound.sample_rate, path, bit_depth)
 
 
-def write_blocks(blocks: Iterable[np.ndarray], sample_rate: int, path: Path) -> None:
-    """Write 16-bit PCM; what exceeds full scale is clipped.
+def write_blocks(
+    blocks: Iterable[np.ndarray], sample_rate: int, path: Path, bit_depth: BitDepth = "16-bit"
+) -> None:
+    """Write PCM; what exceeds full scale is clipped.
 
     Args:
         blocks: (frames, 2) each, one after the other.
         sample_rate: in Hz.
-        path: appears whole or not at all. A WAV file holds 4 GB, six hours and three quarters.
+        path: appears whole or not at all. A WAV file holds 4 GB: four hours at the least.
+        bit_depth: of each sample.
 
     Raises:
         ToolError: the file cannot be written, for example because the disk is full.
     """
     with written_whole(path) as part, part.open("wb") as raw, wave.open(raw, "wb") as file:
         file.setnchannels(2)
-        file.setsampwidth(2)
+        file.setsampwidth(_SAMPLE_BYTES[bit_depth])
         file.setframerate(sample_rate)
         for block in blocks:
-            file.writeframes(np.rint(np.clip(block, -1, 1) * 32767).astype("<i2").tobytes())
+            file.writeframes(_pcm(block, _SAMPLE_BYTES[bit_depth]))
+
+
+def _pcm(block: np.ndarray, sample_bytes: int) -> bytes:
+    """Return samples as whole numbers of so many bytes, the least significant first."""
+    whole = np.rint(np.clip(block, -1, 1) * (2 ** (8 * sample_bytes - 1) - 1)).astype("<i4")
+    return whole.view(np.uint8).reshape(-1, 4)[:, :sample_bytes].tobytes()
 
 
 def amplitude(decibels: float) -> float:

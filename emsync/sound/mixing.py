@@ -2,6 +2,8 @@
 
 They are lossless, so that what the browser adds up is what a film is written with. Only the level
 of a mix follows from all of it; that is found here, by the same mastering (`levels_of`).
+Compressor, limiter and fade are gains that are the same for every stem, so levels over time are
+all that a browser has to know of them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +20,7 @@ from emsync.film.frames import iter_audio
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import MUTED, SoundSettings
 from emsync.sound.mix import amplitude, ducked, master, mix_with_original
+from emsync.sound.space import Space
 from emsync.sound.stems import stem_streams
 from emsync.sound.synth import Sound
 
@@ -26,9 +29,14 @@ CHUNK_SECONDS = 5
 SCALE = 0.25
 """Factor of what is stored: what is played may exceed full scale before its level is set. Ours:
 12 dB are room enough, and leave the noise of 16 bits 84 dB below."""
+LEVEL_SECONDS = 0.05
+"""Between two levels of `MixLevels`. Ours: a compressor acts no faster, and what a limiter does
+within is averaged."""
 ORIGINAL = "original"
 """What the film's own sound is called beside the groups."""
 _FULL = 32_767
+_SILENCE = 1e-9
+"""Of a sum of squares."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +64,13 @@ class MixSources:
             yield _read(_place(self.folder, name, number)) / np.float32(SCALE * _FULL)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MixLevels:
-    """By which a mix is multiplied, beside what its settings say of each sound."""
+    """By which a mix is multiplied, beside what its settings say of each sound: a factor for every
+    `LEVEL_SECONDS`, float32 (steps,)."""
 
-    music: float
-    original: float
+    music: np.ndarray
+    original: np.ndarray
 
 
 def write_sources(
@@ -72,6 +81,7 @@ def write_sources(
     folder: Path,
     cancel: CancelToken,
     tell: Callable[[float], None] = silent_share,
+    space: Space | None = None,
 ) -> MixSources:
     """Write the stems of a piece, and the film's own sound where it has one.
 
@@ -81,6 +91,7 @@ def write_sources(
         folder: receives the pieces, and nothing else.
         cancel: looked at at least once a second or so.
         tell: told the share that is done.
+        space: of the stems, as for `render_music`.
 
     Raises:
         SoundError, ToolError: something that is needed is missing, or the disk is full.
@@ -90,7 +101,8 @@ def write_sources(
     frames = round(film.duration * rate)
     done = 0
     with ExitStack() as stack:
-        streams = stem_streams(midi, film.duration, replace(settings, gains=()), soundfont, cancel)
+        played = replace(settings, gains=())
+        streams = stem_streams(midi, film.duration, played, soundfont, cancel, space)
         writers = {name: _Writer(folder, name, rate) for name in streams}
         playing = {name: stack.enter_context(closing(one)) for name, one in streams.items()}
         while done < frames and playing:
@@ -119,7 +131,7 @@ def levels_of(
     speech: Sequence[Stretch],
     cancel: CancelToken,
 ) -> MixLevels:
-    """Return the level that the film's sound gets with these settings.
+    """Return the levels that the film's sound gets with these settings.
 
     Args:
         sources: of `write_sources`.
@@ -132,19 +144,17 @@ def levels_of(
         ToolError: FFmpeg is missing or was killed.
         Cancelled: the owner of the request asked to stop.
     """
-    music = mixed(sources, settings, cancel)
-    fade = round(settings.fade_seconds * sources.sample_rate)
-    # The fade is none of the level; sound shorter than it has none.
-    steady = len(music) - fade if fade <= len(music) else len(music)
-    before = _power([music[:steady]])
+    music, step = mixed(sources, settings, cancel), round(LEVEL_SECONDS * sources.sample_rate)
+    before = _powers([music], step)
+    # In place: of half an hour each copy has 635 MB.
     sound = master(Sound(music, sources.sample_rate), settings)
-    level = _ratio(_power([sound.samples[:steady]]), before)
+    levels = _ratios(_powers([sound.samples], step), before)
     if settings.original_sound == "replace" or not sources.has_original:
-        return MixLevels(level, level)
-    together = _power(_with_original(sources, sound.samples, settings, speech))
+        return MixLevels(levels, levels)
+    together = _powers(_with_original(sources, sound.samples, settings, speech), step)
     whole = mix_with_original(sound, film, settings, cancel, speech)
-    again = _ratio(_power([whole.samples]), together)
-    return MixLevels(level * again, again)
+    again = _ratios(_powers([whole.samples], step), together)
+    return MixLevels(levels * again, again)
 
 
 def mixed(sources: MixSources, settings: SoundSettings, cancel: CancelToken) -> np.ndarray:
@@ -176,13 +186,26 @@ def _with_original(
         done += len(block)
 
 
-def _power(blocks: Iterable[np.ndarray]) -> float:
-    return sum(float(np.vdot(block, block)) for block in blocks)
+def _powers(blocks: Iterable[np.ndarray], step: int) -> np.ndarray:
+    """Return the sum of the squares of every `step` frames; blocks hold whole steps, but for the
+    last."""
+    found = [
+        np.add.reduceat(np.einsum("ij,ij->i", block, block), np.arange(0, len(block), step))
+        for block in blocks
+    ]
+    return np.concatenate(found) if found else np.zeros(0, np.float32)
 
 
-def _ratio(after: float, before: float) -> float:
-    """Return the factor between two powers; 1 of silence."""
-    return (after / before) ** 0.5 if before > 0 else 1.0
+def _ratios(after: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Return the factors between powers. Silence tells of none, and has that of what comes before
+    it, or else after it; 1 where nothing else is."""
+    heard = np.flatnonzero(before > _SILENCE)
+    if not len(heard):
+        return np.ones(len(before), np.float32)
+    factors = np.sqrt(after[heard] / before[heard])
+    last = np.searchsorted(heard, np.arange(len(before)), "right") - 1
+    held: np.ndarray = factors[np.maximum(last, 0)].astype(np.float32)
+    return held
 
 
 class _Writer:

@@ -1,6 +1,7 @@
 """The film's picture and the new sound, in one MP4 that every browser plays."""
 
 import re
+import wave
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -18,12 +19,13 @@ from emsync.progress import CancelToken
 from emsync.settings import FilmLimits
 from emsync.text import listed, quoted
 
-_SAMPLE_RATE = 44_100
+_SAMPLE_RATES = (48_000, 44_100)
+"""Of the sound, in Hz: that of the WAV file if it is one of them, else the lower one."""
 _BROWSER_PROFILES = {"Constrained Baseline", "Baseline", "Main", "High", "Progressive High",
                      "Constrained High"}  # fmt: skip
 _BROWSER_PIXELS = {"yuv420p", "yuvj420p"}
-_SOUND_FRAME = Fraction(1024, _SAMPLE_RATE)
-"""Seconds of one frame of AAC."""
+_SOUND_FRAME = Fraction(1024, min(_SAMPLE_RATES))
+"""Seconds of one frame of AAC, at most."""
 _TICK = Fraction(1, 500)
 """Seconds that a last frame may differ from the others by rounding alone."""
 _SHORT_FRAME = Fraction(1, 10)
@@ -347,7 +349,8 @@ def _run(
     seconds: Fraction | None = None,
 ) -> None:
     """Join the picture of `film` and `seconds` of sound, by default as many as it lasts itself."""
-    samples = round((film.duration if seconds is None else seconds) * _SAMPLE_RATE)
+    rate = _rate_of(wav)
+    samples = round((film.duration if seconds is None else seconds) * rate)
     pending = b""
     reached = 0.0
     with FFmpegRun(cancel) as run:
@@ -361,7 +364,7 @@ def _run(
                 "-map", f"0:{film.video_stream}", "-map", "1:a:0", "-sn", "-dn",
                 "-map_metadata", "-1", "-map_chapters", "-1",
                 *picture,
-                "-af", f"aresample={_SAMPLE_RATE},apad=whole_len={samples},"
+                "-af", f"aresample={rate},apad=whole_len={samples},"
                 f"atrim=end_sample={samples}",
                 # The thorough search takes twice as long and, at this rate, comes no nearer.
                 "-threads", str(threads()),
@@ -397,6 +400,13 @@ def _run(
             f"FFmpeg could not write the scored film. Export the film as MP4 (H.264) and try "
             f"again.{run.words}"
         )
+
+
+def _rate_of(wav: Path) -> int:
+    """Return the sample rate of the scored film's sound, in Hz."""
+    with wave.open(str(wav)) as file:
+        rate = file.getframerate()
+    return rate if rate in _SAMPLE_RATES else min(_SAMPLE_RATES)
 
 
 class _Unfit(Exception):

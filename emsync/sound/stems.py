@@ -15,6 +15,7 @@ from emsync.progress import CancelToken, silent_share
 from emsync.settings import MUTED, SoundSettings
 from emsync.sound.enhance import enhanced, open_enhancer
 from emsync.sound.mix import amplitude, envelope_of, write_blocks
+from emsync.sound.space import Space
 from emsync.sound.synth import BLOCK_FRAMES, Score, Sound, find_soundfont, read_score, stream
 
 
@@ -34,11 +35,12 @@ def render_music(
     soundfont: Path | None,
     cancel: CancelToken,
     tell: Callable[[float], None] = silent_share,
+    space: Space | None = None,
 ) -> Sound:
     """Return the sum of all stems; arguments and errors as for `emsync.sound.synth.render`."""
     samples = np.empty((_frames(duration, settings), 2), np.float32)
     done = 0
-    for block in _mixed(_score(midi, settings), duration, settings, soundfont, cancel):
+    for block in _mixed(_score(midi, settings), duration, settings, soundfont, cancel, space):
         samples[done : done + len(block)] = block
         done += len(block)
         tell(done / len(samples))
@@ -53,12 +55,13 @@ def write_stems(
     folder: Path,
     cancel: CancelToken,
     tell: Callable[[float], None] = silent_share,
+    space: Space | None = None,
 ) -> dict[str, Path]:
     """Write a WAV file per group that is heard, at the level and with the fade that the music has.
 
     Args:
-        midi, duration, settings, soundfont, cancel, tell: as for `render_music`, of which these
-            are the parts.
+        midi, duration, settings, soundfont, cancel, tell, space: as for `render_music`, of which
+            these are the parts.
         folder: receives NAME.wav for each.
 
     Returns:
@@ -75,7 +78,7 @@ def write_stems(
     # stem beside it, in memory or on disk; so it is played twice.
     def mixed() -> Iterator[np.ndarray]:
         done = 0
-        for block in _mixed(score, duration, settings, soundfont, cancel):
+        for block in _mixed(score, duration, settings, soundfont, cancel, space):
             yield block
             done += len(block)
             tell(done / frames / 2)
@@ -85,7 +88,7 @@ def write_stems(
 
     def levelled(name: str) -> Generator[np.ndarray, None, None]:
         done = 0
-        for block in _stem(score, duration, settings, soundfont, cancel, name):
+        for block in _stem(score, duration, settings, soundfont, cancel, name, space):
             yield block * envelope.gains(done, done + len(block))
             done += len(block)
 
@@ -93,7 +96,7 @@ def write_stems(
         for name in names:
             written[name] = folder / f"{name}.wav"
             with closing(levelled(name)) as blocks:
-                write_blocks(blocks, settings.sample_rate, written[name])
+                write_blocks(blocks, settings.sample_rate, written[name], settings.bit_depth)
             tell((len(names) + len(written)) / (2 * len(names)))
     except BaseException:
         for path in written.values():
@@ -108,12 +111,13 @@ def stem_streams(
     settings: SoundSettings,
     soundfont: Path | None,
     cancel: CancelToken,
+    space: Space | None = None,
 ) -> dict[str, Generator[np.ndarray, None, None]]:
     """Return each stem that is heard as blocks, before the level is set; arguments and errors as
     for `render_music`. Whoever stops before the end closes them."""
     score = _score(midi, settings)
     return {
-        name: _stem(score, duration, settings, soundfont, cancel, name)
+        name: _stem(score, duration, settings, soundfont, cancel, name, space)
         for name in heard(score, settings)
     }
 
@@ -130,13 +134,16 @@ def _mixed(
     settings: SoundSettings,
     soundfont: Path | None,
     cancel: CancelToken,
+    space: Space | None,
 ) -> Iterator[np.ndarray]:
     """Yield the sum of all stems, block by block; they are played side by side."""
     total = np.zeros((BLOCK_FRAMES, 2), np.float32)
     left = _frames(duration, settings)
     with ExitStack() as stack:
         streams = [
-            stack.enter_context(closing(_stem(score, duration, settings, soundfont, cancel, name)))
+            stack.enter_context(
+                closing(_stem(score, duration, settings, soundfont, cancel, name, space))
+            )
             for name in heard(score, settings)
         ]
         while left > 0:
@@ -155,10 +162,12 @@ def _stem(
     soundfont: Path | None,
     cancel: CancelToken,
     name: str,
+    space: Space | None,
 ) -> Generator[np.ndarray, None, None]:
     """Yield one stem in blocks of `BLOCK_FRAMES`: played, enhanced, and as loud as it is wanted."""
     decibels = dict(settings.gains).get(name, 0.0)
-    with closing(stream(score, duration, settings, _font(soundfont), cancel, name)) as played:
+    font = _font(soundfont)
+    with closing(stream(score, duration, settings, font, cancel, name, space)) as played:
         enhancer = open_enhancer(settings.enhancer)
         blocks = enhanced(enhancer, played, settings.sample_rate, BLOCK_FRAMES, cancel)
         yield from (

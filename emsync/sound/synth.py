@@ -16,11 +16,13 @@ import numpy as np
 from emsync.errors import SoundError
 from emsync.progress import CancelToken
 from emsync.settings import SoundSettings
+from emsync.sound.dynamics import NO_REDUCTION, Reduction
+from emsync.sound.space import Space
 from emsync.text import quoted
 
-_BLOCK = 64
+BLOCK = 64
 """FluidSynth starts and ends notes only at multiples of so many samples (FLUID_BUFSIZE)."""
-_LOOK_SAMPLES = 256 * _BLOCK
+_LOOK_SAMPLES = 256 * BLOCK
 BLOCK_FRAMES = 4 * _LOOK_SAMPLES
 """Frames that are worked on at a time, 1.5 s: so that what is made on the way to half an hour of
 music does not grow with it."""
@@ -49,10 +51,12 @@ class Sound:
     Attributes:
         samples: (frames, 2) float32; full scale is [-1, 1], and more before mastering.
         sample_rate: in Hz.
+        reduction: what mastering took from its loudest moments.
     """
 
     samples: np.ndarray
     sample_rate: int
+    reduction: Reduction = NO_REDUCTION
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,7 @@ def render(
     soundfont: Path | None,
     cancel: CancelToken,
     only: str | None = None,
+    space: Space | None = None,
 ) -> Sound:
     """Play a MIDI file into memory; programs and drums are the file's own.
 
@@ -158,6 +163,7 @@ def render(
         soundfont: SF2 file; None for `find_soundfont`.
         cancel: looked at every 0.4 s of sound.
         only: name of the one track to play; a stem. All stems together are the whole.
+        space: its reverb and chorus; None for FluidSynth's own.
 
     Returns:
         Exactly ``round(duration * sample_rate)`` frames, at FluidSynth's own level.
@@ -167,7 +173,7 @@ def render(
         Cancelled: the owner of the request asked to stop.
     """
     score = read_score(midi_path, settings.sample_rate)
-    return play(score, duration, settings, soundfont, cancel, only)
+    return play(score, duration, settings, soundfont, cancel, only, space)
 
 
 def play(
@@ -177,11 +183,12 @@ def play(
     soundfont: Path | None,
     cancel: CancelToken,
     only: str | None = None,
+    space: Space | None = None,
 ) -> Sound:
     """Render a file that was read for the sample rate of `settings`."""
     samples = np.empty((round(duration * settings.sample_rate), 2), np.float32)
     done = 0
-    for block in stream(score, duration, settings, soundfont, cancel, only):
+    for block in stream(score, duration, settings, soundfont, cancel, only, space):
         samples[done : done + len(block)] = block
         done += len(block)
     return Sound(samples, settings.sample_rate)
@@ -194,6 +201,7 @@ def stream(
     soundfont: Path | None,
     cancel: CancelToken,
     only: str | None = None,
+    space: Space | None = None,
 ) -> Generator[np.ndarray, None, None]:
     """Yield what `play` returns in blocks of `BLOCK_FRAMES`, the last one shorter.
 
@@ -201,10 +209,10 @@ def stream(
     until the next one is asked for; its memory is used again.
     """
     frames = round(duration * settings.sample_rate)
-    total = -(-frames // _BLOCK) * _BLOCK
+    total = -(-frames // BLOCK) * BLOCK
     samples = np.zeros((BLOCK_FRAMES, 2), np.float32)
     path = soundfont if soundfont is not None else find_soundfont().path
-    with synthesizer(path, settings.sample_rate) as (synth, write):
+    with synthesizer(path, settings.sample_rate, space=space) as (synth, write):
         begun = done = 0
         for at, message in _moments(score, only, settings.sample_rate, total):
             while done < at:
@@ -225,13 +233,13 @@ def stream(
 def _moments(
     score: Score, only: str | None, sample_rate: int, total: int
 ) -> Iterator[tuple[int, Any]]:
-    """Yield (frame, message) up to `total`, a multiple of `_BLOCK`; None ends all notes."""
+    """Yield (frame, message) up to `total`, a multiple of `BLOCK`; None ends all notes."""
     events = score.events_of(only)
     for at, message in events:
-        yield min(round(at / _BLOCK) * _BLOCK, total), message
+        yield min(round(at / BLOCK) * BLOCK, total), message
     # A file that forgets the end of a note must not make it sound for ever.
     end = max(score.end, events[-1][0] + sample_rate) if events else score.end
-    yield min(end // _BLOCK * _BLOCK, total), None
+    yield min(end // BLOCK * BLOCK, total), None
     yield total, None
 
 
@@ -307,7 +315,7 @@ def sound_on(
 
 @contextlib.contextmanager
 def synthesizer(
-    soundfont: Path, sample_rate: int, whole: bool = False
+    soundfont: Path, sample_rate: int, whole: bool = False, space: Space | None = None
 ) -> Iterator[tuple[Any, Any]]:
     """Return a FluidSynth with `soundfont` loaded and no audio device, and its function that
     renders.
@@ -316,6 +324,7 @@ def synthesizer(
         soundfont: SF2 or SF3 file.
         sample_rate: in Hz.
         whole: load all samples at once, not those of an instrument when it is asked for.
+        space: its reverb and chorus; None for FluidSynth's own.
 
     Raises:
         SoundError: the library is missing, or the SoundFont cannot be loaded.
@@ -340,6 +349,7 @@ def synthesizer(
         "synth.dynamic-sample-loading": int(not whole),  # of 140 MB only the five that play
         "synth.lock-memory": 0,  # nothing here is in such a hurry that it may not be swapped
         "synth.cpu-cores": 1,  # more would add up voices in varying order
+        **({} if space is None else _effects(space)),
     }
     synth = fluidsynth.Synth(samplerate=float(sample_rate), channels=16, **settings)
     try:
@@ -352,3 +362,19 @@ def synthesizer(
         yield synth, write
     finally:
         synth.delete()
+
+
+def _effects(space: Space) -> dict[str, float]:
+    """Return FluidSynth's settings for a space."""
+    return {
+        "synth.reverb.active": int(space.reverb > 0),
+        "synth.reverb.room-size": space.room_size,
+        "synth.reverb.damp": space.damping,
+        "synth.reverb.width": space.width,
+        "synth.reverb.level": space.reverb,
+        "synth.chorus.active": int(space.chorus > 0),
+        "synth.chorus.nr": space.chorus_voices,
+        "synth.chorus.level": space.chorus,
+        "synth.chorus.speed": space.chorus_hertz,
+        "synth.chorus.depth": space.chorus_milliseconds,
+    }
