@@ -26,8 +26,8 @@ from emsync.errors import EmsyncError
 from emsync.interface.plots import GROUP_COLOURS
 from emsync.music.composition import Composition
 from emsync.music.judging.listening import class_weights, key_of, pitched_of
-from emsync.music.midi import group_of
-from emsync.music.notes import GROUPS, Note, table_of
+from emsync.music.midi import notes_of
+from emsync.music.notes import Note, table_of
 from emsync.music.planning.plan import PITCH_NAMES
 from emsync.process.files import written_whole
 
@@ -124,14 +124,7 @@ def _read(path: Path, known: dict[str, Any] | None) -> Roll:
         bars = tuple(map(float, song.get_downbeats()))
     except Exception as problem:  # its parsers raise nearly anything
         raise EmsyncError(f"{path} is not a MIDI file that can be read.") from problem
-    notes = []
-    for track in song.instruments:
-        group = group_of(track.program, track.is_drum)
-        if group is not None:
-            notes += [
-                Note(GROUPS[group], note.pitch, note.start, note.end, note.velocity)
-                for note in track.notes
-            ]
+    notes = notes_of(song)
     if known is None:
         end = max((note.end for note in notes), default=1.0)
         title = f"{path.stem} | {_key(notes)}"

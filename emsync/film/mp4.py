@@ -26,12 +26,8 @@ def edit_end(path: Path, track: int) -> Fraction | None:
             movie = _find(file, 0, size, b"moov")
             if movie is None:
                 return None
-            header = _content(file, _find(file, *movie, b"mvhd"))
-            (timescale,) = struct.unpack_from(">I", header, 20 if header[0] else 12)
-            for kind, begin, end in _boxes(file, *movie):
-                if kind != b"trak":
-                    continue
-                about = _content(file, _find(file, begin, end, b"tkhd"))
+            timescale = _timescale(file, movie)
+            for begin, end, about in _tracks(file, movie):
                 (number,) = struct.unpack_from(">I", about, 20 if about[0] else 12)
                 edits = _find(file, begin, end, b"edts")
                 if number == track and edits is not None:
@@ -61,12 +57,8 @@ def track_lengths(path: Path) -> dict[str, Fraction]:
             movie = _find(file, 0, path.stat().st_size, b"moov")
             if movie is None:
                 raise ValueError("there is no description of a film")
-            header = _content(file, _find(file, *movie, b"mvhd"))
-            (timescale,) = struct.unpack_from(">I", header, 20 if header[0] else 12)
-            for kind, begin, end in _boxes(file, *movie):
-                if kind != b"trak":
-                    continue
-                about = _content(file, _find(file, begin, end, b"tkhd"))
+            timescale = _timescale(file, movie)
+            for begin, end, about in _tracks(file, movie):
                 (ticks,) = struct.unpack_from(
                     *((">Q", about, 28) if about[0] else (">I", about, 20))
                 )
@@ -82,6 +74,20 @@ def track_lengths(path: Path) -> dict[str, Fraction]:
     except (OSError, struct.error, IndexError, ZeroDivisionError) as error:
         raise ValueError(str(error)) from error
     return lengths
+
+
+def _timescale(file: BinaryIO, movie: tuple[int, int]) -> int:
+    """Return the ticks a second of the film's own clock."""
+    header = _content(file, _find(file, *movie, b"mvhd"))
+    ticks: int = struct.unpack_from(">I", header, 20 if header[0] else 12)[0]
+    return ticks
+
+
+def _tracks(file: BinaryIO, movie: tuple[int, int]) -> Iterator[tuple[int, int, bytes]]:
+    """Yield where each track begins and ends, and its header."""
+    for kind, begin, end in _boxes(file, *movie):
+        if kind == b"trak":
+            yield begin, end, _content(file, _find(file, begin, end, b"tkhd"))
 
 
 def _edit_ticks(content: bytes) -> int:

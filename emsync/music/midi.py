@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emsync.music.notes import GROUPS, Note
 from emsync.process.files import written_whole
+
+if TYPE_CHECKING:
+    import pretty_midi
 
 PROGRAMS = {"piano": 0, "guitar": 25, "bass": 32, "strings": 48, "drums": 0}
 """General MIDI programs, counted from 0 (published code)."""
@@ -45,7 +49,7 @@ def write_midi(
 
 
 def group_of(program: int, is_drum: bool) -> int | None:
-    """Index into `notes.GROUPS` as in LPD-5; None for effects, which are dropped."""
+    """Return the index into `notes.GROUPS`, as in LPD-5; None for effects, which are dropped."""
     if is_drum:
         return GROUPS.index("drums")
     if program <= 7:
@@ -57,3 +61,16 @@ def group_of(program: int, is_drum: bool) -> int | None:
     if 96 <= program <= 103 or program >= 112:
         return None
     return GROUPS.index("strings")
+
+
+def notes_of(song: "pretty_midi.PrettyMIDI") -> list[Note]:
+    """Return the notes of a MIDI file, track by track; effects are left out."""
+    notes: list[Note] = []
+    for track in song.instruments:
+        group = group_of(track.program, track.is_drum)
+        if group is not None:
+            notes += [
+                Note(GROUPS[group], note.pitch, note.start, note.end, note.velocity)
+                for note in track.notes
+            ]
+    return notes

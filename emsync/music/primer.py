@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from emsync.errors import EmsyncError
-from emsync.music.midi import group_of
+from emsync.music.midi import group_of, notes_of
 from emsync.music.midi_repair import repaired
 from emsync.music.notes import (
     GROUPS,
@@ -172,15 +172,7 @@ def primer_of(path: Path, seconds: float) -> Primer:
         bars = [float(at) for at in song.get_downbeats()]
     except Exception as error:  # its parsers raise nearly anything
         raise _unreadable(path) from error
-    notes = []
-    for track in song.instruments:
-        group = group_of(track.program, track.is_drum)
-        if group is not None:
-            notes += [
-                Note(GROUPS[group], note.pitch, note.start, note.end, note.velocity)
-                for note in track.notes
-                if LOWEST_PITCH <= note.pitch <= HIGHEST_PITCH
-            ]
+    notes = [note for note in notes_of(song) if LOWEST_PITCH <= note.pitch <= HIGHEST_PITCH]
     if not notes:
         raise EmsyncError(
             f"{quoted(path.name)} has no notes that can be continued. Choose another."

@@ -45,6 +45,7 @@ from emsync.music.video2music.features import DECIMALS, EMOTIONS
 from emsync.music.video2music.mood import emotions_of
 from emsync.music.video2music.targets import note_density_of
 from emsync.music.video2music.vocabulary import NO_CHORD, ROOTS
+from emsync.process.command import check_empty, exit_status
 from emsync.training.corpus import Piece, read_shard
 from emsync.training.harmony import estimate
 
@@ -327,15 +328,13 @@ def main(arguments: list[str] | None = None) -> int:
         help="training songs of a source (800), or SOURCE=N",
     )
     options = parser.parse_args(arguments)
-    try:
-        if options.out.exists() and any(options.out.iterdir()):
-            raise EmsyncError(f"{options.out} is not empty. Choose another folder.")
+
+    def work() -> None:
+        check_empty(options.out)
         most = {"": 800, **dict(options.most)}
         print(make(options.shards, options.out, most, options.seconds))
-    except EmsyncError as problem:
-        print(f"emsync: {problem}", file=sys.stderr)
-        return 1
-    return 0
+
+    return exit_status(work)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ from emsync.emotion.features.expert import Expert
 from emsync.emotion.features.panel import device_of, standard_experts
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import EmsyncError
+from emsync.process.command import check_empty, exit_status
 from emsync.text import listed
 from emsync.training.film_features import Sample, extract, read_samples
 
@@ -442,9 +443,9 @@ def main(arguments: list[str] | None = None, experts: Sequence[Expert] | None = 
         settings = TrainingSettings(**options)
     except ValueError as problem:
         parser.error(str(problem))
-    try:
-        if out.exists() and any(out.iterdir()):
-            raise EmsyncError(f"{out} is not empty. Choose another folder.")
+
+    def work() -> None:
+        check_empty(out)
         if films is not None:
             made = extract(films, features, experts or standard_experts(), device)
             print(f"Films: {made.made} done, {made.kept} were there, {len(made.failed)} failed.")
@@ -452,16 +453,14 @@ def main(arguments: list[str] | None = None, experts: Sequence[Expert] | None = 
                 print(f"- {line}")
         samples = read_samples(features)
         evaluation = run(samples, features, out, settings, torch.device(device_of(device)))
-    except EmsyncError as problem:
-        print(f"emsync: {problem}", file=sys.stderr)
-        return 1
-    low, high = evaluation.interval
-    print(
-        f"{evaluation.accuracy:.2%} of {evaluation.films} test films (95 %: {low:.1%} to "
-        f"{high:.1%}); the paper on Ekman-6: {PUBLISHED_ACCURACY:.2%}. Written to {out}.\n"
-        f"To use it: python -m emsync weights add {NAME} {out} --other"
-    )
-    return 0
+        low, high = evaluation.interval
+        print(
+            f"{evaluation.accuracy:.2%} of {evaluation.films} test films (95 %: {low:.1%} to "
+            f"{high:.1%}); the paper on Ekman-6: {PUBLISHED_ACCURACY:.2%}. Written to {out}.\n"
+            f"To use it: python -m emsync weights add {NAME} {out} --other"
+        )
+
+    return exit_status(work)
 
 
 if __name__ == "__main__":

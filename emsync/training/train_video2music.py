@@ -35,6 +35,7 @@ from emsync.music.video2music.measuring import (
 from emsync.music.video2music.model import ChordTransformer, ChordTransformerSettings
 from emsync.music.video2music.muvisync import SECONDS, Song, read_split
 from emsync.music.video2music.regression import Cell, DynamicsNetwork, DynamicsSettings
+from emsync.process.command import check_empty, exit_status
 
 
 @dataclass(frozen=True)
@@ -300,14 +301,12 @@ def main(arguments: list[str] | None = None) -> int:
         settings = TrainingSettings(**options)
     except ValueError as problem:
         parser.error(str(problem))
-    try:
-        if out.exists() and any(out.iterdir()):
-            raise EmsyncError(f"{out} is not empty. Choose another folder.")
+
+    def work() -> None:
+        check_empty(out)
         print(run(data, out, settings, torch.device(device)), end="")
-    except EmsyncError as problem:
-        print(f"emsync: {problem}", file=sys.stderr)
-        return 1
-    return 0
+
+    return exit_status(work)
 
 
 if __name__ == "__main__":

@@ -163,11 +163,9 @@ class ClipExpert:
 
     def release(self) -> None:
         """Let go of the model."""
-        if self._model is None:
-            return
-        on_gpu = self._model.device == "cuda"
-        self._model = None
-        if on_gpu:
+        model, self._model = self._model, None
+        if model is not None and model.device == "cuda":
+            del model
             free_gpu()
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import torch
 from torch import Tensor
 
-from emsync.errors import EmsyncError, WeightsError
+from emsync.errors import WeightsError
 from emsync.music.video2music.checkpoint import save
 from emsync.music.video2music.features import OTHER_FEATURES
 from emsync.music.video2music.model import (
@@ -24,6 +24,7 @@ from emsync.music.video2music.model import (
     position_table,
 )
 from emsync.music.video2music.regression import Cell, DynamicsNetwork, DynamicsSettings
+from emsync.process.command import check_empty, exit_status
 from emsync.text import unfit
 
 CHORDS_FILE: Final = "best_loss_weights.pickle"
@@ -219,17 +220,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="with the two files that the authors released")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the weights")
     options = parser.parse_args(arguments)
-    if options.out.exists() and any(options.out.iterdir()):
-        print(f"emsync: {options.out} is not empty. Choose another folder.", file=sys.stderr)
-        return 1
-    try:
+
+    def convert() -> None:
+        check_empty(options.out)
         chords = read_chords(options.folder / CHORDS_FILE)
         dynamics = read_dynamics(options.folder / DYNAMICS_FILE)
         save(chords, dynamics, options.out, {"source": "published Video2Music"})
-    except EmsyncError as problem:
-        print(f"emsync: {problem}", file=sys.stderr)
-        return 1
-    return 0
+
+    return exit_status(convert)
 
 
 if __name__ == "__main__":
