@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from emsync.music.arranging.arranger import accompany, write_lead
 from emsync.music.arranging.drums import Pattern, groove_of, steady_drums
@@ -26,8 +26,41 @@ from emsync.music.planning.plan import Plan
 from emsync.settings import MusicSettings
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How an accompaniment differs from what its plan and its drawn notes suggest."""
+
+    lift: int = 0
+    """Semitones by which its chords lie higher."""
+    livelier: float = 0.0
+    """Energy that it has more than the plan says."""
+
+
+def sing_anew(
+    plan: Plan,
+    start: int,
+    end: int,
+    groups: Sequence[str],
+    settings: MusicSettings,
+    seed: int,
+    theme: Theme | None = None,
+) -> list[Event]:
+    """Return a melody from step `start` to `end` where it is one of `groups` that has it.
+
+    Arguments as for `arrange_anew`.
+    """
+    here = _passage_plan(plan, start, end)
+    sections = [
+        section if section.lead in groups else replace(section, lead=None)
+        for section in here.sections
+    ]
+    sung = write_lead(replace(here, sections=tuple(sections)), settings, seed, theme)
+    return [_later(event, start) for event in sung]
+
+
 def arrange_anew(
     drawn: Sequence[Event],
+    melody: Sequence[Event],
     kept: Sequence[Event],
     plan: Plan,
     start: int,
@@ -36,7 +69,7 @@ def arrange_anew(
     settings: MusicSettings,
     feel: Feel | None,
     seed: int,
-    theme: Theme | None = None,
+    manner: Manner = Manner(),  # noqa: B008 (frozen)
 ) -> list[Event]:
     """Return what `groups` play from step `start` to `end`, arranged after the plan.
 
@@ -44,6 +77,7 @@ def arrange_anew(
 
     Args:
         drawn: notes in the passage, by the generator; those of the other groups as they are kept.
+        melody: from `sing_anew`.
         kept: all notes that stay and sound in the passage, the melody's marked.
         plan: of the whole piece.
         start: a bar line.
@@ -52,29 +86,30 @@ def arrange_anew(
         settings: as for the piece.
         feel: how the piece divides its beats; None to tell from what is drawn.
         seed: decides between equally good ways.
-        theme: as for the piece.
+        manner: of the accompaniment.
     """
     rng = random.Random(f"arrange {seed}")
     anew = {GROUPS.index(name) for name in groups if name in settings.groups}
     here = _passage_plan(plan, start, end)
+    played = _in_manner(here, manner)
+    spans = section_spans(played)
     notes = in_order(_later(event, -start) for event in drawn)
     if feel is not None:
         notes = settle(notes, feel)
     stays = [_later(event, -start) for event in kept]
-    sung = [e for e in write_lead(here, settings, seed, theme) if e.group in anew]
-    heard = [e for e in stays if e.lead and e.group not in anew]
-    spans = section_spans(here)
-    out = accompany(notes, spans, in_order([*sung, *heard]), here, settings, rng)
+    sung = [_later(event, -start) for event in melody]
+    heard = in_order([*sung, *(e for e in stays if e.lead and e.group not in anew)])
+    out = accompany(notes, spans, heard, played, settings, rng, manner.lift)
     if DRUMS in anew:
-        out += _drum(notes, spans, here, plan, start, end, rng)
+        out += _drum(notes, spans, played, plan, start, end, rng)
     out = [e for e in out if e.group in anew] + sung
     if plan.style == "jazz":
         out = swung(out, here.hits)
     whole = without_pile_ups(in_order([*out, *stays]), here.hits)
     whole = _strike(whole, stays, here, [GROUPS[group] for group in sorted(anew)])
     whole = set_ending(in_order(whole), here, settings.groups)
-    there = Counter((e.group, e.pitch, e.start) for e in stays)
-    out = [e for e in whole if e.group in anew and not there[e.group, e.pitch, e.start]]
+    there = {(e.group, e.pitch, e.start) for e in stays}
+    out = [e for e in whole if e.group in anew and (e.group, e.pitch, e.start) not in there]
     inside = [e.moved(e.start, min(e.end, here.end)) for e in out if 0 <= e.start < here.end]
     return [_later(e, start) for e in _beside(one_at_a_time(inside), stays)]
 
@@ -104,6 +139,16 @@ def _passage_plan(plan: Plan, start: int, end: int) -> Plan:
         # A melody that ends where the last chord begins comes home to it.
         cadence=cadence - start if cadence is not None and start <= cadence <= end else None,
         end=min(end, plan.end) - start,
+    )
+
+
+def _in_manner(plan: Plan, manner: Manner) -> Plan:
+    return replace(
+        plan,
+        sections=tuple(
+            replace(section, energy=min(max(section.energy + manner.livelier, 0.0), 1.0))
+            for section in plan.sections
+        ),
     )
 
 

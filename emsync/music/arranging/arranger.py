@@ -112,8 +112,9 @@ def accompany(
     plan: Plan,
     settings: MusicSettings,
     rng: random.Random,
+    lift: int = 0,
 ) -> list[Event]:
-    """Return bass and chords, below the melody while there is one."""
+    """Return bass and chords, below the melody while there is one; `lift` as in `share_parts`."""
     turns = {letter: rng.randrange(64) for letter in sorted({s.section.letter for s in sections})}
     chords = chord_spans(plan)
     out: list[Event] = []
@@ -126,7 +127,7 @@ def accompany(
         lead = _relieved(span, settings.groups, sung)
         chordal = [e for e in made if e.group in CHORDAL and e.group != lead]
         parts = share_parts(
-            span, chordal, plan, settings, lead, ceiling, turns[span.section.letter]
+            span, chordal, plan, settings, lead, ceiling, turns[span.section.letter], lift
         )
         inside = chords_inside(chords, span)
         out += obey_bass([e for e in made if e.group == BASS], plan, inside)

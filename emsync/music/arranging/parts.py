@@ -111,6 +111,7 @@ def share_parts(
     lead: int | None,
     ceiling: int | None,
     turn: int,
+    lift: int = 0,
 ) -> dict[int, Part]:
     """Return what each accompanying group does in a section.
 
@@ -122,6 +123,7 @@ def share_parts(
         lead: group that has the melody here and therefore does not accompany, if there is one.
         ceiling: highest pitch of accompaniment, if a melody sounds above it.
         turn: number that decides which of equally good figures is taken.
+        lift: semitones by which chords lie higher than they were drawn.
     """
     section = span.section
     allowed = [g for g in section.groups if g in settings.groups]
@@ -134,7 +136,7 @@ def share_parts(
         low, high = HOME[group]
         high = min(high, ceiling) if ceiling else high
         wide = roles[group] in ("broken", "line")
-        middle = int(np.clip(round(drawn[group].middle), low + 7, max(low + 7, high - 7)))
+        middle = int(np.clip(round(drawn[group].middle) + lift, low + 7, max(low + 7, high - 7)))
         parts[group] = Part(
             group,
             roles[group],

@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 
 from emsync.errors import EmsyncError
-from emsync.music.arranging.anew import arrange_anew
-from emsync.music.arranging.events import CHORDAL, Event, events_of, in_order, table_of_events
+from emsync.music.arranging.anew import Manner, arrange_anew, sing_anew
+from emsync.music.arranging.events import Event, events_of, in_order, table_of_events
 from emsync.music.arranging.texture import Feel, feel_of
 from emsync.music.arranging.theme import Theme, theme_of
 from emsync.music.chords import CHORD_GROUPS, strong_chords
@@ -43,11 +43,11 @@ from emsync.progress import CancelToken
 from emsync.settings import MusicSettings
 from emsync.text import listed
 
-DRAWS, VARIANTS = 2, 3
-"""Drawn side by side, and arrangements that are made of each: with another melody, other figures,
-and the accompaniment a little lower or higher. Ours: drawing is what takes time."""
-SHIFTS = (0, -4, 5)
-"""Semitones by which the register of the drawn accompaniment is moved in each arrangement."""
+DRAWS = 2
+"""Drawn side by side. Ours: drawing is what takes time."""
+MANNERS = (Manner(), Manner(-4, 0.2), Manner(5, -0.2), Manner(0, -0.4), Manner(0, 0.4))
+"""In which each draw is arranged, every time with another melody. Ours: so that there is something
+to choose from, also where little depends on the draw, as with held chords."""
 SAME_COST = 8.0
 """Of a candidate that is what was there before, note for note, against `roughness`; it grows with
 the square of the share of its notes that are. Ours: who asks for other music wants to hear some."""
@@ -121,6 +121,18 @@ class _Task:
         return feel_of(note for note in self.before if not note.lead)
 
     @cached_property
+    def melodies(self) -> list[list[Event]]:
+        """Return a melody for each of the `MANNERS`; none where somebody else has it."""
+        groups, seed = self.passage.groups, self.passage.seed
+        return [
+            sing_anew(
+                self.plan, self.start, self.end, groups, self.settings, seed + TRY_STEP * number,
+                self.theme,
+            )
+            for number in range(len(MANNERS))
+        ]  # fmt: skip
+
+    @cached_property
     def seams(self) -> dict[int, Seam]:
         """Return the bar lines at which the passage meets its neighbours, as they were."""
         table, lead = table_of_events(self.before)
@@ -173,10 +185,10 @@ def recompose(
     tokens = [drawing.piece(number).tokens for number in range(len(briefs))]
     found = []
     for number, said in enumerate(tokens):
-        for variant in range(VARIANTS):
+        for manner in range(len(MANNERS)):
             cancel.check()
-            events = _arranged(task, said, number, variant)
-            found.append((*_rank(task, events), number, variant, events))
+            events = _arranged(task, said, number, manner)
+            found.append((*_rank(task, events), number, manner, events))
     *_, best, _, events = min(found, key=lambda one: one[:4])
     elapsed = time.monotonic() - began
     new = tokens[best][0 if mark is None else len(mark.tokens) :]
@@ -355,21 +367,18 @@ def _pause(ticks: int) -> list[int]:
 # What is heard of it ------------------------------------------------------------------------------
 
 
-def _arranged(task: _Task, tokens: Sequence[int], number: int, variant: int = 0) -> list[Event]:
-    """Return the passage that the tokens of a draw become, in one of its arrangements."""
+def _arranged(task: _Task, tokens: Sequence[int], number: int, manner: int = 0) -> list[Event]:
+    """Return the passage that the tokens of a draw become, in one of the `MANNERS`."""
     (first, _), (_, clock) = task.around, task.part
     notes = decode(tokens).notes
     start, end = clock.steps_of(notes.start) + first, clock.steps_of(notes.end) + first
     table = NoteTable(notes.group, notes.pitch, start, np.maximum(end, start + 1))
-    anew = {GROUPS.index(group) for group in task.passage.groups} & set(CHORDAL)
-    drawn = [
-        e.at_pitch(e.pitch + SHIFTS[variant]) if e.group in anew else e
-        for e in events_of(table.take((start >= task.start) & (start < task.end)))
-    ]
+    drawn = events_of(table.take((start >= task.start) & (start < task.end)))
     heard = [e for e in task.kept if e.start < task.end and e.end > task.start]
+    seed = _seed(task.passage, number) + TRY_STEP * manner
     return arrange_anew(
-        drawn, heard, task.plan, task.start, task.end, task.passage.groups, task.settings,
-        task.feel, _seed(task.passage, number) + TRY_STEP * variant, task.theme,
+        drawn, task.melodies[manner], heard, task.plan, task.start, task.end, task.passage.groups,
+        task.settings, task.feel, seed, MANNERS[manner],
     )  # fmt: skip
 
 
