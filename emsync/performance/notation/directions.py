@@ -9,7 +9,7 @@ from emsync.music.notes import Note
 from emsync.music.planning.plan import QUALITIES
 from emsync.performance.notation.metre import TICKS, Page
 from emsync.performance.notation.score import Dynamic, Harmony, Mark, Tempo
-from emsync.performance.notation.spelling import Key, root_name
+from emsync.performance.notation.spelling import Key, bass_name, chord_names
 from emsync.performance.performance import Performance
 
 Place = Callable[[float], int]
@@ -109,8 +109,9 @@ def harmonies_of(
             if chord is not None and at < end:
                 root, quality, bass = chord
                 key = key_at(at)
-                low = None if bass is None else root_name(bass, key)
-                yield Harmony(at, root_name(root, key), quality, low)
+                names = chord_names(root, quality, key)
+                low = None if bass is None else bass_name(bass, names, key)
+                yield Harmony(at, names[0], quality, low)
 
     kept: dict[int, Harmony] = {}
     for one in found():

@@ -106,8 +106,7 @@ def _by_musescore(program: str, score: Path, made: Path, cancel: CancelToken) ->
             cancel.check()
             if time.monotonic() > deadline:
                 raise TooSlow
-        status = child.process.returncode
-    _check(status, made, "MuseScore")
+    _check(child.process.returncode, made, "MuseScore")
 
 
 def _by_verovio(score: Path, made: Path, cancel: CancelToken) -> None:

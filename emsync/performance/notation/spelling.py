@@ -9,6 +9,7 @@ unisons; so a raised sixth and seventh rise in minor.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from emsync.music.planning.plan import QUALITIES
 
@@ -23,7 +24,8 @@ _LOWEST, _HIGHEST = -8, 14
 _OFFSETS = {0: 0, 2: 2, 3: -3, 4: 4, 5: -1, 6: -6, 7: 1, 8: 8, 9: 3, 10: -2, 11: 5, 14: 2}
 """Fifths from the root of a chord to its tone so many semitones above it."""
 _DIMINISHED_SEVENTH = -9
-FOREIGN_TO_CHORD = 2.0
+FOREIGN_TO_CHORD, IN_CHORD = 4.0, 0.1
+"""Cost of another name than a chord's tone has there, and share of what the key then says. Ours."""
 STEP = 0.25
 """Cost of each fifth beyond six, the tritone, between notes that follow or sound together."""
 SHARP_IN_MINOR, FLAT_IN_MAJOR = 0.7, 0.9
@@ -74,9 +76,27 @@ def spell(notes: Sequence[ToSpell]) -> list[int]:
     return chosen
 
 
-def root_name(pitch_class: int, key: Key) -> int:
-    """Return the name of a chord's root in a key, on the line of fifths."""
-    return min(_candidates(pitch_class), key=lambda name: _from_key(name, key))
+@cache
+def chord_names(root: int, quality: str, key: Key) -> tuple[int, ...]:
+    """Return the names of a chord's tones on the line of fifths, the root first: of all that stack
+    thirds as the quality says, those nearest to the key.
+
+    Args:
+        root: pitch class.
+        quality: key of `QUALITIES`.
+        key: in which it stands.
+    """
+    offsets = [_OFFSETS[interval] for interval in QUALITIES[quality]]
+    if quality == "dim7":
+        offsets[-1] = _DIMINISHED_SEVENTH
+    stacks = [tuple(name + offset for offset in offsets) for name in _candidates(root)]
+    return min(stacks, key=lambda names: sum(_from_key(name, key) for name in names))
+
+
+def bass_name(pitch_class: int, names: Sequence[int], key: Key) -> int:
+    """Return the name of the lowest note of a chord whose tones have `names`."""
+    inside = [name for name in names if (7 * name - pitch_class) % 12 == 0]
+    return inside[0] if inside else min(_candidates(pitch_class), key=lambda n: _from_key(n, key))
 
 
 def letter(name: int) -> tuple[str, int]:
@@ -98,18 +118,13 @@ def _candidates(pitch: int) -> range:
 
 
 def _cost(name: int, note: ToSpell) -> float:
-    """Return what a name costs for its key and its chord."""
-    cost = _from_key(name, note.key)
+    """Return what a name costs for its chord, or else for its key."""
+    away = _from_key(name, note.key)
     if note.chord is not None:
-        root, quality = note.chord
-        interval = (note.pitch - root) % 12
-        if interval in {tone % 12 for tone in QUALITIES[quality]}:
-            offset = _OFFSETS[interval]
-            if quality == "dim7" and interval == 9:
-                offset = _DIMINISHED_SEVENTH
-            if name != root_name(root, note.key) + offset:
-                cost += FOREIGN_TO_CHORD
-    return cost
+        names = chord_names(*note.chord, note.key)
+        if any((7 * one - note.pitch) % 12 == 0 for one in names):
+            return IN_CHORD * away + (0.0 if name in names else FOREIGN_TO_CHORD)
+    return away
 
 
 def _from_key(name: int, key: Key) -> float:
