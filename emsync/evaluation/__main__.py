@@ -53,6 +53,7 @@ from emsync.evaluation.tags import load_tagger, tag_distance
 from emsync.music.judging.emotion_regressor import load_regressor
 from emsync.music.transformer.candidates import OPENING_SECONDS
 from emsync.music.transformer.checkpoint import Checkpoint, load
+from emsync.process.command import parser_of
 from emsync.settings import MusicSettings
 from emsync.training.corpus import Piece, read_shard
 
@@ -202,11 +203,7 @@ SECTIONS = {
 
 def parser() -> argparse.ArgumentParser:
     """Return the options."""
-    made = argparse.ArgumentParser(
-        prog="python -m emsync.evaluation",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    made = parser_of("emsync.evaluation", __doc__)
     made.add_argument("-o", "--out", type=Path, required=True, help="folder for the two files")
     made.add_argument("--only", nargs="+", choices=SECTIONS, metavar="SECTION", help="run these")
     made.add_argument("--weights", type=Path, help="folder of a generator (default: the shipped)")

@@ -8,7 +8,6 @@ the EMSYNC paper adds a window of one second.
     python -m emsync.evaluation.av_align scored.mp4 ...
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from emsync.evaluation.spectrum import mel_power, read_sound
 from emsync.film.film import Film
 from emsync.film.frames import read_audio, stream_frames
 from emsync.film.probe import probe
+from emsync.process.command import parser_of
 from emsync.progress import CancelToken, silent_share
 from emsync.text import quoted
 
@@ -264,11 +264,7 @@ def table(films: Sequence[AVAlign]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Score the films, print a line each; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m emsync.evaluation.av_align",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("emsync.evaluation.av_align", __doc__)
     parser.add_argument("films", type=Path, nargs="+", help="films with their music")
     parser.add_argument("--sound", type=Path, help="sound to take instead; for one film only")
     parser.add_argument("--width", type=int, default=WIDTH, help=f"at most, in pixels ({WIDTH})")

@@ -10,7 +10,6 @@ Printed are the spread of real velocities, how well rules and whoever else perfo
 pieces held out, and the same statistics of MIDI files that EMSYNC wrote.
 """
 
-import argparse
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 
 from emsync.music.midi import group_of
 from emsync.performance.context import strength_of
+from emsync.process.command import parser_of
 from emsync.training.recordings import (
     LEAST_DEVIATION,
     LEAST_NOTES,
@@ -89,11 +89,7 @@ def held_out(pieces: Iterable[Recording]) -> list[Recording]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m emsync.evaluation.performing",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("emsync.evaluation.performing", __doc__)
     parser.add_argument("folder", type=Path, help="archives of MIDI files with an index")
     parser.add_argument("midi", type=Path, nargs="*", help="MIDI files of EMSYNC's")
     options = parser.parse_args(arguments)

@@ -8,7 +8,6 @@ MIDI files that `python -m emsync.evaluation --only musicianship --keep-pieces` 
 mood, hit points, chords and sections along; others show their notes and bars.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from emsync.music.judging.listening import class_weights, key_of, pitched_of
 from emsync.music.midi import notes_of
 from emsync.music.notes import Note, table_of
 from emsync.music.planning.plan import PITCH_NAMES
+from emsync.process.command import parser_of
 from emsync.process.files import written_whole
 
 PER_SHEET = 10
@@ -210,11 +210,7 @@ def _height(note: Note) -> tuple[float, float]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Draw the sheets and name them; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m emsync.evaluation.rolls",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("emsync.evaluation.rolls", __doc__)
     parser.add_argument("pieces", type=Path, nargs="+", metavar="PIECE", help="MIDI files")
     parser.add_argument("-o", "--out", type=Path, required=True, help="PNG file")
     parser.add_argument("--per-sheet", type=int, default=PER_SHEET, help="pieces (%(default)s)")

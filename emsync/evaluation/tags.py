@@ -8,7 +8,6 @@ rebuilt here, with the mel spectrogram in single precision (the package rounds i
     python -m emsync.evaluation.tags --model FOLDER generated.wav reference.wav
 """
 
-import argparse
 import hashlib
 import json
 import sys
@@ -25,6 +24,7 @@ import numpy as np
 from emsync.errors import EmsyncError, SoundError, WeightsError
 from emsync.evaluation.spectrum import mel_power, read_sound
 from emsync.evaluation.tensorflow_checkpoint import read_variables
+from emsync.process.command import parser_of
 from emsync.process.files import written_whole
 
 if TYPE_CHECKING:
@@ -217,11 +217,7 @@ def likeliest(probabilities: np.ndarray) -> dict[str, float]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Compare a generated with a reference track; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m emsync.evaluation.tags",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("emsync.evaluation.tags", __doc__)
     parser.add_argument("generated", type=Path, help="any file with sound")
     parser.add_argument("reference", type=Path)
     parser.add_argument(

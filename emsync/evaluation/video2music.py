@@ -5,7 +5,6 @@ of a split, and beside them those of the paper, which are those of its test spli
 `emsync.music.video2music.measuring` for where the paper's are from.
 """
 
-import argparse
 import json
 import math
 import sys
@@ -24,6 +23,7 @@ from emsync.music.video2music.measuring import (
     table,
 )
 from emsync.music.video2music.muvisync import Song, read_split
+from emsync.process.command import parser_of
 
 
 def evaluate(checkpoint: Checkpoint, songs: list[Song]) -> tuple[ChordQuality, DynamicsQuality]:
@@ -48,11 +48,7 @@ def _known(figures: dict[str, float]) -> dict[str, float | None]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the table; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m emsync.evaluation.video2music",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("emsync.evaluation.video2music", __doc__)
     parser.add_argument("data", type=Path, help="folder laid out as MuVi-Sync")
     parser.add_argument("--weights", type=Path, help="folder (default: what is installed)")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")

@@ -1,10 +1,20 @@
-"""What small commands have in common: an exit status, and problems told in a line."""
+"""What small commands have in common: a parser, an exit status, problems told in a line."""
 
+import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from emsync.errors import EmsyncError
+
+
+def parser_of(module: str, description: str | None) -> argparse.ArgumentParser:
+    """Return a parser for `python -m module`; the lines of `description` stay as they are."""
+    return argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def exit_status(work: Callable[[], object]) -> int:

@@ -10,7 +10,6 @@ Each piece depends on its name and the seed alone: the same command writes the s
 stay in the split (training, validation, test) of the song that their melody is from.
 """
 
-import argparse
 import io
 import json
 import lzma
@@ -30,6 +29,7 @@ from emsync.music.midi import group_of
 from emsync.music.notes import GROUPS, NoteTable
 from emsync.music.planning.plan import PITCH_NAMES
 from emsync.music.transformer.harmony_labels import NOT_GIVEN, chord_of
+from emsync.process.command import parser_of
 from emsync.process.files import written_whole
 from emsync.training.corpus import STEPS_PER_BEAT, files_of, read_index
 from emsync.training.harmony import estimate
@@ -292,11 +292,7 @@ def build(folder: Path, out: Path, sources: list[str], pieces: int, seed: int) -
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m emsync.training.accompany",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("emsync.training.accompany", __doc__)
     parser.add_argument("folder", type=Path, help="archives with an index")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the archive")
     parser.add_argument("--sources", nargs="+", default=list(SOURCES), help="where melodies are")

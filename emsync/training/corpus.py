@@ -23,7 +23,6 @@ Labels: valence where the index has it, arousal from the tempo (thesis 4.2), maj
 `emsync.training.harmony` finds.
 """
 
-import argparse
 import hashlib
 import json
 import lzma
@@ -56,6 +55,7 @@ from emsync.music.notes import (
 from emsync.music.transformer import vocabulary as v
 from emsync.music.transformer.harmony_labels import placed
 from emsync.music.transformer.tokens import encode
+from emsync.process.command import parser_of
 from emsync.process.files import written_whole
 from emsync.training.harmony import estimate
 from emsync.training.labels import arousal_of_tempo, bars_apart, majorness, windows_of
@@ -547,11 +547,7 @@ def build(folder: Path, out: Path, sources: list[str], processes: int) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m emsync.training.corpus",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("emsync.training.corpus", __doc__)
     parser.add_argument("folder", type=Path, help="MIDI files, or archives with an index")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the shards")
     parser.add_argument("--sources", nargs="*", default=[], help="only these archives")

@@ -23,7 +23,6 @@ MuVi-Sync is out of token shards. The music is real or written by rule, the film
 The last three are rules and not findings: what networks learn of them is that rule.
 """
 
-import argparse
 import json
 import math
 import sys
@@ -45,7 +44,7 @@ from emsync.music.video2music.features import DECIMALS, EMOTIONS
 from emsync.music.video2music.mood import emotions_of
 from emsync.music.video2music.targets import note_density_of
 from emsync.music.video2music.vocabulary import NO_CHORD, ROOTS
-from emsync.process.command import check_empty, exit_status
+from emsync.process.command import check_empty, exit_status, parser_of
 from emsync.training.corpus import Piece, read_shard
 from emsync.training.harmony import estimate
 
@@ -311,11 +310,7 @@ def _count(text: str) -> tuple[str, int]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Make the data set by the command line; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m emsync.training.make_muvisync",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("emsync.training.make_muvisync", __doc__)
     parser.add_argument("shards", type=Path, nargs="+", help="files of emsync.training.corpus")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder, empty or new")
     parser.add_argument("--seconds", type=int, default=300, help="of a song at most (300)")

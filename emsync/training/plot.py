@@ -5,12 +5,13 @@ tokens in a row would reach; right the share of tokens that were the likeliest, 
 likeliest. Where a moving average of the weights was evaluated too, it is dashed.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from emsync.process.command import parser_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,11 +70,7 @@ def _curve(axes: "Axes", rows: Sequence[Row], key: str, **style: Any) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m emsync.training.plot",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("emsync.training.plot", __doc__)
     parser.add_argument("logs", type=Path, nargs="+", help="log.jsonl of one run or several")
     parser.add_argument("-o", "--out", type=Path, required=True, help="picture to write")
     options = parser.parse_args(arguments)

@@ -16,7 +16,6 @@ at once, at the end. OUT gets the weights (a folder of `emsync.weights.folder`),
 `evaluation.md`, `log.jsonl` and a card (`README.md`).
 """
 
-import argparse
 import copy
 import json
 import math
@@ -38,7 +37,7 @@ from emsync.emotion.features.expert import Expert
 from emsync.emotion.features.panel import device_of, standard_experts
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import EmsyncError
-from emsync.process.command import check_empty, exit_status
+from emsync.process.command import check_empty, exit_status, parser_of
 from emsync.text import listed
 from emsync.training.film_features import Sample, extract, read_samples
 
@@ -420,11 +419,7 @@ def _splits_beside(source: Path) -> dict[str, list[str]] | None:
 
 def main(arguments: list[str] | None = None, experts: Sequence[Expert] | None = None) -> int:
     """Run the command line; `experts` are the project's own if None."""
-    parser = argparse.ArgumentParser(
-        prog="python -m emsync.training.train_emotion",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("emsync.training.train_emotion", __doc__)
     standard = TrainingSettings()
     parser.add_argument("features", type=Path, help="folder of features, or features.pkl")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the weights")

@@ -35,6 +35,7 @@ from emsync.errors import WeightsError
 from emsync.music.transformer import vocabulary as v
 from emsync.music.transformer.checkpoint import Checkpoint, load, save
 from emsync.music.transformer.model import MusicTransformer, TransformerSettings
+from emsync.process.command import parser_of
 from emsync.process.files import written_whole
 from emsync.training.corpus import Piece, read_shard
 from emsync.training.crops import (
@@ -455,11 +456,7 @@ def _beginning(
 
 def _parser() -> argparse.ArgumentParser:
     """Return the options: of the command, of the training, and of the architecture."""
-    parser = argparse.ArgumentParser(
-        prog="python -m emsync.training.train_music",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("emsync.training.train_music", __doc__)
     parser.add_argument("shards", type=Path, help="folder written by emsync.training.corpus")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder of the run")
     parser.add_argument(

@@ -8,7 +8,6 @@ The fit is to the training split, songs apart. OUT/config.json tells the mean co
 pieces held out, beside that of the rules and of playing flat.
 """
 
-import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from emsync.performance.learned import predicted
 from emsync.performance.score_features import features_of
 from emsync.performance.velocity_network import VelocityNetwork, save_network
+from emsync.process.command import parser_of
 from emsync.training.recordings import SOURCES, Recording, by_rule, correlation, recordings
 
 UNITS = 64
@@ -84,11 +84,7 @@ def fit(inputs: np.ndarray, targets: np.ndarray, seed: int, epochs: int) -> Velo
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m emsync.training.train_performance",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("emsync.training.train_performance", __doc__)
     parser.add_argument("folder", type=Path, help="archives of MIDI files with an index")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the network")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="(default: %(default)s)")

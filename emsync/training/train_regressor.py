@@ -15,7 +15,6 @@ The fit is to the training split. OUT/config.json tells the correlation on the p
 by five-fold cross-validation over songs.
 """
 
-import argparse
 import itertools
 import multiprocessing
 import os
@@ -31,6 +30,7 @@ from emsync.music.judging.emotion_regressor import (
     save_regressor,
 )
 from emsync.music.notes import TICK_SECONDS
+from emsync.process.command import parser_of
 from emsync.training.corpus import Row, UnusableFile, files_of, read_index, tokenise
 from emsync.training.labels import WINDOW_SECONDS, windows_of
 
@@ -188,11 +188,7 @@ def _cross_validated(examples: Examples) -> np.ndarray:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m emsync.training.train_regressor",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("emsync.training.train_regressor", __doc__)
     parser.add_argument("folder", type=Path, help="archives of MIDI files with a labelled index")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the regressor")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)

@@ -10,7 +10,6 @@ With --no-pictures the networks are not given the semantic vectors: such weights
 CLIP, from the mood, the cuts and the motion alone.
 """
 
-import argparse
 import json
 import math
 import sys
@@ -35,7 +34,7 @@ from emsync.music.video2music.measuring import (
 from emsync.music.video2music.model import ChordTransformer, ChordTransformerSettings
 from emsync.music.video2music.muvisync import SECONDS, Song, read_split
 from emsync.music.video2music.regression import Cell, DynamicsNetwork, DynamicsSettings
-from emsync.process.command import check_empty, exit_status
+from emsync.process.command import check_empty, exit_status, parser_of
 
 
 @dataclass(frozen=True)
@@ -276,11 +275,7 @@ def _card(card: dict[str, object], figures: str, seconds: float) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Train by the command line; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m emsync.training.train_video2music",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("emsync.training.train_video2music", __doc__)
     standard = TrainingSettings()
     parser.add_argument("data", type=Path, help="folder laid out as MuVi-Sync")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the weights")

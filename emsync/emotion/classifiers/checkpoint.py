@@ -5,7 +5,6 @@ released and writes a folder that `load` takes. It takes the two files as they a
 `python -m emsync weights pull vemoclap` has put them.
 """
 
-import argparse
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 from emsync.emotion.classifiers import vemoclap_published as published
 from emsync.emotion.classifiers.fusion import Fusion, FusionSettings
 from emsync.errors import WeightsError
-from emsync.process.command import check_empty, exit_status
+from emsync.process.command import check_empty, exit_status, parser_of
 from emsync.weights import folder as weights_folder
 
 
@@ -82,11 +81,7 @@ def _load_published(folder: Path) -> Trained:
 
 def main(arguments: list[str] | None = None) -> int:
     """Convert the published files; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m emsync.emotion.classifiers.checkpoint",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("emsync.emotion.classifiers.checkpoint", __doc__)
     parser.add_argument("checkpoint", type=Path, help=f"{published.CHECKPOINT}, as published")
     parser.add_argument("statistics", type=Path, help=f"{published.STATISTICS}, as published")
     parser.add_argument("--config", type=Path, help="video_model_config.pt, as published")

@@ -4,12 +4,12 @@ Writes `SHARDS/craft.npz`, a shard in the form of `emsync.training.corpus`, and 
 of the pieces as MIDI files to listen to. The same seed writes the same pieces.
 """
 
-import argparse
 import multiprocessing
 import os
 from functools import partial
 from pathlib import Path
 
+from emsync.process.command import parser_of
 from emsync.training.corpus import write_shard
 from emsync.training.craft.commission import commission
 from emsync.training.craft.composing import compose
@@ -18,11 +18,7 @@ from emsync.training.craft.pieces import write_piece_midi, written
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m emsync.training.craft",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("emsync.training.craft", __doc__)
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the shard")
     parser.add_argument("--pieces", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
