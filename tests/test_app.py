@@ -293,7 +293,8 @@ def test_versions_sound_and_another_try(visit: Page, films: Films, tmp_path: Pat
     open_tab(page, "Music")
     page.fill("#em-music input[aria-label*='Versions']", "2")
     page.press("#em-music input[aria-label*='Versions']", "Tab")
-    wait_for(lambda: page.input_value("#em-music input[type=range] >> nth=0") == "2", 5)
+    versions = "#em-music input[type=range][aria-label*='Versions']"
+    wait_for(lambda: page.input_value(versions) == "2", 5)
     composed(page)
     cards = page.locator("#em-versions article")
     wait_for(lambda: cards.count() == 2, 10)
@@ -375,8 +376,8 @@ def test_the_music_of_the_paper_is_a_switch(visit: Page, films: Films, tmp_path:
     page = visit.page
     drop(page, two_scenes(films))
     open_tab(page, "Music")
-    page.click("#em-advanced button >> nth=0")
-    assert page.is_visible("#em-plan")
+    assert page.is_visible("#em-plan") and not page.is_visible("#em-paper")
+    page.click("#em-expert-switch label")
     page.check("#em-paper input")
     page.wait_for_selector("#em-plan", state="hidden")
     temperature = page.locator("#em-advanced input[aria-label*='Temperature']").first

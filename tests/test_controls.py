@@ -299,11 +299,11 @@ def test_the_choices_are_those_of_the_composer(tmp_path: Path) -> None:
     values = at_work(controls, "video2music", music_mode="dorian", music_tonic="D")
     offered = controls.offered_by("video2music", values)
     assert offered[mode]["choices"] == [
-        ("From the mood", "auto"), ("Major", "major"), ("Minor", "minor"),
+        ("By mood", "auto"), ("Major", "major"), ("Minor", "minor"),
     ]  # fmt: skip
     # What it does not know is not asked for.
     assert (offered[mode]["value"], offered[tonic]["value"]) == ("auto", "D")
-    assert offered[tonic]["choices"][0] == ("From the mood", "auto")
+    assert offered[tonic]["choices"][0] == ("By mood", "auto")
     sounds = dict(offered[piano]["choices"])
     assert offered[piano]["label"] == "Instrument" and sounds["Violin"] == 40
     assert "TR-808" not in sounds

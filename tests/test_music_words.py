@@ -118,6 +118,7 @@ def test_of_many_keys_the_first_are_told() -> None:
         ("F#m7b5/Bb | Bbmaj7 Ab", "F♯m7♭5/B♭ | B♭maj7 A♭"),
         ("Bdim Cadd9 Csus4@2.5", "Bdim Cadd9 Csus4@2.5"),
         ("", ""),
+        ("A:min7 | D#:sus4 | G:maj7", "Am7 | D♯sus4 | Gmaj7"),
     ],
 )
 def test_chord_symbols_have_the_signs_of_a_score(chart: str, shown: str) -> None:

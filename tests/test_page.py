@@ -75,6 +75,11 @@ def drop(page: Any, film: Path) -> None:
     page.wait_for_selector("#em-compose:has-text('about')", timeout=30_000)
 
 
+def open_tab(page: Any, name: str) -> None:
+    """Open a tab of the panel beside the stage."""
+    page.click(f"#em-settings button[role=tab]:has-text('{name}')")
+
+
 def press_and_time(page: Any) -> float:
     """Press the button; the milliseconds until the percentage is inside the window."""
     page.evaluate("""() => {
@@ -255,6 +260,88 @@ def test_another_film_can_be_brought_and_declined(desk: Page, films: Films) -> N
     assert not page.is_visible("#em-film")
 
 
+def labels(page: Any) -> set[str]:
+    """What the controls in view are called."""
+    texts = page.locator("#em-settings [data-testid=block-info]:visible").all_inner_texts()
+    boxes = page.locator("#em-settings label:has(input[type=checkbox]):visible").all_inner_texts()
+    return {text.strip().splitlines()[0] for text in [*texts, *boxes] if text.strip()}
+
+
+def test_expert_settings_are_a_switch_that_the_browser_remembers(
+    app: App, desk: Page, browser: Any, films: Films
+) -> None:
+    page = desk.page
+    drop(page, two_scenes(films))
+    assert "Mood intensity (range r)" in labels(page)
+    open_tab(page, "Music")
+    plain = labels(page)
+    assert {"Instruments", "Groups that may play", "Closeness to cuts (ξ, s)", "Style"} <= plain
+    experts = {"Temperature", "Top-p", "Guidance towards the mood", "Openings", "Seed"}
+    assert not experts & plain
+    open_tab(page, "Sound")
+    assert {"Original sound", "Quieter or louder music (dB)"} <= labels(page)
+    assert not {"Loudness", "LUFS"} & labels(page)
+    page.click("#em-expert-switch label")
+    assert {"Loudness", "LUFS", "Original sound"} <= labels(page)
+    open_tab(page, "Music")
+    assert experts | plain <= labels(page)
+    # What stands there counts whether or not it is seen.
+    page.fill("#em-seed input", "7")
+    page.press("#em-seed input", "Tab")
+    page.click("#em-expert-switch label")
+    assert not experts & labels(page)
+    page.click("#em-expert-switch label")
+    page.reload()
+    page.wait_for_selector("#em-film button")
+    drop(page, two_scenes(films))
+    open_tab(page, "Music")
+    assert experts <= labels(page)
+    assert page.is_checked("#em-expert-switch input")
+    # An address asks for it as well, for whoever has never switched it.
+    for asked, is_on in (("?expert=1", True), ("", False)):
+        with open_page(browser, app.url + "/" + asked) as other:
+            other.page.wait_for_selector("#em-film button")
+            drop(other.page, two_scenes(films))
+            open_tab(other.page, "Music")
+            assert (experts <= labels(other.page)) == is_on
+            assert other.complaints == []
+
+
+def test_video2music_offers_what_it_can_be_asked_for(desk: Page, films: Films) -> None:
+    page = desk.page
+    drop(page, two_scenes(films))
+    open_tab(page, "Music")
+    page.click("#em-plan input[aria-label='Mode']")
+    page.click("[role=option]:has-text('Dorian')")
+    page.click("#em-composer >> text=Video2Music")
+    page.wait_for_selector("#em-first-chords")
+    page.wait_for_selector("#em-compose:has-text('about')")
+    plain = {"Key", "Mode", "First chords", "Strike a chord on every cut", "Versions"}
+    assert plain <= labels(page)
+    assert not {"Style", "Instruments", "Arpeggios follow"} & labels(page)
+    shoot(page, "video2music")
+    # A mode that it does not know is let go of.
+    assert page.input_value("#em-plan input[aria-label='Mode']") == "By mood"
+    page.fill("#em-first-chords :is(input, textarea)", "C Hm")
+    page.wait_for_selector("#em-wrong >> text=“Hm” among the first chords is not known")
+    shoot(page, "video2music wrong chords")
+    page.fill("#em-first-chords :is(input, textarea)", "Dm7 Gsus4")
+    page.wait_for_selector("#em-wrong p", state="detached")
+    page.check("#em-accents input")
+    page.click("#em-expert-switch label")
+    assert {"Arpeggios follow", "Smooth the emotion (seconds)"} <= labels(page)
+    assert not {"Temperature", "Openings"} & labels(page)
+    shoot(page, "video2music expert")
+    open_tab(page, "Sound")
+    assert "Instrument" in labels(page) and not {"Piano", "Drums"} & labels(page)
+    page.click("#em-compose")
+    scored(page)
+    shoot(page, "video2music result")
+    assert page.inner_text("#em-stage .symbol >> nth=0") == "Dm7"
+    wait_for(lambda: "hits 1 of 1" in page.inner_text("#em-versions article"), 5)
+    assert "undefined" not in page.inner_text("#em-stage")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious(visit: Page, films: Films, theme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
@@ -283,5 +370,9 @@ def test_axe_finds_nothing_serious(visit: Page, films: Films, theme: str) -> Non
     time.sleep(1)
     check("result")
     for name in ("Music", "Sound"):
-        page.click(f"#em-settings button[role=tab]:has-text('{name}')")
+        open_tab(page, name)
         check(name.lower())
+    page.click("#em-expert-switch label")
+    for name in ("Music", "Sound"):
+        open_tab(page, name)
+        check(f"{name.lower()} expert")

@@ -8,15 +8,17 @@ import gradio as gr
 
 from emsync.emotion.features.panel import device_of
 from emsync.emotion.mapping import mood_of
-from emsync.errors import EmsyncError
+from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import controls as knobs
 from emsync.interface import examples, experts, views
 from emsync.interface.examples import Example
+from emsync.interface.jobs import APOLOGY
 from emsync.interface.layout import Page
+from emsync.interface.mixer import levels_as, made_with, mixing, sources_of
 from emsync.interface.mood_editor import MOST_SCENES, fresh, with_reading, without_film
 from emsync.interface.music_controls import OWN_CHORDS
 from emsync.interface.player import showing
-from emsync.interface.records import Job, Outcome, Take, Update
+from emsync.interface.records import Job, Mix, Outcome, Playing, Take, Update
 from emsync.interface.studio import Studio
 from emsync.interface.timeline import blank_of, sketch_of, timeline_of
 from emsync.settings import Settings
@@ -30,6 +32,10 @@ Changes = dict[Any, Any]
 
 _NOTHING = dict.fromkeys(("film", "before", "poster", "timeline", "sketch"))
 """Values of the player, all empty."""
+
+
+_NO_MIX: dict[str, Any] = {"can": False, "words": "", "film": None, "sources": None}
+"""Parts of the mixer where there is nothing to mix."""
 
 
 class PageChanges:
@@ -64,6 +70,7 @@ class PageChanges:
             result.take_link: "",
             page.example_shown: "",
             result.player: showing(**_NOTHING),
+            page.controls.mixer: mixing(**_NO_MIX),
             **self.chords(""),
             result.versions: [],
             result.pack: gr.Button(visible=False),
@@ -204,6 +211,7 @@ class PageChanges:
             result.use_example: gr.Button(visible=False),
             result.forget: gr.Button(visible=True),
             page.diagnostics: take.versions[take.shown].diagnostics,
+            page.controls.mixer: self.mix(take),
         }
         scenes = made.analysis.reading.scenes
         source = self._studio.session(name).source
@@ -218,6 +226,46 @@ class PageChanges:
             film_mood = mood_of(made.analysis.reading.probabilities, plain)
             changes[page.editor] = with_reading(mood, film_mood, moods, plain)
         return changes
+
+    def mix(self, take: Take) -> Any:
+        """Return an update of the mixer for a take that is shown; without its sounds, as long as
+        nobody wanted to mix them."""
+        result, mix = take.result, take.versions[take.shown].mix
+        if result is None:
+            return mixing(**_NO_MIX)
+        return mixing(
+            can=True,
+            words="",
+            film=views.file_address(result.video),
+            made=made_with(result.settings.sound),
+            dirty=False,
+            sources=None if mix is None else sources_of(mix, result.settings.sound),
+        )
+
+    async def levels(self, name: str, mix: Mix, playing: Playing) -> Changes:
+        """Tell the mixer at which level a film would be written.
+
+        Args:
+            name: Gradio's name of the page.
+            mix: its sounds.
+            playing: what is asked for.
+
+        Raises:
+            EmsyncError: something that is needed is missing.
+            Cancelled: something else was turned in the meantime.
+        """
+        found = await self._studio.mix_levels(name, mix, playing)
+        take = self._studio.session(name).shown
+        result = None if take is None else take.result
+        dirty = result is not None and Playing.of(result.settings) != playing
+        return {self._page.controls.mixer: mixing(levels=levels_as(found), dirty=dirty)}
+
+    def ended(self, error: BaseException) -> Changes:
+        """Show why work that stands beside the film came to nothing."""
+        if isinstance(error, Cancelled):
+            return self.status(views.note("Cancelled.", Outcome.CANCELLED))
+        known = error if isinstance(error, EmsyncError) else EmsyncError(APOLOGY)
+        return self.refusal(known)
 
     def _strip(self, name: str, shown: Take | None) -> list[dict[str, Any]]:
         """Return the strip of the takes of the film whose take is shown."""
@@ -266,6 +314,7 @@ class PageChanges:
             result.film_file: views.film_file(one.scored),
             result.versions: [],
             self._film.facts: "",
+            page.controls.mixer: mixing(**_NO_MIX),
             **self.chords(""),
             result.files: examples.downloads(one),
             result.take_link: "",
@@ -281,10 +330,19 @@ class PageChanges:
 
     # The button -----------------------------------------------------------------------------------
 
-    def compose(self, words: str, seconds: float | None) -> Changes:
-        """Show what the button will do, and how long that takes; None where that is not known."""
+    def compose(self, words: str, seconds: float | None, wrong: str = "") -> Changes:
+        """Show what the button will do.
+
+        Args:
+            words: what it is.
+            seconds: that it takes; None where that is not known.
+            wrong: why it cannot be done as it is asked for, for people.
+        """
         about = "" if seconds is None else f" · about {views.duration(seconds)}"
-        return {self._film.compose: gr.Button(f"{words}{about}")}
+        return {
+            self._film.compose: gr.Button(f"{words}{about}"),
+            self._film.wrong: views.wrong(wrong),
+        }
 
     # Settings -----------------------------------------------------------------------------------
 

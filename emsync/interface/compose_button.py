@@ -34,6 +34,11 @@ class ComposeButton:
         self._show = PageChanges(page, studio)
         self._asked = Asked(page, studio)
 
+    @property
+    def _named(self) -> list[Any]:
+        """Components that change with what is asked for."""
+        return [self._page.film.compose, self._page.film.wrong]
+
     def connect(self) -> None:
         """Name it whenever a control is turned, within the `gr.Blocks` that is open."""
         controls = self._page.controls
@@ -44,14 +49,14 @@ class ComposeButton:
             ],
             self.on_asked,
             self._asked.components,
-            self._page.film.compose,
+            self._named,
             trigger_mode="always_last",
             **QUIETLY,
         )
 
     def name_after(self, event: Any) -> Any:
         """Have the button say what it will do once an event is over."""
-        return event.then(self.on_asked, self._asked.components, self._page.film.compose, **QUIETLY)
+        return event.then(self.on_asked, self._asked.components, self._named, **QUIETLY)
 
     async def on_asked(self, request: gr.Request, mood: dict[str, Any], *values: Any) -> Changes:
         """Have the button say what it will do."""
@@ -61,8 +66,8 @@ class ComposeButton:
             return self._show.compose("Compose music", None)
         try:
             settings, asked = await self._asked.music(name, mood, values)
-        except EmsyncError:  # the press will tell
-            return self._show.compose("Compose music", None)
+        except EmsyncError as error:
+            return self._show.compose("Compose music", None, str(error))
         seconds = await asyncio.to_thread(
             self._studio.scorer.expected_seconds, session.source, settings
         )

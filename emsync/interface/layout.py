@@ -44,6 +44,8 @@ class FilmArea:
     fetch: Any
     facts: Any
     compose: Any
+    wrong: Any
+    """Says why what is asked for cannot be composed."""
     cancel: Any
     status: Any
     another: Any
@@ -155,9 +157,10 @@ def lay_out(defaults: Settings, host: HostLimits, samples: tuple[Example, ...]) 
                 with gr.Tab("Sound", render_children=True):
                     controls = _sound(defaults, named, pieces)
             expert_switch()
+            wrong = gr.HTML(elem_id="em-wrong")
             compose = gr.Button("Compose music", variant="primary", size="lg", elem_id="em-compose")
     film_area = FilmArea(
-        film, camera, address, fetch, facts, compose, cancel, status, another, back
+        film, camera, address, fetch, facts, compose, wrong, cancel, status, another, back
     )
     examples = shown_examples.gallery(samples)
     diagnostics = gr.HTML(elem_id="em-diagnostics")
@@ -240,9 +243,8 @@ def _music(
         named |= of_plan | video2music_controls.of_chords(defaults)
         named |= music_controls.of_versions(defaults)
         with gr.Column(elem_id="em-advanced", elem_classes=EXPERT_ONLY):
-            with gr.Row():
-                named |= music_controls.of_seed(defaults)
-                another_seed = gr.Button("Another seed", size="sm", elem_id="em-another-seed")
+            named |= music_controls.of_seed(defaults)
+            another_seed = gr.Button("Another seed", size="sm", elem_id="em-another-seed")
             named |= video2music_controls.of_experts(defaults)
             paper = music_controls.paper_switch(defaults)
             named |= music_controls.of_sampling(defaults)

@@ -136,7 +136,7 @@ def words_of(
     """
     any_will_do = name == "music.metre" or (name == "music.tonic" and not key_by_mood)
     words = [
-        ("Any" if any_will_do else "From the mood", word)
+        ("Any" if any_will_do else "By mood", word)
         if word == "auto"
         else (with_signs(word[0].upper() + word[1:]), word)
         for word in choices_of(name)
@@ -177,7 +177,7 @@ def of_cuts(defaults: Settings) -> dict[str, Any]:
             3.0,
             value=defaults.music.sensitivity,
             step=0.1,
-            label="Closeness to cuts (ξ, seconds)",
+            label="Closeness to cuts (ξ, s)",
             info="A strong chord this close to a cut is a hit. The paper uses 1 s.",
         )
     }

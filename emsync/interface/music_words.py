@@ -74,8 +74,9 @@ def with_signs(chords: str) -> str:
     """Return chord symbols with the signs of a score in place of # and b: "Bbm7" is "B♭m7".
 
     A b is a flat after the letter of a note, in a bass after a stroke as well, and before the
-    fifth of "m7b5".
+    fifth of "m7b5". Chords as Video2Music writes them lose their colon: "A:min7" is "Am7".
     """
+    chords = chords.replace(":min", "m").replace(":", "")
     out = []
     for i, letter in enumerate(chords):
         before = chords[i - 1] if i else " "

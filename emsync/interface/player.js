@@ -907,7 +907,7 @@ function tell(now) {
     const of = scenes.length > 1 ? `Scene ${number + 1} of ${scenes.length}` : "The film";
     said.push(`${clock(now)}`, `${of}: ${feeling(scene)}`);
     const chord = heldAt(music.plan?.symbols, now);
-    if (chord) said.push(`${chord}, section ${heldAt(music.plan.sections, now)}`);
+    if (chord) said.push(`${chord}${inSection(now)}`);
     const next = boundaries.find((boundary) => boundary.asked > now);
     if (next) {
       const what = next.kind === "cut" ? "next cut" : "ending";
@@ -918,6 +918,12 @@ function tell(now) {
   }
   const text = said.join(" · ");
   if (part("now").textContent !== text) part("now").textContent = text;
+}
+
+/** The section that holds at a time, in words; nothing where there are none. */
+function inSection(at) {
+  const letter = heldAt(music.plan.sections, at);
+  return letter ? `, section ${letter}` : "";
 }
 
 /** Of [[seconds, what], ...], each until the next, what holds now. */
@@ -1028,7 +1034,7 @@ function point(event) {
     lines.push(`Scene ${number + 1}: ${feeling(scene)}, valence ${signed(scene.valence)}, `
       + `arousal ${signed(scene.arousal)}`);
     const chord = heldAt(music.plan?.symbols, seconds);
-    if (chord) lines.push(`Chord ${chord}, section ${heldAt(music.plan.sections, seconds)}`);
+    if (chord) lines.push(`Chord ${chord}${inSection(seconds)}`);
     if (shown.sketch === null) {
       const close = timeline.boundaries.find((b) => Math.abs(x(b.asked) - across) < 6);
       if (close) lines.push(boundaryWords(close));

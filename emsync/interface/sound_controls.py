@@ -4,6 +4,7 @@ from typing import Any
 
 import gradio as gr
 
+from emsync.interface.mixer import mixer
 from emsync.performance.performer import PERFORMERS
 from emsync.settings import GROUPS, Settings, SoundSettings, choices_of
 from emsync.sound.programs import SOUNDS
@@ -31,15 +32,18 @@ def of_mix(defaults: Settings) -> dict[str, Any]:
             value=sound.original_sound,
             label="Original sound",
             info="What happens to the film's own sound.",
+            elem_id="em-original-sound",
         ),
         "sound.balance_decibels": gr.Slider(
             -_BALANCE,
             _BALANCE,
             value=sound.balance_decibels,
             step=0.5,
-            label="Music quieter or louder (dB)",
+            label="Quieter or louder music (dB)",
             info="Against the film's own sound, where both are kept.",
+            elem_id="em-balance",
         ),
+        "sound.gains": mixer(sound.gains, elem_id="em-mixer"),
     }
 
 
@@ -79,7 +83,7 @@ def of_level(defaults: Settings) -> dict[str, Any]:
             value=sound.lufs,
             step=0.5,
             label="LUFS",
-            info="Where the loudness is set by LUFS.",
+            info="With “As loud as set below”.",
         ),
     }
 

@@ -49,6 +49,12 @@ def problem(sentence: str) -> str:
     return f'<p class="em-problem" role="alert" {mark}>{html.escape(sentence)}</p>'
 
 
+def wrong(sentence: str) -> str:
+    """Return HTML of why what is asked for cannot be composed, beside the controls; nothing for an
+    empty sentence."""
+    return f'<p class="em-wrong" role="status">{html.escape(sentence)}</p>' if sentence else ""
+
+
 def waiting(ahead: int) -> str:
     """Return HTML of the place in the queue.
 
