@@ -202,7 +202,8 @@ def perform(
 
     Args:
         piece: from `compose_pieces`.
-        folder: the request's own; receives scored.mp4, music.mid, music.wav and report.json.
+        folder: the request's own; receives scored.mp4, music.mid, music.musicxml, music.wav and
+            report.json.
         sound: how it is to sound; those of the piece's own settings count no more.
         tell: receives the progress.
         cancel: stops every stage within a second or so.
@@ -241,7 +242,7 @@ def perform(
     with clock.stage("perform"):
         bounded(cancel, "perform", seconds, limits).check()
         desk = desk_of(sound, soundfont.path, piece.curve.mean(seconds))
-        summary = _write_midi(piece, settings, midi, desk)
+        summary = _write_notes(piece, settings, midi, midi.with_suffix(".musicxml"), desk)
     with clock.stage("render") as advance:
         token = bounded(cancel, "render", seconds, limits)
         if sound.original_sound == "duck" and film.has_audio and speech is None:
@@ -262,6 +263,7 @@ def perform(
         speech,
         video,
         midi,
+        midi.with_suffix(".musicxml"),
         wav,
         folder / "report.json",
         clock.seconds,
@@ -270,16 +272,23 @@ def perform(
     return result
 
 
-def _write_midi(piece: Piece, settings: Settings, midi: Path, desk: "Desk") -> "PerformanceSummary":
-    """Have the piece performed as `settings` say, into `midi`, and return what to tell of it."""
+def _write_notes(
+    piece: Piece, settings: Settings, midi: Path, score: Path, desk: "Desk"
+) -> "PerformanceSummary":
+    """Have the piece performed as `settings` say, into `midi`, write what was composed as a score,
+    and return what to tell of the performance."""
     from emsync.performance.midi_file import write_performance
+    from emsync.performance.notation.engrave import engrave
+    from emsync.performance.notation.musicxml import write_musicxml
     from emsync.performance.performance import summary_of
     from emsync.performance.performer import perform as play
     from emsync.performance.quantise import quantised
 
     played = play(piece.composition, settings.performance, settings.seed)
     title = piece.analysis.film.path.stem
-    write_performance(played, midi, title, settings.sound.programs, desk=desk.controls)
+    programs = settings.sound.programs
+    write_performance(played, midi, title, programs, desk=desk.controls)
+    write_musicxml(engrave(piece.composition, played, title, programs), score)
     return summary_of(piece.composition, played, quantised(played)[1])
 
 

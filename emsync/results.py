@@ -50,6 +50,8 @@ class Result:
     """When somebody speaks in the film, if that was listened for."""
     video: Path
     midi: Path
+    score: Path
+    """For musicians to read, as MusicXML."""
     wav: Path
     report: Path
     seconds: dict[str, float]

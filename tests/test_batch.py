@@ -15,7 +15,9 @@ from emsync.batch.table import Row, table, write_table
 from emsync.errors import EmsyncError
 from emsync.music.transformer import checkpoint
 
-RESULTS = {"scored.mp4", "music.mid", "music.wav", "report.json", "batch.json"}
+RESULTS = {
+    "scored.mp4", "music.mid", "music.musicxml", "music.wav", "report.json", "batch.json",
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The command line as a shell sees it: exit status, the two streams, and the files that appear."""
 
 import copy
+import importlib.util
 import io
 import json
 import os
@@ -9,12 +10,14 @@ import subprocess
 import sys
 import time
 import wave
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import av
 import numpy as np
@@ -95,6 +98,8 @@ def scored(films: Films, tmp_path_factory: pytest.TempPathFactory) -> Scored:
         "-o", folder / "scored.mp4",
         "--midi", folder / "music.mid",
         "--quantised-midi", folder / "quantised.mid",
+        "--score", folder / "music.musicxml",
+        "--score", folder / "music.mxl",
         "--wav", folder / "music.wav",
         "--report", folder / "report.json",
         "--seed", "7",
@@ -248,10 +253,30 @@ def test_progress_goes_to_standard_error_only(scored: Scored) -> None:
     assert "\r" not in scored.run.err and "\033" not in scored.run.err
 
 
+def test_the_music_can_be_read(scored: Scored) -> None:
+    text = (scored.folder / "music.musicxml").read_bytes()
+    score = ElementTree.fromstring(text)
+    assert score.tag == "score-partwise" and score.findall("part/measure/note/duration")
+    with zipfile.ZipFile(scored.folder / "music.mxl") as package:
+        assert package.read("score.musicxml") == text
+
+
+def test_scores_that_cannot_be_written_are_refused_at_once(
+    films: Films, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film, output = films.plain(), ("-o", tmp_path / "a.mp4")
+    wrong = emsync_here(film, *output, "--score", tmp_path / "a.ly")
+    assert_refused(wrong, "a.ly", ".musicxml, .mxl or .pdf")
+    monkeypatch.setenv("EMSYNC_MUSESCORE", str(tmp_path / "none"))
+    if importlib.util.find_spec("verovio") is None:
+        missing = emsync_here(film, *output, "--score", tmp_path / "a.pdf")
+        assert_refused(missing, "install musescore3", "pip install verovio")
+
+
 def test_no_leftovers_beside_the_results(scored: Scored) -> None:
     names = {path.name for path in scored.folder.iterdir()}
     results = {"scored.mp4", "music.mid", "quantised.mid", "music.wav", "report.json"}
-    assert names == results
+    assert names == results | {"music.musicxml", "music.mxl"}
 
 
 def test_nothing_is_overwritten_unless_asked(films: Films, tmp_path: Path) -> None:
@@ -740,7 +765,7 @@ def test_a_report_of_before_is_told(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     for content, words in (
         ("{}", "not a report"),
-        ('{"emsync_report": 4}', "later version"),
+        ('{"emsync_report": 5}', "later version"),
         ('{"emsync_report": true}', "later version"),
         ('{"emsync_preset": 1}', "not a report"),
         ("[" * 10_000, "nested too deep"),

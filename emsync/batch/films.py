@@ -127,7 +127,8 @@ def score_films(
     tell: ProgressCallback,
     cancel: CancelToken,
 ) -> list[Row]:
-    """Score each film into `out`/NAME: scored.mp4, music.mid, music.wav, report.json, batch.json.
+    """Score each film into `out`/NAME: scored.mp4, music.mid, music.musicxml, music.wav,
+    report.json, batch.json.
 
     A film that was scored by the same request is skipped; one that fails does not stop the others.
 

@@ -1,10 +1,15 @@
 """What the commands look at before any long work begins, so that what is wrong is said at once."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from emsync.errors import EmsyncError
 from emsync.settings import Settings
+
+PDF = ".pdf"
+SCORES = (".musicxml", ".mxl", ".xml", PDF)
+"""Endings of the names of scores."""
 
 
 def check_files(settings: Settings) -> None:
@@ -51,6 +56,26 @@ def check_free(path: Path, overwrite: bool) -> None:
     """
     if path.exists() and not overwrite:
         raise EmsyncError(f"{path} exists already. Choose another name, or add --overwrite.")
+
+
+def check_scores(paths: Iterable[Path]) -> None:
+    """Refuse scores of kinds that are not written, or not on this machine.
+
+    Raises:
+        EmsyncError: there is one.
+    """
+    kinds = {path.suffix.lower(): path for path in paths}
+    for kind, path in kinds.items():
+        if kind not in SCORES:
+            raise EmsyncError(
+                f"{path} is no kind of score that is written here. Give it a name that ends in "
+                ".musicxml, .mxl or .pdf."
+            )
+    if PDF in kinds:
+        from emsync.performance.notation.pdf import MISSING, can_write_pdf
+
+        if not can_write_pdf():
+            raise EmsyncError(MISSING)
 
 
 def _first_bytes(path: Path) -> bytes:

@@ -107,6 +107,15 @@ def parser(standard: Settings | None = None) -> argparse.ArgumentParser:
         metavar="FILE",
         help="also write the music as MIDI with every note on the beat grid, for notation",
     )
+    made.add_argument(
+        "--score",
+        type=Path,
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="also write the music as a score to read: .musicxml or .mxl for notation programs, or "
+        ".pdf, which needs MuseScore or Verovio; may be given several times",
+    )
     made.add_argument("--wav", type=Path, help="also write the sound as WAV")
     made.add_argument(
         "--stems",

@@ -4,11 +4,12 @@ import argparse
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emsync.commands.checks import check_files, check_free
+from emsync.commands.checks import PDF, check_files, check_free, check_scores
 from emsync.commands.interrupt import cancelled_by_signals
 from emsync.commands.options import mood_request, settings_of
 from emsync.commands.progress import StatusLine
@@ -60,6 +61,7 @@ def run(
             made = {what: getattr(result, what) for what in ("video", "midi", "wav", "report")}
             if options.quantised_midi is not None:
                 made["quantised"] = _quantised(result, folder)
+            made |= _scores(result, options.score, folder)
             if options.stems is not None:
                 options.stems.mkdir(exist_ok=True)
                 made |= _stems(result, folder)
@@ -141,6 +143,8 @@ def _targets(options: argparse.Namespace) -> dict[str, Path]:
     if options.stems is not None:
         groups = Settings().music.groups  # a stem is written for those of them that play
         names |= {f"stem {group}": options.stems / f"{group}.wav" for group in groups}
+    names |= {f"score {number}": path for number, path in enumerate(options.score)}
+    check_scores(options.score)
     targets = {name: path for name, path in names.items() if path is not None}
     for name, path in targets.items():
         if path.resolve() == options.film.resolve():
@@ -221,6 +225,25 @@ def _quantised(result: "Result", folder: Path) -> Path:
     controls = {group: strip.controls for group, strip in result.mix.strips.items()}
     write_performance(quantised(played)[0], path, title, settings.sound.programs, desk=controls)
     return path
+
+
+def _scores(result: "Result", wanted: Sequence[Path], folder: Path) -> dict[str, Path]:
+    """Write the music as the scores that are wanted, and return where each is."""
+    from emsync.performance.notation.musicxml import COMPRESSED, compress
+    from emsync.performance.notation.pdf import write_pdf
+
+    made = {}
+    for number, path in enumerate(wanted):
+        kind = path.suffix.lower()
+        made[f"score {number}"] = written = folder / f"score{kind}"
+        if kind == PDF:
+            with cancelled_by_signals() as cancel:
+                write_pdf(result.score, written, cancel)
+        elif kind == COMPRESSED:
+            compress(result.score, written)
+        else:
+            made[f"score {number}"] = result.score
+    return made
 
 
 def _stems(result: "Result", folder: Path) -> dict[str, Path]:

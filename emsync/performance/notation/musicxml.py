@@ -61,20 +61,23 @@ _FULL_VELOCITY = 90
 
 
 def write_musicxml(score: Score, path: Path) -> None:
-    """Write a score, compressed where the file is called .mxl; it appears whole or not at all."""
+    """Write a score; the file appears whole or not at all."""
     text = musicxml(score)
     with written_whole(path) as partial:
-        if path.suffix.lower() != COMPRESSED:
-            partial.write_bytes(text)
-            return
-        with zipfile.ZipFile(partial, "x") as package:
-            for name, content in (
-                ("META-INF/container.xml", _CONTAINER.encode()),
-                ("score.musicxml", text),
-            ):
-                entry = zipfile.ZipInfo(name, _EPOCH)
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                package.writestr(entry, content)
+        partial.write_bytes(text)
+
+
+def compress(score: Path, path: Path) -> None:
+    """Write a score, given as MusicXML, as compressed MusicXML; the same gives the same bytes."""
+    text = score.read_bytes()
+    with written_whole(path) as partial, zipfile.ZipFile(partial, "x") as package:
+        for name, content in (
+            ("META-INF/container.xml", _CONTAINER.encode()),
+            ("score.musicxml", text),
+        ):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            package.writestr(entry, content)
 
 
 def musicxml(score: Score) -> bytes:
