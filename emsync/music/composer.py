@@ -125,9 +125,7 @@ COMPOSERS: Mapping[str, ComposerRow] = {
     "video2music": ComposerRow(
         "Video2Music",
         "emsync.music.video2music.composer",
-        frozenset(
-            {"composer", "tonic", "mode", "candidates", "keep", "sensitivity", "quality"} | _OWN
-        ),
+        frozenset({"tonic", "mode", "candidates", "keep", "sensitivity", "quality"} | _OWN),
         watcher="emsync.music.video2music.looking",
         choices={"mode": ("auto", "major", "minor")},
         groups=("piano",),
@@ -176,7 +174,7 @@ def check_obeyed(settings: MusicSettings) -> None:
     ignored = [
         field.name.replace("_", " ")
         for field in fields(settings)
-        if field.name not in row.obeys
+        if field.name not in row.obeys | {"composer"}
         and getattr(settings, field.name) != getattr(usual, field.name)
     ]
     if ignored:

@@ -302,13 +302,12 @@ def evaluate(model: Fusion, test: Films, training: Films) -> Evaluation:
     )
 
 
-def _wilson(right: int, films: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the interval in which the true share lies, 95 % by default (Wilson 1927)."""
-    share = right / films
-    middle = (share + z * z / (2 * films)) / (1 + z * z / films)
-    spread = z * math.sqrt(share * (1 - share) / films + z * z / (4 * films**2))
-    spread /= 1 + z * z / films
-    return max(0.0, middle - spread), min(1.0, middle + spread)
+def _wilson(right: int, films: int) -> tuple[float, float]:
+    """Return the interval in which the true share lies by 95 % (Wilson 1927)."""
+    from scipy.stats import binomtest
+
+    found = binomtest(right, films).proportion_ci(0.95, method="wilson")
+    return float(found.low), float(found.high)
 
 
 def markdown(evaluation: Evaluation, data: str) -> str:
