@@ -190,7 +190,7 @@ def test_a_film_goes_in_and_comes_out_scored(
         with zipfile.ZipFile(archive) as whole:
             names = whole.namelist()
             assert whole.testzip() is None
-        assert {"README.txt", "scored.mp4", "music.mid", "music.wav", "report.json"} <= {*names}
+        assert {"README.txt", "scored.mp4", "music.mid", "music.musicxml", "report.json"} <= {*names}
         stems = page.locator("[id^=em-stem-]").count()
         assert stems == len([name for name in names if name.startswith("stems/")]) > 0
         assert visit.complaints == []

@@ -25,7 +25,7 @@ def offer_score(studio: Studio) -> None:
 
     Inputs: the film; settings as in a preset (nested values, or none); moods as a list of
     [seconds, valence, arousal] that begins at 0, or none for the film's own. Outputs: the scored
-    film, MIDI, WAV and the report, and the token of the take's link.
+    film, MIDI, WAV and the report, the token of the take's link, and the score as MusicXML.
     """
 
     async def score(film: str | None, settings: Any, moods: Any) -> tuple[str, ...]:
@@ -47,7 +47,8 @@ def offer_score(studio: Studio) -> None:
             result = job.take.result
             if result is None:
                 raise EmsyncError("Cancelled.")
-            return *map(str, files_of(result)), job.take.token
+            *files, score_file = map(str, files_of(result))
+            return *files, job.take.token, score_file
         except EmsyncError as error:
             raise gr.Error(html.escape(str(error)), print_exception=False) from None
         finally:
@@ -62,12 +63,14 @@ def offer_score(studio: Studio) -> None:
             gr.JSON(label="settings"),
             gr.JSON(label="moods"),
         ]
-        outputs = [gr.File(label=name) for name in ("scored", "midi", "wav", "report")]
-        token = gr.Textbox(label="take")
+        outputs: list[gr.File | gr.Textbox] = [
+            gr.File(label=name) for name in ("scored", "midi", "wav", "report")
+        ]
+        outputs += [gr.Textbox(label="take"), gr.File(label="score")]
         gr.Button("Score").click(
             score,
             inputs,
-            [*outputs, token],
+            outputs,
             api_name="score",
             concurrency_limit=None,
             show_progress="hidden",

@@ -86,6 +86,7 @@ class Version:
         result: its files; None until it was played.
         diagnostics: HTML of how it was made.
         stems: the sound of each group, once it was asked for.
+        pages: its score as PDF, made with the stems where this machine can engrave.
         bundle: everything in one ZIP, made with the stems.
     """
 
@@ -94,6 +95,7 @@ class Version:
     result: "Result | None" = None
     diagnostics: str = ""
     stems: dict[str, Path] = field(default_factory=dict)
+    pages: Path | None = None
     bundle: Path | None = None
 
 

@@ -8,8 +8,10 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emsync.errors import ToolError
 from emsync.interface import views
 from emsync.interface.analyses import AnalysisCache, AnalysisKey
 from emsync.interface.diagnostics import diagnostics
@@ -17,6 +19,7 @@ from emsync.interface.disk_quota import DiskQuota, bundle_bytes, size_of, versio
 from emsync.interface.records import Job, Outcome, Source, Take, Version
 from emsync.interface.work_queue import WorkQueue
 from emsync.limits import HostLimits
+from emsync.progress import CancelToken
 from emsync.settings import RANGES, Settings
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 LABELS = "ABCDEFGH"
 """Of the versions of a take, as many as are kept side by side."""
-BUNDLED = ("scored.mp4", "music.mid", "music.wav", "report.json")
+BUNDLED = ("scored.mp4", "music.mid", "music.wav", "report.json", "music.musicxml")
 """What the files of a result are called in its ZIP."""
 _LONGEST_STEM = 60
 """Letters of a file's name, without its ending."""
@@ -179,13 +182,15 @@ class Scorer:
                 token,
                 space=result.mix.space,
             )
+            pages, words = _pages(result, token)
             files = [
                 *zip(BUNDLED, views.files_of(result), strict=True),
+                *(() if pages is None else (("score.pdf", pages),)),
                 *((f"stems/{group}.wav", path) for group, path in sounds.items()),
             ]
             archive = folder / f"{_stem(job.take.source)} everything.zip"
-            version.bundle = bundle(folder, archive, files, token, views.about(result))
-            version.stems = sounds
+            version.bundle = bundle(folder, archive, files, token, views.about(result, words))
+            version.stems, version.pages = sounds, pages
         job.take.revision += 1
 
     def perform(self, job: Job, version: Version) -> None:
@@ -220,7 +225,7 @@ class Scorer:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         version.result, version.diagnostics = result, figures
-        version.stems, version.bundle = {}, None
+        version.stems, version.pages, version.bundle = {}, None, None
         job.sketch = None
         take.revision += 1
         if before is not None:
@@ -283,6 +288,21 @@ class Scorer:
         return self._composers[name]
 
 
+def _pages(result: "Result", cancel: CancelToken) -> tuple[Path | None, str]:
+    """Engrave the score of a result beside it, where this machine can, and return the PDF with a
+    line to say of it."""
+    from emsync.performance.notation.pdf import can_write_pdf, write_pdf
+
+    if not can_write_pdf():
+        return None, ""
+    pages = result.score.with_suffix(".pdf")
+    try:
+        write_pdf(result.score, pages, cancel)
+    except ToolError as problem:
+        return None, f"There is no PDF of it. {problem}\n"
+    return pages, "score.pdf       the same as pages to print\n"
+
+
 def _stem(source: Source) -> str:
     """Return what the files of a film are called, without endings."""
     return source.film.path.stem[:_LONGEST_STEM]
@@ -291,9 +311,15 @@ def _stem(source: Source) -> str:
 def _named_after(source: Source, result: "Result") -> "Result":
     """Return the result with its files named after the film, as people download them."""
     stem = _stem(source)
-    names = (f"{stem} (scored).mp4", f"{stem}.mid", f"{stem}.wav", f"{stem} report.json")
-    video, midi, wav, report = (
+    names = (
+        f"{stem} (scored).mp4",
+        f"{stem}.mid",
+        f"{stem}.wav",
+        f"{stem} report.json",
+        f"{stem}.musicxml",
+    )
+    video, midi, wav, report, score = (
         path.rename(path.with_name(name))
         for path, name in zip(views.files_of(result), names, strict=True)
     )
-    return replace(result, video=video, midi=midi, wav=wav, report=report)
+    return replace(result, video=video, midi=midi, wav=wav, report=report, score=score)

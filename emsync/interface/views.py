@@ -275,8 +275,8 @@ _GOOD = 0.25  # an eighth of the plane
 
 
 def files_of(result: "Result") -> tuple[Path, ...]:
-    """Return the files that come with every result: film, MIDI, WAV and report."""
-    return result.video, result.midi, result.wav, result.report
+    """Return the files that come with every result: film, MIDI, WAV, report and score."""
+    return result.video, result.midi, result.wav, result.report, result.score
 
 
 def film_file(path: Path) -> str:
@@ -295,9 +295,12 @@ def downloads(take: "Take") -> str:
     version, result = take.versions[take.shown], take.result
     links = [
         ("em-midi", "MIDI", result.midi),
+        ("em-score", "Score (MusicXML)", result.score),
         ("em-wav", "WAV", result.wav),
         ("em-json", "Report", result.report),
     ]
+    if version.pages is not None:
+        links.append(("em-pages", "Score (PDF)", version.pages))
     links += [(f"em-stem-{group}", f"Stem: {group}", path) for group, path in version.stems.items()]
     if version.bundle is not None:
         links.append(("em-zip", "Everything (ZIP)", version.bundle))
@@ -318,16 +321,23 @@ def size(path: Path) -> str:
     return f"{length / 1e6:.1f} MB" if length >= 1e5 else f"{max(1, round(length / 1e3))} kB"
 
 
-def about(result: "Result") -> str:
-    """Return the text that says what lies in the ZIP and on which terms."""
+def about(result: "Result", pages: str) -> str:
+    """Return the text that says what lies in the ZIP and on which terms.
+
+    Args:
+        result: what was scored.
+        pages: a line on the score as PDF; empty if there is none.
+    """
     piece = result.composition
     return (
         "Music composed by EMSYNC for the film beside this file.\n\n"
-        "scored.mp4   the film with its music\n"
-        "music.mid    the music as notes, to edit\n"
-        "music.wav    the music as it sounds in the film\n"
-        "stems        the sound of each group of instruments; together they are the music\n"
-        "report.json  how it was made; python -m emsync --from-report makes it again\n\n"
+        "scored.mp4      the film with its music\n"
+        "music.mid       the music as notes, to edit\n"
+        "music.musicxml  the music as a score, for notation programs\n"
+        f"{pages}"
+        "music.wav       the music as it sounds in the film\n"
+        "stems           the sound of each group of instruments; together they are the music\n"
+        "report.json     how it was made; python -m emsync --from-report makes it again\n\n"
         f"Weights: {piece.weights}, trained on {terms(piece.weights_tiers)}.\n"
         f"SoundFont: {result.soundfont}; its samples keep their own licence.\n"
         "EMSYNC claims no rights in the music. Your rights in the film are as they were.\n"
