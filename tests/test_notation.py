@@ -389,6 +389,8 @@ def timed(measure: ElementTree.Element) -> Iterator[tuple[int, ElementTree.Eleme
         length = int(element.findtext("duration") or 0)
         if element.tag == "backup":
             at -= length
+        elif element.tag == "forward":
+            at += length
         elif element.tag == "note":
             if element.find("chord") is None:
                 before = at

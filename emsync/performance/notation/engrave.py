@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import zip_longest
+from statistics import median
 
 from emsync.music.composition import Composition
 from emsync.music.midi import PROGRAMS
@@ -31,6 +32,8 @@ ORDER = ("guitar", "piano", "strings", "bass", "drums")
 LOWEST_TREBLE, LOWEST_ON_TOP = 55, 60
 """Violins play down to G3; what lies below is read in bass clef. With nothing from middle C on
 there is no treble staff."""
+HIGH_GUITAR = 74
+"""Median pitch, D5, from which a guitar's clef has no 8 below it, as ledger lines would abound."""
 _SECOND = 2
 """Semitones of a step."""
 
@@ -154,7 +157,7 @@ def _staves(
     """Return the staves of a pitched group."""
     voices: list[tuple[Clef, list[list[Chord]]]] = []
     for clef, some in _by_staff(group, tones):
-        found = separate(some, 1 if group == "bass" else 2) if some else ([],)
+        found = separate(some, 1 if group == "bass" else 2, group != "strings") if some else ([],)
         voices.append((clef, [without_gaps(voice, page) for voice in found]))
     names = _names([voice for _, both in voices for voice in both], page, keys, chords)
     return tuple(
@@ -170,7 +173,8 @@ def _by_staff(group: str, tones: Sequence[Tone]) -> list[tuple[Clef, list[Tone]]
         # Written an octave above where they sound, as for all basses.
         return [("bass", [replace(tone, pitch=tone.pitch + 12) for tone in tones])]
     if group == "guitar":
-        return [("treble 8vb", list(tones))]
+        is_high = median(tone.pitch for tone in tones) >= HIGH_GUITAR
+        return [("treble" if is_high else "treble 8vb", list(tones))]
     if group == "strings" and low >= LOWEST_TREBLE:
         return [("treble", list(tones))]
     if group == "strings" and high < LOWEST_ON_TOP:

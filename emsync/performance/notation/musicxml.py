@@ -413,10 +413,13 @@ class _SymbolWriter:
 
 
 def _write_over(measure: Element, one: Over, offset: int) -> None:
-    """Write one thing over or under the note that follows, `offset` divisions after it."""
+    """Write one thing over or under the note that follows, `offset` divisions after it begins."""
     if isinstance(one, Harmony):
         _write_harmony(measure, one, offset)
         return
+    if offset:
+        # Time goes forward and back, as MuseScore passes over the offsets of directions.
+        _add(_add(measure, "forward"), "duration", offset)
     row = _add(measure, "direction", placement="below" if isinstance(one, Dynamic) else "above")
     kind = _add(row, "direction-type")
     if isinstance(one, Dynamic):
@@ -436,13 +439,13 @@ def _write_over(measure: Element, one: Over, offset: int) -> None:
         elif one.kind == "scene":
             style |= {"font_style": "italic"}
         _add(kind, "words", one.text, **style)
-    if offset:
-        _add(row, "offset", offset)
     if isinstance(one, Dynamic):
         _add(row, "staff", 1)
         _add(row, "sound", dynamics=f"{100 * one.velocity / _FULL_VELOCITY:.2f}")
     elif isinstance(one, Tempo):
         _add(row, "sound", tempo=f"{one.quarters:.3f}")
+    if offset:
+        _add(_add(measure, "backup"), "duration", offset)
 
 
 def _write_harmony(measure: Element, one: Harmony, offset: int) -> None:

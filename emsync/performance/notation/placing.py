@@ -12,7 +12,7 @@ from emsync.performance.notation.metre import DIVISIONS, Bar, Page
 
 SIXTEENTHS, TRIPLETS, SIXTUPLETS = 6, 8, 4
 """Divisions from one place to the next."""
-_PREFERENCE = {SIXTEENTHS: 0.0, TRIPLETS: 0.005, SIXTUPLETS: 0.012}
+_PREFERENCE = {SIXTEENTHS: 0.0, TRIPLETS: 0.006, SIXTUPLETS: 0.02}
 """Squared quarters by which a division of the beat must be nearer to be taken. Ours: one note of
 three has to miss the sixteenths by all that triplets differ from them, and some."""
 

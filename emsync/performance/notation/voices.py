@@ -8,7 +8,7 @@ where it nearly does, and else until a beat, so that rests begin on beats.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, zip_longest
+from itertools import groupby, pairwise, zip_longest
 from statistics import median_low
 
 from emsync.performance.notation.metre import BEAT, Page
@@ -22,6 +22,8 @@ ends a quarter from the others; a crossing; a melody note in the second voice; a
 Ours: broken chords whose eighths ring into each other stay one voice."""
 _SECOND, _REST_BELOW = 0.45, 0.2
 """Costs: an entry of the second voice, and one that follows a rest."""
+_RINGING = 0.3
+"""Share of `_SHORTENED` for notes that ring into the next one while that rings on itself."""
 EIGHTH, QUARTER, HALF = 12, 24, 48
 STACCATO = 0.55
 """Share of the time until the next note up to which a short note is written as a staccato one."""
@@ -50,6 +52,7 @@ class _Hand:
     start: int = -1
     low: int = 0
     high: int = 0
+    rings: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,32 +66,47 @@ class _Way:
     """Notes of the last chord, from the top, that the first voice has."""
 
 
-def separate(tones: Sequence[Tone], most: int = 2) -> tuple[list[Chord], ...]:
+def separate(tones: Sequence[Tone], most: int = 2, plucked: bool = True) -> tuple[list[Chord], ...]:
     """Return the chords of the upper voice and, if `most` is two, of the lower one.
 
     No two chords of a voice sound at once; a note that is still sounding when its voice goes on
     ends there.
+
+    Args:
+        tones: of one staff.
+        most: voices, one or two.
+        plucked: whether strings are plucked or struck, so that notes which ring into each other are
+            a broken chord rather than several voices.
     """
     clusters = [
         sorted(cluster, key=lambda tone: -tone.pitch)
         for _, cluster in groupby(sorted(tones, key=lambda t: t.start), key=lambda t: t.start)
     ]
     ways = [_Way(0.0, (_Hand(), _Hand()), None, 0)]
-    for cluster in clusters:
+    for cluster, rings in zip(clusters, _ringing(clusters), strict=True):
         found = []
         for way in ways:
-            found += [_step(way, cluster, k) for k in _splits(cluster, way, most)]
+            splits = _splits(cluster, way, most)
+            found += [_step(way, cluster, k, plucked and rings) for k in splits]
         best: dict[tuple[_Hand, _Hand], _Way] = {}
         for way in sorted(found, key=lambda one: one.cost):
             best.setdefault(way.voices, way)
         ways = list(best.values())[:BEAM]
-    splits = _splits_of(min(ways, key=lambda one: one.cost))
+    chosen = _splits_of(min(ways, key=lambda one: one.cost))
     voices: tuple[list[Chord], ...] = tuple([] for _ in range(most))
-    for cluster, split in zip(clusters, splits, strict=True):
+    for cluster, split in zip(clusters, chosen, strict=True):
         for voice, part in zip(voices, (cluster[:split], cluster[split:]), strict=False):
             if part:
                 voice.append(Chord(part[0].start, _end(part), tuple(reversed(part))))
     return voices
+
+
+def _ringing(clusters: Sequence[Sequence[Tone]]) -> list[bool]:
+    """Return which chords ring into the next one while that rings on itself."""
+    starts = [cluster[0].start for cluster in clusters]
+    on = [_end(cluster) > after for cluster, after in zip(clusters, starts[1:], strict=False)]
+    both = [now and following for now, following in pairwise(on)]
+    return [*both, False, False][: len(clusters)]
 
 
 def _splits_of(way: _Way) -> list[int]:
@@ -115,7 +133,7 @@ def _end(part: Sequence[Tone]) -> int:
     return max(lead) if lead else median_low([tone.end for tone in part])
 
 
-def _step(way: _Way, cluster: Sequence[Tone], split: int) -> _Way:
+def _step(way: _Way, cluster: Sequence[Tone], split: int, rings: bool) -> _Way:
     """Return a way with one chord more, of which the first voice has `split` notes."""
     at, cost = cluster[0].start, way.cost
     hands = list(way.voices)
@@ -125,7 +143,8 @@ def _step(way: _Way, cluster: Sequence[Tone], split: int) -> _Way:
         end, hand, other = _end(part), hands[number], way.voices[1 - number]
         if hand.end > at:
             lost = hand.end - at
-            cost += _SHORTENED * lost / (hand.end - hand.start) * min(lost / QUARTER, 1.0)
+            share = lost / (hand.end - hand.start) * min(lost / QUARTER, 1.0)
+            cost += _SHORTENED * share * (_RINGING if hand.rings else 1.0)
         cost += _UNEVEN * sum(abs(tone.end - end) for tone in part) / QUARTER
         if other.end > at:
             wrong = part[-1].pitch < other.high if number == 0 else part[0].pitch > other.low
@@ -135,7 +154,7 @@ def _step(way: _Way, cluster: Sequence[Tone], split: int) -> _Way:
             cost += _REST_BELOW * (hand.end < at)
         if hand.end >= 0:
             cost += _LEAP * abs(part[0].pitch - hand.high)
-        hands[number] = _Hand(end, at, part[-1].pitch, part[0].pitch)
+        hands[number] = _Hand(end, at, part[-1].pitch, part[0].pitch, rings)
     return _Way(cost, (hands[0], hands[1]), way, split)
 
 
