@@ -4,7 +4,8 @@
     Analysis ─ compose ─▶ Piece ─ perform ─ render ─ mux ─▶ Result
 
 `analyse` looks at the film once; `compose_pieces` composes for an analysis, as often as knobs are
-turned; `perform` plays a piece, as often as the sound is changed; `score` does the last two.
+turned, and `recompose` a part of a piece; `perform` plays a piece, as often as the sound is
+changed; `score` composes and performs.
 """
 
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ from emsync.stages import Advance, StageClock, TimeLimits, bounded
 
 if TYPE_CHECKING:
     from emsync.music.composer import Composer, Sketch
+    from emsync.music.passage import Passage
     from emsync.performance.performance import PerformanceSummary
     from emsync.sound.desk import Desk
     from emsync.sound.mix import MixSummary
@@ -186,6 +188,52 @@ def compose_pieces(
         )
         for composition in compositions
     )
+
+
+def recompose(
+    piece: Piece,
+    passage: "Passage",
+    tell: ProgressCallback,
+    cancel: CancelToken,
+    composer: "Composer | None" = None,
+    sketch: "Sketch | None" = None,
+    limits: TimeLimits | None = None,
+) -> Piece:
+    """Compose a part of a piece anew; everything else of it stays note for note.
+
+    Args:
+        piece: from `compose_pieces`, or from here.
+        passage: which bars, who plays anew there, and the seed.
+        tell: receives the progress.
+        cancel: stops within a token.
+        composer: that of the piece, if it is loaded already.
+        sketch: shown the piece while the passage is written.
+        limits: what each stage may take; None for the usual times.
+
+    Raises:
+        EmsyncError: the piece has no such bars, nobody who is asked for plays there, or its
+            composer cannot do that.
+        WeightsError: what it was composed with is missing.
+        TooLong: it took longer than it may.
+        Cancelled: the owner asked to stop.
+    """
+    from emsync.music.composer import COMPOSERS, Recomposer, open_composer
+
+    music, seconds = piece.settings.music, float(piece.analysis.film.duration)
+    composer = composer or open_composer(music.composer)
+    if not isinstance(composer, Recomposer):
+        raise EmsyncError(
+            f"{COMPOSERS[music.composer].title} cannot compose a part of a piece anew. Choose "
+            "another composer, or compose the whole piece with another seed."
+        )
+    clock = StageClock(tell)
+    clock.film_seconds = seconds
+    clock.learn(piece.seconds)
+    with clock.stage("compose") as advance:
+        token = bounded(cancel, "compose", seconds, limits)
+        made = composer.recompose(piece.composition, passage, music, advance, token, sketch)
+    spent = piece.seconds.get("compose", 0.0) + clock.seconds["compose"]
+    return replace(piece, composition=made, seconds=piece.seconds | {"compose": spent})
 
 
 def perform(

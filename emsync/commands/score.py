@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emsync.commands.again import passage_asked
 from emsync.commands.checks import PDF, check_files, check_free, check_scores
 from emsync.commands.interrupt import cancelled_by_signals
 from emsync.commands.options import mood_request, settings_of
@@ -27,6 +28,7 @@ from emsync.settings import Settings
 if TYPE_CHECKING:
     from emsync.emotion.analysis import Analysis
     from emsync.music.composer import Composer
+    from emsync.music.passage import Passage
     from emsync.report.read import Recorded
     from emsync.results import Result
 
@@ -105,8 +107,7 @@ def _score_again(
     """Score the film as a report says, into `folder`; arguments and errors as for `run`."""
     from emsync.emotion.curve import MoodRequest
     from emsync.music.composer import open_composer
-    from emsync.pipeline import score
-    from emsync.report.write import write_report
+    from emsync.pipeline import compose_pieces, perform, recompose
     from emsync.sound.synth import load_library
 
     load_library()
@@ -116,14 +117,35 @@ def _score_again(
     request = mood_request(options)
     same = request == MoodRequest() and settings.mood == recorded.settings.mood
     asked = recorded.request if same else request
+    tell = line.show_progress
     with cancelled_by_signals() as cancel:
-        result = score(analysis, folder, settings, line.show_progress, cancel, composer, asked)
-    if same:
-        # The moods of the report are asked for as if a user had: it tells who asked for them.
-        piece = replace(result.piece, mood=recorded.mood, mood_given=recorded.mood_given)
-        result = replace(result, piece=piece)
-        write_report(result)
-    return result
+        piece, *_ = compose_pieces(analysis, settings, tell, cancel, composer, asked)
+        if same:
+            # The report's moods are asked for as if a user had: it tells who asked for them.
+            piece = replace(piece, mood=recorded.mood, mood_given=recorded.mood_given)
+        for passage in _recorded_passages(settings, recorded, same):
+            piece = recompose(piece, passage, tell, cancel, composer)
+        if (passage := passage_asked(options, piece)) is not None:
+            piece = recompose(piece, passage, tell, cancel, composer)
+        return perform(piece, folder, settings.sound, tell, cancel)
+
+
+def _recorded_passages(
+    settings: Settings, recorded: "Recorded", same_mood: bool
+) -> "tuple[Passage, ...]":
+    """Return what was composed anew of a report's piece; nothing where options make it another."""
+    asked, then = (
+        replace(one, primer=None, theme=None) for one in (settings.music, recorded.settings.music)
+    )
+    if asked == then and same_mood and settings.seed == recorded.settings.seed:
+        return recorded.passages
+    if recorded.passages:
+        print(
+            "emsync: not as in the report: the piece is another by the options beside it, so the "
+            "parts that were composed anew are left out.",
+            file=sys.stderr,
+        )
+    return ()
 
 
 def _targets(options: argparse.Namespace) -> dict[str, Path]:

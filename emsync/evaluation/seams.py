@@ -17,7 +17,7 @@ import numpy as np
 from emsync.evaluation.musicianship.requests import requests_for
 from emsync.music.composition import Composition
 from emsync.music.judging.seams import Seam, roughness, seam_at
-from emsync.music.notes import GROUPS
+from emsync.music.notes import GROUPS, TICK_SECONDS
 from emsync.music.passage import Passage
 from emsync.music.transformer.checkpoint import Checkpoint, load
 from emsync.music.transformer.compose import compose
@@ -138,7 +138,7 @@ def _inside(piece: Composition, passage: Passage) -> set[tuple[str, int, float]]
         (note.group, note.pitch, note.start)
         for note in piece.notes
         if note.group in passage.groups
-        and ends[passage.first - 1] - 1e-6 <= note.start < ends[passage.last] - 1e-6
+        and ends[passage.first - 1] - TICK_SECONDS <= note.start < ends[passage.last] - TICK_SECONDS
     }
 
 

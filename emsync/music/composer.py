@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from emsync.emotion.analysis import Analysis, FrameWatcher
 from emsync.emotion.curve import MoodCurve
@@ -17,6 +17,7 @@ from emsync.errors import EmsyncError
 from emsync.film.film import Film
 from emsync.music.composition import Composition
 from emsync.music.notes import NoteTable
+from emsync.music.passage import Passage
 from emsync.progress import CancelToken
 from emsync.settings import GROUPS, MusicSettings, Settings
 from emsync.text import listed
@@ -95,6 +96,35 @@ class Composer(Protocol):
         """
 
 
+@runtime_checkable
+class Recomposer(Protocol):
+    """A composer that can compose a part of a piece anew; its row says so (`recomposes`)."""
+
+    def recompose(
+        self,
+        piece: Composition,
+        passage: Passage,
+        settings: MusicSettings,
+        advance: Callable[[float], None],
+        cancel: CancelToken,
+        sketch: Sketch | None = None,
+    ) -> Composition:
+        """Return `piece` with other notes in a passage; the rest stays note for note.
+
+        Args:
+            piece: of this composer.
+            passage: which bars, who plays anew, and the seed.
+            settings: those that the piece was composed with.
+            advance: told the share that is done, in [0, 1].
+            cancel: looked at at least once a second or so.
+            sketch: shown the piece while the passage is written.
+
+        Raises:
+            EmsyncError: there is no such passage, or nobody who is asked for plays in it.
+            Cancelled: the owner asked to stop.
+        """
+
+
 @dataclass(frozen=True)
 class ComposerRow:
     """A composer as page, command line and settings know it before it is loaded."""
@@ -108,6 +138,8 @@ class ComposerRow:
     watcher: str = ""
     """Module with `open_watcher(settings: Settings, film: Film) -> FrameWatcher`, for a composer
     that looks at the film itself; what it saw is in `Analysis.features` then."""
+    recomposes: bool = False
+    """Whether it is a `Recomposer`: parts of its pieces can be composed anew."""
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By field of `MusicSettings`, the words that it knows, where those are not all."""
     groups: tuple[str, ...] = GROUPS
@@ -121,7 +153,7 @@ _OWN = frozenset({"video2music"})
 _SHARED = frozenset(field.name for field in fields(MusicSettings)) - _OWN
 
 COMPOSERS: Mapping[str, ComposerRow] = {
-    "emsync": ComposerRow("EMSYNC", "emsync.music.transformer.composer", _SHARED),
+    "emsync": ComposerRow("EMSYNC", "emsync.music.transformer.composer", _SHARED, recomposes=True),
     "video2music": ComposerRow(
         "Video2Music",
         "emsync.music.video2music.composer",

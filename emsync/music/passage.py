@@ -26,9 +26,9 @@ class Passage:
 
     def __post_init__(self) -> None:
         if not 1 <= self.first <= self.last:
-            raise ValueError(f"bars {self.first} to {self.last} are no passage")
+            raise ValueError(f"Bars {self.first} to {self.last} are no passage")
         if not self.groups or tuple(sorted(set(self.groups), key=GROUPS.index)) != self.groups:
-            raise ValueError(f"these are no groups in their order: {self.groups}")
+            raise ValueError("The groups of a passage must be some, each once, in their order")
 
     @property
     def bars(self) -> str:

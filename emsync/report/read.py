@@ -18,6 +18,8 @@ from emsync.emotion.reading import EMOTIONS, EmotionReading, LabelledReading, Sc
 from emsync.errors import EmsyncError
 from emsync.film.film import Film
 from emsync.film.scenes import Cut, CutKind
+from emsync.music.notes import GROUPS
+from emsync.music.passage import Passage
 from emsync.presets import from_plain, of_its_time
 from emsync.process.files import digest
 from emsync.process.json_files import read_json
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 LARGEST_REPORT = 5_000_000
 """Bytes; that of a film of half an hour has some 220,000."""
+MOST_PASSAGES = 500
+"""Composed anew in one piece; each takes seconds to compose again."""
 _FROM_REPORT = " (out of a report)"
 
 
@@ -50,6 +54,7 @@ class Recorded:
         soundfont, soundfont_sha256: of one that was asked for, if any.
         versions: of EMSYNC and of the libraries on which the MIDI depends.
         machine: what the rounding of its processor depends on.
+        passages: composed anew on top of the piece, one after the other.
     """
 
     settings: Settings
@@ -71,6 +76,7 @@ class Recorded:
     soundfont_sha256: str | None
     versions: dict[str, str]
     machine: dict[str, str]
+    passages: tuple[Passage, ...] = ()
 
     def analysis(self, film: Film) -> Analysis:
         """Return `film` as the one of the report was read.
@@ -158,6 +164,7 @@ def _writable(text: str) -> str:
 
 _Number = Annotated[float, Field(strict=True, gt=-1e9, lt=1e9)]
 _Text = Annotated[str, Field(strict=True), AfterValidator(_writable)]
+_BarNumber = Annotated[int, Field(strict=True, ge=1, lt=1e6)]
 _Word = Annotated[_Text, AfterValidator(one_line)]
 """Text that can be shown."""
 
@@ -269,12 +276,30 @@ class _Moods(_Mood):
     curve: tuple[_Stretch, ...]
 
 
+class _Passage(BaseModel):
+    bars: tuple[_BarNumber, _BarNumber]
+    groups: tuple[_Text, ...]
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)]
+
+    def passage(self) -> Passage:
+        """Return the passage.
+
+        Raises:
+            ValueError: there can be none such.
+        """
+        unknown = [group for group in self.groups if group not in GROUPS]
+        if unknown:
+            raise ValueError("music.passages names a group that is none")
+        return Passage(*self.bars, self.groups, self.seed)
+
+
 class _Music(BaseModel):
     weights: _Word
     weights_sha256: _Word
     regressor_sha256: _Word
     primer_sha256: _Word | None = None
     theme_sha256: _Word | None = None
+    passages: Annotated[tuple[_Passage, ...], Field(max_length=MOST_PASSAGES)] = ()
 
 
 class _Sound(BaseModel):
@@ -301,6 +326,10 @@ _WANTED = {
     "dict_type": "a group of names with values",
     "tuple_type": "a list",
     "float_type": "a number",
+    "int_type": "a whole number",
+    "greater_than_equal": "a number of reasonable size",
+    "too_long": "a shorter list",
+    "too_short": "a list of two",
     "greater_than": "a number of reasonable size",
     "less_than": "a number of reasonable size",
     "string_type": "text",
@@ -371,6 +400,7 @@ def _recorded(report: _Report, settings: Any) -> Recorded:
             **{name: report.libraries[name] for name in report.libraries.keys() & COMPOSING},
         },
         machine=report.machine,
+        passages=tuple(one.passage() for one in music.passages),
     )
 
 

@@ -184,7 +184,17 @@ def _music(piece: "Composition", settings: MusicSettings) -> dict[str, Any]:
         "compose_seconds": piece.compose_seconds,
         "tokens_per_second": piece.tokens_per_second,
         "remarks": list(piece.remarks),
+        **_passages(piece),
     }
+
+
+def _passages(piece: "Composition") -> dict[str, Any]:
+    """Return the passages that were composed anew, in their order; nothing if there are none."""
+    told = [
+        {"bars": [one.first, one.last], "groups": list(one.groups), "seed": one.seed}
+        for one in piece.passages
+    ]
+    return {"passages": told} if told else {}
 
 
 def _plan(piece: "Composition") -> dict[str, Any] | None:

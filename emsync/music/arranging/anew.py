@@ -69,7 +69,7 @@ def arrange_anew(
     settings: MusicSettings,
     feel: Feel | None,
     seed: int,
-    manner: Manner = Manner(),  # noqa: B008 (frozen)
+    manner: Manner = Manner(),
 ) -> list[Event]:
     """Return what `groups` play from step `start` to `end`, arranged after the plan.
 

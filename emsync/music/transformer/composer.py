@@ -4,15 +4,22 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from emsync.music.composer import Commission, ComposerWeights, Draft, Sketch
 from emsync.music.composition import Composition
 from emsync.music.judging.emotion_regressor import load_regressor
+from emsync.music.notes import NoteTable
+from emsync.music.passage import Passage
 from emsync.music.transformer.checkpoint import SHIPPED, Checkpoint, load
 from emsync.music.transformer.compose import compose_all
+from emsync.music.transformer.passage import recompose
 from emsync.music.transformer.tokens import decode
 from emsync.process.gpu import GPU_FULL, free_gpu, gpu_is_full
 from emsync.progress import CancelToken
+from emsync.settings import MusicSettings
+
+Made = TypeVar("Made")
 
 log = logging.getLogger(__name__)
 
@@ -40,22 +47,48 @@ class TransformerComposer:
         sketch: Sketch | None = None,
     ) -> tuple[Composition, ...]:
         """Compose, see `Composer.compose`."""
-        compositions: tuple[Composition, ...] = ()
+        remark = f"Composed on the CPU: {GPU_FULL}."
+        return self._on_what_fits(
+            lambda checkpoint: _compose(checkpoint, commission, advance, cancel, sketch),
+            lambda made: tuple(replace(one, remarks=(*one.remarks, remark)) for one in made),
+        )
+
+    def recompose(
+        self,
+        piece: Composition,
+        passage: Passage,
+        settings: MusicSettings,
+        advance: Callable[[float], None],
+        cancel: CancelToken,
+        sketch: Sketch | None = None,
+    ) -> Composition:
+        """Compose a passage anew, see `Recomposer.recompose`."""
+
+        def show(notes: NoteTable, doing: str) -> None:
+            assert sketch is not None
+            sketch(Draft(lambda: notes, doing))
+
+        shown = None if sketch is None else show
+        return self._on_what_fits(
+            lambda checkpoint: recompose(
+                checkpoint, piece, passage, settings, cancel, advance, shown
+            ),
+            lambda made: made,
+        )
+
+    def _on_what_fits(
+        self, work: Callable[[Checkpoint], Made], told: Callable[[Made], Made]
+    ) -> Made:
+        """Return what `work` makes, on the CPU where the GPU's memory is full, and then `told`."""
         try:
-            compositions = _compose(self.checkpoint, commission, advance, cancel, sketch)
+            return work(self.checkpoint)
         except Exception as error:
             if not (gpu_is_full(error) and self.checkpoint.device == "cuda"):
                 raise
             log.warning("the GPU's memory is full, the piece is composed on the CPU: %s", error)
-        if compositions:
-            return compositions
         # The error is gone by now, and with it what it held on the GPU.
         free_gpu()
-        remark = f"Composed on the CPU: {GPU_FULL}."
-        return tuple(
-            replace(one, remarks=(*one.remarks, remark))
-            for one in _compose(self.checkpoint.on_cpu(), commission, advance, cancel, sketch)
-        )
+        return told(work(self.checkpoint.on_cpu()))
 
 
 def open_composer(weights: Path | None) -> TransformerComposer:

@@ -48,7 +48,7 @@ DRAWS = 2
 MANNERS = (Manner(), Manner(-4, 0.2), Manner(5, -0.2), Manner(0, -0.4), Manner(0, 0.4))
 """In which each draw is arranged, every time with another melody. Ours: so that there is something
 to choose from, also where little depends on the draw, as with held chords."""
-SAME_COST = 8.0
+SAME_COST = 6.0
 """Of a candidate that is what was there before, note for note, against `roughness`; it grows with
 the square of the share of its notes that are. Ours: who asks for other music wants to hear some."""
 BARS_BEFORE = 8

@@ -1,0 +1,247 @@
+"""Passages composed anew: nothing else changes, hits stay, seams join, reports replay."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Films
+from pieces import free_piece
+
+from emsync.__main__ import main
+from emsync.emotion.mapping import Mood
+from emsync.errors import Cancelled, EmsyncError
+from emsync.evaluation.seams import joined
+from emsync.music.composer import COMPOSERS
+from emsync.music.composition import Composition
+from emsync.music.judging.seams import roughness, seam_at
+from emsync.music.notes import GROUPS, TICK_SECONDS, Note, NoteTable, table_of
+from emsync.music.passage import Passage, bars_between, passage_of
+from emsync.music.transformer.checkpoint import Checkpoint, load
+from emsync.music.transformer.compose import compose
+from emsync.music.transformer.passage import notes_in_steps, recompose
+from emsync.progress import CancelToken, silent_share
+from emsync.report.read import read_report
+from emsync.settings import MusicSettings
+
+CUTS = (2.7, 7.9, 13.3, 18.2)
+SECONDS = 24.0
+QUICK = MusicSettings(openings=1, redraws=0)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Checkpoint:
+    return load()
+
+
+@pytest.fixture(scope="module")
+def piece(shipped: Checkpoint) -> Composition:
+    return compose(shipped, Mood(0.6, 0.3), CUTS, SECONDS, QUICK, 4, CancelToken(), silent_share)
+
+
+def anew(
+    shipped: Checkpoint,
+    piece: Composition,
+    first: int,
+    last: int,
+    groups: tuple[str, ...] = GROUPS,
+    seed: int = 1,
+) -> Composition:
+    passage = passage_of(piece.bars, first, last, groups, seed)
+    return recompose(shipped, piece, passage, QUICK, CancelToken(), silent_share)
+
+
+def edges(piece: Composition, passage: Passage) -> tuple[float, float]:
+    ends = (*piece.bars, piece.seconds)
+    return ends[passage.first - 1], ends[passage.last]
+
+
+def split(
+    piece: Composition, passage: Passage
+) -> tuple[list[tuple[Note, bool]], list[tuple[Note, bool]]]:
+    """What lies wholly in the passage and belongs to its groups, and everything else."""
+    start, end = edges(piece, passage)
+    inside, outside = [], []
+    for note, lead in zip(piece.notes, piece.lead, strict=True):
+        within = start - TICK_SECONDS <= note.start and note.end <= end + TICK_SECONDS
+        (inside if within and note.group in passage.groups else outside).append((note, lead))
+    return inside, outside
+
+
+PASSAGES = [
+    (3, 4, GROUPS, 1),
+    (1, 2, GROUPS, 2),
+    (5, 5, GROUPS, 3),
+    (2, 6, ("strings",), 4),
+    (2, 6, ("piano", "guitar"), 5),
+    (4, 7, ("drums",), 6),
+    (3, 8, ("bass",), 7),
+]
+
+
+@pytest.mark.parametrize(("first", "last", "groups", "seed"), PASSAGES)
+def test_nothing_else_changes_and_something_does(
+    shipped: Checkpoint,
+    piece: Composition,
+    first: int,
+    last: int,
+    groups: tuple[str, ...],
+    seed: int,
+) -> None:
+    made = anew(shipped, piece, first, last, groups, seed)
+    passage = made.passages[-1]
+    (before, stays), (new, rest) = split(piece, passage), split(made, passage)
+    assert rest == stays, "a note outside the passage is another"
+    assert Counter(new) != Counter(before), "the passage is as it was"
+    assert made.bars == piece.bars and made.symbols == piece.symbols
+    # Every hit has the strong chord that it had.
+    assert all(boundary.hit is not None for boundary in piece.boundaries)
+    assert made.boundaries == piece.boundaries and made.score == piece.score
+    # Nobody sounds a pitch twice at once.
+    by_voice: dict[tuple[str, int], list[Note]] = {}
+    for note in sorted(made.notes, key=lambda note: note.start):
+        by_voice.setdefault((note.group, note.pitch), []).append(note)
+    for notes in by_voice.values():
+        assert all(one.end <= other.start + 1e-6 for one, other in pairwise(notes))
+    # All of it lies in the key.
+    assert made.plan is not None and made.grid is not None
+    table, _ = notes_in_steps(made)
+    at = (passage.first - 1) * made.plan.metre.bar, passage.last * made.plan.metre.bar
+    for group, pitch, start, end in zip(
+        table.group, table.pitch, table.start, table.end, strict=True
+    ):
+        if group != GROUPS.index("drums") and at[0] <= start < at[1] and end - start >= 12:
+            assert pitch % 12 in made.plan.scale_at(int(start))
+
+
+def test_the_end_is_composed_anew_and_comes_to_rest(
+    shipped: Checkpoint, piece: Composition
+) -> None:
+    made = anew(shipped, piece, len(piece.bars) - 2, len(piece.bars))
+    assert made.notes != piece.notes and made.plan is not None
+    last = max(note.start for note in made.notes)
+    assert last == pytest.approx(piece.boundaries[-1].hit, abs=0.001)
+    ringing = [note for note in made.notes if note.start == last and note.group != "drums"]
+    assert {note.pitch % 12 for note in ringing} <= set(made.plan.chords[-1].tones)
+
+
+def test_the_same_seed_gives_the_same_and_passages_add_up(
+    shipped: Checkpoint, piece: Composition
+) -> None:
+    one = anew(shipped, piece, 3, 5)
+    assert anew(shipped, piece, 3, 5).notes == one.notes
+    assert anew(shipped, piece, 3, 5, seed=2).notes != one.notes
+    two = anew(shipped, one, 6, 7)
+    assert [(each.first, each.last) for each in two.passages] == [(3, 5), (6, 7)]
+    assert split(two, two.passages[1])[1] == split(one, two.passages[1])[1]
+    assert "In bars 6 to 7" in two.remarks[-1]
+
+
+def test_the_sketch_shows_the_piece_with_the_passage_growing(
+    shipped: Checkpoint, piece: Composition
+) -> None:
+    shown: list[tuple[NoteTable, str]] = []
+    passage = Passage(3, 6, GROUPS, 1)
+    recompose(
+        shipped, piece, passage, QUICK, CancelToken(), silent_share,
+        lambda notes, doing: shown.append((notes, doing)),
+    )  # fmt: skip
+    assert shown and all(doing == "Composing bars 3 to 6 anew" for _, doing in shown)
+    stays = table_of(note for note, _ in split(piece, passage)[1])
+    rows = set(zip(stays.group, stays.pitch, stays.start, strict=True))
+    first = shown[0][0]
+    assert rows <= set(zip(first.group, first.pitch, first.start, strict=True))
+
+
+def test_who_cancels_gets_the_piece_as_it_was(shipped: Checkpoint, piece: Composition) -> None:
+    cancel, shares = CancelToken(), []
+
+    def advance(share: float) -> None:
+        shares.append(share)
+        cancel.cancel()
+
+    with pytest.raises(Cancelled):
+        recompose(shipped, piece, Passage(3, 8, GROUPS, 1), QUICK, cancel, advance)
+    assert len(shares) == 1
+
+
+def test_what_cannot_be_is_said(shipped: Checkpoint, piece: Composition) -> None:
+    count = len(piece.bars)
+    with pytest.raises(EmsyncError, match=f"The piece has {count} bars"):
+        passage_of(piece.bars, 3, count + 1, (), 0)
+    with pytest.raises(EmsyncError, match="no instrument group “oboe”"):
+        passage_of(piece.bars, 1, 2, ("oboe",), 0)
+    with pytest.raises(EmsyncError, match=f"The piece has {count} bars"):
+        recompose(
+            shipped, piece, Passage(3, count + 1, GROUPS, 0), QUICK, CancelToken(), silent_share
+        )
+    free = free_piece([0.0, 2.0, 4.0], 6.0, 120.0)
+    with pytest.raises(EmsyncError, match="drawn without a plan"):
+        recompose(shipped, free, Passage(1, 1, GROUPS, 0), QUICK, CancelToken(), silent_share)
+    with pytest.raises(EmsyncError, match="only bass and drums play"):
+        quiet = replace(QUICK, groups=("bass", "drums"))
+        recompose(
+            shipped, piece, Passage(1, 3, ("strings",), 0), quiet, CancelToken(), silent_share
+        )
+    assert not COMPOSERS["video2music"].recomposes
+
+
+def test_scenes_become_the_bars_that_they_mostly_fill() -> None:
+    bars = [0.0, 2.0, 4.0, 6.0]
+    assert bars_between(bars, 0.0, 4.2) == (1, 2)
+    assert bars_between(bars, 3.8, 6.1) == (3, 3)
+    assert bars_between(bars, 4.1, 8.0) == (3, 4)
+    assert bars_between(bars, 6.2, 6.9) == (4, 4)
+    assert bars_between(bars, 2.1, 2.4) == (2, 2)
+
+
+def test_a_join_with_other_music_is_rougher_than_none(piece: Composition) -> None:
+    assert piece.plan is not None
+    table, lead = notes_in_steps(piece)
+    bar = piece.plan.metre.bar
+    lines = range(2 * bar, piece.plan.end - 2 * bar, bar)
+    for line in lines:
+        later = table.start >= line
+        strange = NoteTable(
+            table.group,
+            table.pitch + np.where(later & (table.group != GROUPS.index("drums")), 6, 0),
+            table.start,
+            table.end,
+        )
+        whole = seam_at(table, lead, piece.plan, line)
+        assert roughness(seam_at(strange, lead, piece.plan, line), whole) > 3
+        assert roughness(whole, whole) == 0
+
+
+@pytest.mark.slow
+def test_seams_are_about_as_smooth_as_unbroken_music(shipped: Checkpoint) -> None:
+    found = joined(shipped, 4, 3, GROUPS, 5, lambda words: None)
+    new, old = (np.mean([roughness(seam) for seam in some]) for some in (found.anew, found.before))
+    assert len(found.anew) >= 20 and new < 1.3 * old
+    assert np.mean(found.same) < 0.7
+
+
+@pytest.mark.slow
+def test_a_report_replays_its_passages(films: Films, tmp_path: Path) -> None:
+    film, report = films.uneven(), tmp_path / "report.json"
+
+    def run(name: str, *more: object) -> bytes:
+        midi = tmp_path / f"{name}.mid"
+        words = [film, "-o", tmp_path / f"{name}.mp4", "--midi", midi, "-q", *more]
+        assert main([*map(str, words)]) == 0
+        return midi.read_bytes()
+
+    plain = ("--experts", "none", "--openings", "1", "--report", report)
+    first = run("first", *plain)
+    changed = tmp_path / "changed.json"
+    asked = ("--again", "2-3", "--again-groups", "strings,piano,guitar", "--again-seed", "3")
+    again = run("again", "--from-report", report, *asked, "--report", changed)
+    assert again != first
+    told = json.loads(changed.read_text())["music"]["passages"]
+    assert told == [{"bars": [2, 3], "groups": ["guitar", "piano", "strings"], "seed": 3}]
+    assert read_report(changed).passages == (Passage(2, 3, ("guitar", "piano", "strings"), 3),)
+    assert run("replayed", "--from-report", changed) == again
+    assert run("first again", "--from-report", report) == first
