@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from emsync.performance.performance import PerformanceSummary
     from emsync.sound.desk import Desk
     from emsync.sound.mix import MixSummary
+    from emsync.sound.synth import SoundFont
 
 PICTURE_WIDTH = 160
 """Pixels: enough for brightness, saturation and motion."""
@@ -269,7 +270,6 @@ def perform(
     from emsync.report.write import write_report
     from emsync.sound.desk import desk_of
     from emsync.sound.mux import Scored, mux
-    from emsync.sound.synth import SoundFont, find_soundfont
 
     film = choose_sound(piece.analysis.film, sound.audio_track)
     settings = replace(
@@ -278,11 +278,7 @@ def perform(
     clock = StageClock(tell)
     seconds = clock.film_seconds = float(film.duration)
     clock.learn(piece.seconds)
-    soundfont = (
-        find_soundfont()
-        if sound.soundfont is None
-        else SoundFont(sound.soundfont, sound.soundfont.name)
-    )
+    soundfont = _soundfont(sound)
     midi, wav, video = folder / "music.mid", folder / "music.wav", folder / "scored.mp4"
     speech = None if earlier is None else earlier.speech
     if earlier is not None and earlier.settings.sound.audio_track != sound.audio_track:
@@ -318,6 +314,15 @@ def perform(
     )
     write_report(result)
     return result
+
+
+def _soundfont(sound: SoundSettings) -> "SoundFont":
+    """Return the SoundFont that is asked for, or the one that is installed."""
+    from emsync.sound.synth import SoundFont, find_soundfont
+
+    if sound.soundfont is None:
+        return find_soundfont()
+    return SoundFont(sound.soundfont, sound.soundfont.name)
 
 
 def _write_notes(
