@@ -122,12 +122,13 @@ def desk_of(settings: SoundSettings, soundfont: Path | None, mood: Mood) -> Desk
     programs = PROGRAMS | dict(settings.programs)
     space = space_of(settings.space, mood)
     font = soundfont if soundfont is not None else find_soundfont().path
+    places = {group: _place(group, programs[group]) * settings.width for group in GROUPS}
+    pans = {group: 64 + round(63 * min(max(places[group], -1.0), 1.0)) for group in GROUPS}
     loudness: dict[str, float | None] = dict.fromkeys(GROUPS)
     if settings.group_balance:
         status = font.stat()
-        loudness |= _measured(
-            font, status.st_mtime_ns, status.st_size, tuple((g, programs[g]) for g in GROUPS)
-        )
+        set_up = tuple((group, programs[group], pans[group]) for group in GROUPS)
+        loudness |= _measured(font, status.st_mtime_ns, status.st_size, set_up)
     decibels = {group: _correction(loudness, group) * settings.group_balance for group in GROUPS}
     highest = max(decibels.values())
     strips = {}
@@ -135,15 +136,14 @@ def desk_of(settings: SoundSettings, soundfont: Path | None, mood: Mood) -> Desk
         controls: list[tuple[int, int]] = []
         if settings.group_balance:
             controls.append((VOLUME, volume_of(decibels[group] - highest)))
-        place = _place(group, programs[group]) * settings.width
         if settings.width:
-            controls.append((PAN, 64 + round(63 * min(max(place, -1.0), 1.0))))
+            controls.append((PAN, pans[group]))
         if space is not None:
             reverb, chorus = SENDS[group]
             controls.append((REVERB, reverb if space.reverb else 0))
             controls.append((CHORUS, chorus if space.chorus else 0))
         strips[group] = ChannelStrip(
-            programs[group], loudness[group], decibels[group], place, tuple(controls)
+            programs[group], loudness[group], decibels[group], places[group], tuple(controls)
         )
     return Desk(strips, space)
 
@@ -176,21 +176,22 @@ def _correction(loudness: Mapping[str, float | None], group: str) -> float:
 
 @lru_cache(maxsize=64)
 def _measured(
-    font: Path, modified: int, size: int, programs: tuple[tuple[str, int], ...]
+    font: Path, modified: int, size: int, set_up: tuple[tuple[str, int, int], ...]
 ) -> dict[str, float | None]:
     """Return the loudness in LUFS of each group's test phrase; None for silence.
 
     Args:
         font: SF2 or SF3 file.
         modified, size: of the file: another one of the same name is measured anew.
-        programs: (group, General MIDI program).
+        set_up: (group, General MIDI program, pan); a stereo instrument is louder to one side.
     """
     found = {}
     with synthesizer(font, TEST_RATE, space=DRY) as (synth, write):
         samples = np.zeros((round(TEST_SECONDS * TEST_RATE / BLOCK) * BLOCK, 2), np.float32)
-        for group, program in programs:
+        for group, program, pan in set_up:
             channel = 9 if group == "drums" else 0
             synth.program_change(channel, program)
+            synth.cc(channel, PAN, pan)
             moments = [
                 (at, is_on, pitch)
                 for pitch, start, length in TEST_PHRASES[group]

@@ -24,17 +24,17 @@ KNEE = 6.0
 LISTENING_SECONDS = 0.05
 """Over which it listens: strokes pass before it acts."""
 ATTACK_SECONDS = 0.02
-RECOVERY = 20.0
-"""Decibels a second by which it lets go."""
+RECOVERY_SECONDS = 0.25
+"""In which it lets go of two thirds of what it takes."""
 
 # The limiter. Ours.
 AHEAD_SECONDS = 0.006
 """It begins to act so much before a peak: long enough not to be heard as a click."""
-RELEASE = 30.0
-"""Decibels a second by which it lets go."""
-MOST = 12.0
+RELEASE_SECONDS = 0.12
+"""In which it lets go of two thirds of what it takes."""
+MOST = 15.0
 """Decibels that it takes at most; music with higher peaks stays quieter than was asked for."""
-MARGIN = 0.05
+MARGIN = 0.15
 """Decibels below the ceiling that it aims at; a moving gain makes new peaks, lower than this."""
 
 NEAR = 0.02
@@ -119,7 +119,7 @@ def gain_curve(contour: Contour, settings: SoundSettings) -> GainCurve:
     taken = limited(makeup)
     return GainCurve(
         10 ** ((compressed + makeup + taken) / 20),
-        Reduction(-float(compressed.min()), -float(taken.min())),
+        Reduction(float(np.abs(compressed).max()), float(np.abs(taken).max())),
     )
 
 
@@ -168,7 +168,7 @@ def compression(contour: Contour, amount: float) -> np.ndarray:
     # A parabola that joins the two straight lines (Giannoulis, Massberg & Reiss 2012).
     bent = np.where(over < KNEE / 2, np.clip(over + KNEE / 2, 0, None) ** 2 / (2 * KNEE), over)
     asked = -amount * (1 - 1 / RATIO) * bent
-    gains = smoothed(_released(asked, RECOVERY * seconds), ATTACK_SECONDS)
+    gains = smoothed(_released(asked, seconds / RECOVERY_SECONDS), ATTACK_SECONDS)
     return np.concatenate([gains[:1], gains])
 
 
@@ -186,7 +186,7 @@ def _limited(peaks: np.ndarray, ceiling: float, sample_rate: int) -> np.ndarray:
         return np.zeros(len(peaks) + 1)
     # A step is below the ceiling if both of its ends are.
     ends = np.minimum(np.append(need, 0.0), np.append(0.0, need))
-    ends = _released(ends, RELEASE * seconds)
+    ends = _released(ends, seconds / RELEASE_SECONDS)
     # Each end is the mean of minima that look ahead as far as the mean looks back.
     ahead = max(2, round(AHEAD_SECONDS / seconds))
     size = ahead + 1
@@ -197,9 +197,12 @@ def _limited(peaks: np.ndarray, ceiling: float, sample_rate: int) -> np.ndarray:
 
 
 def _released(decibels: np.ndarray, step: float) -> np.ndarray:
-    """Return the highest curve that is nowhere above `decibels` and rises by `step` at most."""
-    slope = step * np.arange(len(decibels))
-    return np.minimum(np.minimum.accumulate(decibels - slope) + slope, 0.0)
+    """Return the highest curve that is nowhere above `decibels`, all 0 or less, and that comes back
+    to 0 no faster than by a factor of e in `1 / step` values."""
+    at = step * np.arange(len(decibels))
+    with np.errstate(divide="ignore"):
+        deepest = np.maximum.accumulate(np.log(-decibels) + at)
+    return -np.exp(deepest - at)
 
 
 def _mean_of_ends(ends: np.ndarray) -> np.ndarray:

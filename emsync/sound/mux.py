@@ -404,8 +404,11 @@ def _run(
 
 def _rate_of(wav: Path) -> int:
     """Return the sample rate of the scored film's sound, in Hz."""
-    with wave.open(str(wav)) as file:
-        rate = file.getframerate()
+    try:
+        with wave.open(str(wav)) as file:
+            rate = file.getframerate()
+    except (OSError, EOFError, wave.Error):
+        rate = 0  # FFmpeg says what is wrong with it
     return rate if rate in _SAMPLE_RATES else min(_SAMPLE_RATES)
 
 
