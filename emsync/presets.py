@@ -112,7 +112,7 @@ def check_together(settings: Settings) -> None:
 
     Raises:
         EmsyncError: two settings contradict each other, or there are chords that nobody knows, or
-            that have no room in their bar.
+            that have no room in their bar, or moments that are none.
     """
     music = settings.music
     if music.chords and music.method == "planned":
@@ -121,6 +121,10 @@ def check_together(settings: Settings) -> None:
 
         usual: MetreName = "3/4" if music.style == "waltz" else "4/4"
         parse_chords(music.chords, METRES[usual if music.metre == "auto" else music.metre])
+    if music.leitmotif:
+        from emsync.music.planning.leitmotif import moments_of
+
+        moments_of(music.leitmotif)
     if music.video2music.primer:
         from emsync.music.video2music.vocabulary import read_primer
 

@@ -284,6 +284,9 @@ class MusicSettings:
     until the piece ends. Empty: the plan's. Ours."""
     theme: Path | None = None
     """MIDI file whose melody is the theme of the piece. Ours."""
+    leitmotif: Annotated[str, Text(LONGEST_TEXT, "0:12 1:05")] = ""
+    """Moments of the film in whose scenes the theme returns, or without one of the user's the
+    first melody of the piece; empty: the theme is the main section's. Ours."""
     harmony: Annotated[float, Range(0, 10)] = 2.0
     """How strongly the plan's chords are preferred while notes are drawn, in nats; they are
     obeyed in the end in any case. Ours."""

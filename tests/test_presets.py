@@ -72,6 +72,9 @@ def values(name: str) -> st.SearchStrategy[Any]:
     if name == "music.video2music.primer":
         chords = st.lists(st.sampled_from(("C", "Am", "F#m7", "G:sus4", "N")), max_size=9)
         return chords.map(" ".join)
+    if name == "music.leitmotif":
+        moments = st.lists(st.sampled_from(("7", "12.5", "1:05", "1:02:03")), max_size=5)
+        return moments.map(" ".join)
     if name in TEXTS:
         bars = st.lists(st.sampled_from(("Am", "F C", "F#m7b5/C", "Bbmaj7")), max_size=9)
         return bars.map(" | ".join)
@@ -191,7 +194,7 @@ def test_a_preset_of_before_the_plans_asks_for_the_music_of_its_time(tmp_path: P
     for since in mix:
         del plain["sound"][since]
     for since in ("method", "style", "metre", "tonic", "mode", "slowest", "fastest", "density",
-                  "melody", "chords", "theme", "harmony"):  # fmt: skip
+                  "melody", "chords", "theme", "leitmotif", "harmony"):  # fmt: skip
         del plain["music"][since]
     path = tmp_path / "preset.json"
     path.write_text(json.dumps({"emsync_preset": 1, "settings": plain}))

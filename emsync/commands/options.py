@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emsync import __version__
+from emsync.commands.again import add_again
 from emsync.errors import EmsyncError
 from emsync.presets import (
     as_in_the_paper,
@@ -40,6 +41,7 @@ KNOBS = {
     "melody": "music.melody",
     "chords": "music.chords",
     "theme": "music.theme",
+    "leitmotif": "music.leitmotif",
     "instruments": "music.instruments",
     "groups": "music.groups",
     "seed": "seed",
@@ -134,6 +136,7 @@ def parser(standard: Settings | None = None) -> argparse.ArgumentParser:
         help="compose as this report says: the same film, weights and machine give the same MIDI; "
         "the film is not analysed again. Options beside it win",
     )
+    add_again(made)
     _add_knobs(made, standard or Settings())
     return made
 
@@ -512,6 +515,13 @@ def _add_plan(music: argparse._ArgumentGroup, knob: Callable[..., None]) -> None
         "MIDI file whose melody is the theme, or 'none' (default: a theme of its own)",
         metavar="FILE",
     )
+    knob(
+        music,
+        "--leitmotif",
+        "moments in whose scenes the theme returns, such as '0:12 1:05', or 'none' (default: where "
+        "the form brings it back)",
+        metavar="MOMENTS",
+    )
 
 
 def _value(settings: Settings, name: str) -> Any:
@@ -629,6 +639,8 @@ def read_options(
         made = make(standard)
         options = made.parse_args(arguments)
     _check_moods(made, options, standard)
+    if getattr(options, "again", None) is not None and recorded is None:
+        made.error("argument --again: name the report of the piece with --from-report")
     settings = settings_of(options, standard)
     try:
         check_together(settings)

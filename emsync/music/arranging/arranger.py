@@ -83,22 +83,30 @@ def arrange(
 
 
 def write_lead(plan: Plan, settings: MusicSettings, seed: int, theme: Theme | None) -> list[Event]:
-    """Return the melody of the piece: a tune for each letter, back whenever the letter is."""
+    """Return the melody of the piece: a tune for each letter, back whenever the letter is.
+
+    The user's theme is the tune of letter A, or where scenes are named for it, theirs; if there is
+    none, the first tune of the piece comes back in them.
+    """
     if not settings.melody:
         return []
     tunes: dict[str, Tune] = {}
-    if theme is not None:
-        tunes["A"] = tune_of(theme, plan.metre)
+    motif = None if theme is None else tune_of(theme, plan.metre)
+    if motif is not None and not any(section.motif for section in plan.sections):
+        tunes["A"] = motif
     out: list[Event] = []
     for span in section_spans(plan):
         name, letter = span.section.lead, span.section.letter
         if name is None or name not in settings.groups or GROUPS.index(name) not in CHORDAL:
             continue
-        if letter not in tunes:
+        returning = span.section.motif and motif is not None
+        if letter not in tunes and not returning:
             tunes[letter] = write_tune(plan, span, random.Random(f"tune {seed} {letter}"))
+        tune = motif if returning and motif is not None else tunes[letter]
+        motif = motif or tune
         group = GROUPS.index(name)
         low, high = LEAD_RANGE[group]
-        line = sing(tunes[letter], plan, span, low, high)
+        line = sing(tune, plan, span, low, high)
         if plan.cadence is not None and span.start < plan.cadence <= span.end:
             line = come_home(line, plan, low, high)
         out += [Event(group, pitch, start, end, lead=True) for start, end, pitch in line]

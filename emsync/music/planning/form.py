@@ -66,6 +66,14 @@ def stretches_of(grid: Grid, curve: MoodCurve, seconds: float, last: int) -> lis
     return [Stretch(a, b, mood) for (a, mood), b in zip(begun, ends, strict=True)]
 
 
+def mean_mood(stretches: Sequence[Stretch]) -> Mood:
+    """Return the mean mood, weighted by duration."""
+    total = sum(s.end - s.start for s in stretches)
+    valence = sum(s.mood.valence * (s.end - s.start) for s in stretches) / total
+    arousal = sum(s.mood.arousal * (s.end - s.start) for s in stretches) / total
+    return Mood(max(-1.0, min(1.0, valence)), max(-1.0, min(1.0, arousal)))
+
+
 # --- where sections begin ----------------------------------------------------------------------
 
 
@@ -233,10 +241,14 @@ def with_leads(
         if new:
             names.append(section.letter)
         lead = lead_of(style, names.index(section.letter), section.groups)
-        room = len(sections) == 1 or (led + 1) / (i + 1) <= MOST_LEADS + (0.5 if i < 2 else 0.0)
-        if settings.theme is not None and section.letter == "A":
+        room = (
+            section.motif
+            or len(sections) == 1
+            or (led + 1) / (i + 1) <= MOST_LEADS + (0.5 if i < 2 else 0.0)
+        )
+        if settings.theme is not None and section.letter == "A" and not settings.leitmotif:
             room = True  # whoever brings a theme wants to hear it
-        if intro and i == 0 and len(sections) > 1:
+        if intro and i == 0 and len(sections) > 1 and not section.motif:
             lead = None
         if lead is not None and room:
             led += 1

@@ -92,6 +92,8 @@ class Section:
     """Instrument groups (`notes.GROUPS`) that play here."""
     lead: str | None
     """The group that has the melody, if there is one; not the bass, not the drums."""
+    motif: bool = False
+    """Whether the melody is the theme that the user wants back here."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ a refrain. The first and the last are at home, and the last one alone comes to a
 stay the same throughout, as those of an opera or a film score do.
 """
 
+import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from emsync.emotion.mapping import Mood
+from emsync.music.planning.form import CONTRASTS, form_of
 from emsync.music.planning.grid import Grid
 from emsync.music.planning.plan import Plan
 
@@ -70,6 +72,25 @@ def theme_of(number: int, refrain: int) -> int:
     """
     order = (refrain, *(theme for theme in range(number + 2) if theme != refrain))
     return order[number]
+
+
+def forms_of_mood(
+    parts: Sequence[int], intro: bool, ends: bool, rnd: random.Random
+) -> list[tuple[int, bool]]:
+    """Return the theme of each section of a mood, and whether it is a contrast.
+
+    Args:
+        parts: sections in each of the reels that the mood goes through.
+        intro: the first section is one, and has the first theme.
+        ends: the piece ends with this mood.
+        rnd: of the plan.
+    """
+    found = [(0, False)] if intro else []
+    for part, number in enumerate(parts):
+        refrain = refrain_of(part, CONTRASTS + 1, ends and part == len(parts) - 1)
+        digits = form_of(number - (intro and part == 0), rnd)
+        found += [(theme_of(digit, refrain), digit > 0) for digit in digits]
+    return found
 
 
 def divide_into_reels(

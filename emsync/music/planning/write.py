@@ -5,6 +5,7 @@ the bank in `emsync.music.planning.progressions`; this module lays chord changes
 deals the chords out.
 """
 
+import math
 import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence, Set
@@ -18,6 +19,7 @@ from emsync.music.planning import form
 from emsync.music.planning.chart import Degree, has_places, key_of, parse_chords
 from emsync.music.planning.grid import Grid
 from emsync.music.planning.harmonic_rhythm import LONGEST_CHORD, changes_of, unit_of
+from emsync.music.planning.leitmotif import is_motif, motif_starts, with_starts
 from emsync.music.planning.plan import (
     PITCH_NAMES,
     SCALES,
@@ -33,7 +35,7 @@ from emsync.music.planning.progressions import (
     dressed,
     progressions,
 )
-from emsync.music.planning.reels import divide_into_reels, refrain_of, theme_of
+from emsync.music.planning.reels import divide_into_reels, forms_of_mood
 from emsync.settings import MusicSettings
 
 BRIGHTNESS_PER_VALENCE = 0.45
@@ -124,7 +126,7 @@ def write_plan(
             cadence.
 
     Raises:
-        EmsyncError: the settings' chords cannot be read.
+        EmsyncError: the settings' chords or the moments of the theme cannot be read.
     """
     rnd = random.Random(f"plan {seed}")
     hits = sorted({hit.step for hit in grid.hits if 0 <= hit.step < grid.steps})
@@ -132,7 +134,7 @@ def write_plan(
     stretches = form.stretches_of(
         grid, curve, seconds, grid.steps - 1 if cadence is None else cadence
     )
-    style = form.style_for(_mean(stretches), grid.metre.name, settings, rnd)
+    style = form.style_for(form.mean_mood(stretches), grid.metre.name, settings, rnd)
     key = rnd.randrange(12)
     if settings.tonic != "auto":
         key = PITCH_NAMES.index(settings.tonic)
@@ -143,14 +145,6 @@ def write_plan(
     in_key = [themes[section.letter]._replace(key=section.key) for section in sections]
     chords = _chords(grid, sections, in_key, hits, cadence)
     return Plan(grid.metre, chords, sections, tuple(hits), cadence, grid.steps, style)
-
-
-def _mean(stretches: Sequence[form.Stretch]) -> Mood:
-    """Return the mean mood, weighted by duration."""
-    total = sum(s.end - s.start for s in stretches)
-    valence = sum(s.mood.valence * (s.end - s.start) for s in stretches) / total
-    arousal = sum(s.mood.arousal * (s.end - s.start) for s in stretches) / total
-    return Mood(max(-1.0, min(1.0, valence)), max(-1.0, min(1.0, arousal)))
 
 
 # --- sections ----------------------------------------------------------------------------------
@@ -170,8 +164,14 @@ def _sections(
     has_intro = seconds >= form.LEAST_FOR_INTRO and (
         float(grid.seconds_of(stretches[0].end)) >= 2 * form.USUAL_SECTION
     )
+    motifs = motif_starts(settings.leitmotif, grid, hits, seconds)
     begun = [
-        form.section_starts(grid, stretch, hits, has_intro and i == 0)
+        with_starts(
+            form.section_starts(grid, stretch, hits, has_intro and i == 0),
+            motifs,
+            stretch.end,
+            grid.metre.bar,
+        )
         for i, stretch in enumerate(stretches)
     ]
     reels = divide_into_reels(
@@ -195,7 +195,7 @@ def _sections(
         edges = {len(places), len(places) + len(starts)}
         edges |= {reel.first for reel in reels if min(edges) < reel.first < max(edges)}
         parts = [stop - first for first, stop in pairwise(sorted(edges))]
-        formed = _formed(parts, has_intro and i == 0, i == len(stretches) - 1, rnd)
+        formed = forms_of_mood(parts, has_intro and i == 0, i == len(stretches) - 1, rnd)
         places += [
             _Place(start, cast.first + theme, contrast, stretch.mood, cast)
             for start, (theme, contrast) in zip(starts, formed, strict=True)
@@ -210,7 +210,8 @@ def _sections(
             keys[number] = (keys[number] + moves * rnd.choice(NEIGHBOUR_KEYS)) % 12
     sections = []
     lasting = [reel for reel in reels for _ in range(reel.first, reel.stop)]
-    for i, (place, reel) in enumerate(zip(places, lasting, strict=True)):
+    ends = [*(float(place.start) for place in places[1:]), math.inf]
+    for i, (place, reel, end) in enumerate(zip(places, lasting, ends, strict=True)):
         intro = has_intro and i == 0
         energy = form.base_energy(place.mood.arousal, settings) + reel.energy
         energy += form.arc(i - reel.first, reel.stop - reel.first, place.contrast, intro)
@@ -227,28 +228,10 @@ def _sections(
                 energy=energy,
                 groups=form.orchestrated(style, energy, intro, settings),
                 lead=None,
+                motif=is_motif(place.start, end, motifs, grid.metre.bar),
             )
         )
     return form.with_leads(sections, style, has_intro, settings)
-
-
-def _formed(
-    parts: Sequence[int], intro: bool, ends: bool, rnd: random.Random
-) -> list[tuple[int, bool]]:
-    """Return the theme of each section of a mood, and whether it is a contrast.
-
-    Args:
-        parts: sections in each of the reels that the mood goes through.
-        intro: the first section is one, and has the first theme.
-        ends: the piece ends with this mood.
-        rnd: of the plan.
-    """
-    formed = [(0, False)] if intro else []
-    for part, number in enumerate(parts):
-        refrain = refrain_of(part, form.CONTRASTS + 1, ends and part == len(parts) - 1)
-        digits = form.form_of(number - (intro and part == 0), rnd)
-        formed += [(theme_of(digit, refrain), digit > 0) for digit in digits]
-    return formed
 
 
 def _relative_key(before: _Cast, mode: ModeName) -> int:
