@@ -180,7 +180,7 @@ def test_music_with_the_films_own_sound_is_limited_as_well(
 ) -> None:
     film = probe(films.beep("beep-0-0.mkv"))
     for kept in ("keep", "duck"):
-        asked = SoundSettings(original_sound=kept)  # type: ignore[arg-type]
+        asked = SoundSettings(original_sound=kept)
         mixed = master(Sound(music[: 3 * RATE].copy(), RATE), asked)
         mixed = mix_with_original(mixed, film, asked, cancel, [(1.0, 1.5)])
         assert loudness(mixed) == pytest.approx(-14, abs=0.2)

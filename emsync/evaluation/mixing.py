@@ -1,10 +1,11 @@
 """What the mix promises, measured: `python -m emsync.evaluation.mixing FOLDER`.
 
-FOLDER holds MIDI files, or the archives that `emsync.training.corpus` reads. Of some pieces, from
-solo piano to a whole band, the first `--seconds` are played by the five groups and mixed. Printed
-are how near each delivery comes to its loudness, and the highest true peak; how well the written
-stems add up to the written music; and how many seconds a minute of music takes, by the mix of the
-published code and by today's, one after the other.
+FOLDER holds MIDI files, or the archives that `emsync.training.corpus` reads. Of some pieces the
+first `--seconds` are played by the five groups and mixed; files of EMSYNC's own keep their
+controllers but for those of the desk. Printed are how near each delivery comes to its loudness, and
+the highest true peak; how well the written stems add up to the written music; and how many seconds
+of a processor a minute of music takes, by the mix of the published code and by today's, one after
+the other.
 
 Loudness is measured by pyloudnorm and true peaks with SciPy's resampling, as the mix measures with
 filters of its own.
@@ -16,7 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -30,7 +31,7 @@ from emsync.music.notes import GROUPS, Note
 from emsync.presets import as_in_the_paper
 from emsync.progress import CancelToken
 from emsync.settings import DELIVERIES, Settings, SoundSettings
-from emsync.sound.desk import Desk, desk_of
+from emsync.sound.desk import CHORUS, PAN, REVERB, VOLUME, Desk, desk_of
 from emsync.sound.dynamics import wanted
 from emsync.sound.mix import heard_as, master, write_wav
 from emsync.sound.stems import render_music, write_stems
@@ -40,6 +41,7 @@ from emsync.training.corpus import files_of, read_index
 SOURCES = ("easyrpg_rtp_pr", "tannerhelland_free_music", "mma_synthetic", "asap", "rs2004scape")
 """Of the corpus: game music for band and orchestra, accompaniments, and piano as it is played."""
 LEAST_NOTES = 40
+DESK = (VOLUME, PAN, REVERB, CHORUS)
 MOODS = (Mood(0.0, 0.0), Mood(0.6, 0.6), Mood(-0.6, 0.6), Mood(-0.6, -0.6), Mood(0.6, -0.6))
 """One after the other, as they choose the space."""
 
@@ -70,28 +72,35 @@ class Measured:
     now: float
 
 
-def pieces_of(folder: Path, count: int, seconds: float) -> Iterator[tuple[str, list[Note]]]:
-    """Yield names and notes of as many pieces, evenly from all sources that are there."""
+@dataclass(frozen=True)
+class Piece:
+    """What is played."""
+
+    name: str
+    notes: tuple[Note, ...]
+    file: bytes | None
+    """The MIDI file itself, if its tracks are the groups'."""
+
+
+def pieces_of(folder: Path, count: int, seconds: float) -> Iterator[Piece]:
+    """Yield as many pieces, evenly from all sources that are there."""
     index = read_index(folder)
     archives = [source for source in SOURCES if (folder / f"{source}.tar.xz").exists()]
     each = -(-count // max(len(archives), 1))
-    found = 0
-    for source in archives or ["files"]:
-        for row, content in islice(_long_enough(files_of(folder, source, index), seconds), each):
-            if found == count:
-                return
-            found += 1
-            yield str(row["file"]), content
+    found = (
+        islice(_long_enough(files_of(folder, source, index), seconds), each)
+        for source in archives or ["files"]
+    )
+    yield from islice(chain.from_iterable(found), count)
 
 
-def _long_enough(
-    files: Iterable[tuple[dict[str, Any], bytes]], seconds: float
-) -> Iterator[tuple[dict[str, Any], list[Note]]]:
-    """Yield rows and notes of files with enough to play."""
+def _long_enough(files: Iterable[tuple[dict[str, Any], bytes]], seconds: float) -> Iterator[Piece]:
+    """Yield the files with enough to play."""
     for row, content in files:
         notes = notes_of(content, seconds)
         if len(notes) >= LEAST_NOTES and max(note.end for note in notes) > 0.8 * seconds:
-            yield row, notes
+            own = b"Made with EMSYNC" in content
+            yield Piece(str(row["file"]), tuple(notes), content if own else None)
 
 
 def notes_of(content: bytes, seconds: float) -> list[Note]:
@@ -99,12 +108,12 @@ def notes_of(content: bytes, seconds: float) -> list[Note]:
     from symusic import Score
 
     try:
-        score: Any = Score.from_midi(content).to("second")
+        score: Any = Score.from_midi(content)
     except (RuntimeError, ValueError):
         return []
     rows = [
         (group, note.pitch, note.start, note.end, note.velocity)
-        for track in score.tracks
+        for track in score.to("second").tracks
         if (group := group_of(track.program, track.is_drum)) is not None
         for note in track.notes
     ]
@@ -116,7 +125,7 @@ def notes_of(content: bytes, seconds: float) -> list[Note]:
     ]
 
 
-def measure(name: str, notes: Sequence[Note], mood: Mood, seconds: float) -> Measured:
+def measure(piece: Piece, mood: Mood, seconds: float) -> Measured:
     """Mix a piece for every delivery, and by the mix of the published code."""
     published, ours = as_in_the_paper(Settings()).sound, SoundSettings()
     length = Fraction(seconds).limit_denominator(1000)
@@ -124,10 +133,10 @@ def measure(name: str, notes: Sequence[Note], mood: Mood, seconds: float) -> Mea
         folder = Path(temporary)
         desks = {sound: desk_of(sound, None, mood) for sound in (published, ours)}
         for number, desk in enumerate(desks.values()):
-            _write(notes, folder / f"{number}.mid", length, desk)
+            _write(piece, folder / f"{number}.mid", length, desk)
 
         def timed(number: int, sound: SoundSettings) -> tuple[float, Sound, Sound]:
-            began = time.perf_counter()
+            began = time.process_time()
             space = desks[sound].space
             played = render_music(
                 folder / f"{number}.mid", length, sound, None, CancelToken(), space=space
@@ -137,7 +146,7 @@ def measure(name: str, notes: Sequence[Note], mood: Mood, seconds: float) -> Mea
             write_wav(mixed, folder / f"{number}.wav", sound.bit_depth)
             if sound is ours:
                 heard_as(mixed)
-            return (time.perf_counter() - began) * 60 / seconds, rendered, mixed
+            return (time.process_time() - began) * 60 / seconds, rendered, mixed
 
         before, now = [], []
         for _ in range(2):
@@ -150,20 +159,26 @@ def measure(name: str, notes: Sequence[Note], mood: Mood, seconds: float) -> Mea
         residual = _residual(folder / "1.wav", stems.values())
     delivered = [_delivered(mixed, ours)]
     for delivery in ("ebu-r128", "atsc-a85", "podcast", "peak"):
-        sound = replace(ours, loudness=delivery)  # type: ignore[arg-type]
+        sound = replace(ours, loudness=delivery)
         copy = replace(rendered, samples=rendered.samples.copy())
         delivered.append(_delivered(master(copy, sound), sound))
-    return Measured(name, tuple(delivered), residual, min(before), min(now))
+    return Measured(piece.name, tuple(delivered), residual, min(before), min(now))
 
 
-def _write(notes: Sequence[Note], path: Path, length: Fraction, desk: Desk) -> None:
-    """Write notes as the product does, with the controllers of the desk before them."""
+def _write(piece: Piece, path: Path, length: Fraction, desk: Desk) -> None:
+    """Write a piece as the product does, with the controllers of the desk before its notes."""
     import mido
 
-    write_midi(notes, path, length)
+    if piece.file is None:
+        write_midi(piece.notes, path, length)
+    else:
+        path.write_bytes(piece.file)
     file = mido.MidiFile(path)
     for track in file.tracks:
         channel = next((m.channel for m in track if m.type == "program_change"), 0)
+        for message in [*track]:
+            if message.type == "control_change" and message.control in DESK and not message.time:
+                track.remove(message)
         track[1:1] = [
             mido.Message("control_change", channel=channel, control=number, value=value)
             for number, value in desk.controls.get(track.name, ())
@@ -249,14 +264,14 @@ def main(arguments: list[str] | None = None) -> None:
     desk_of(SoundSettings(), None, MOODS[0])
     print(f"SoundFont  measured in {time.perf_counter() - began:.2f} s")
     found = []
-    for number, (name, notes) in enumerate(
-        pieces_of(options.folder, options.pieces, options.seconds)
-    ):
-        one = measure(name, notes, MOODS[number % len(MOODS)], options.seconds)
+    for number, piece in enumerate(pieces_of(options.folder, options.pieces, options.seconds)):
+        one = measure(piece, MOODS[number % len(MOODS)], options.seconds)
         found.append(one)
         if options.verbose:
             told = " ".join(f"{d.missed:+.2f}/{d.over:+.2f}/{d.limiter:.1f}" for d in one.delivered)
-            print(f"{name}: {told}, {one.residual:.0f} dB, {one.before:.2f} → {one.now:.2f} s")
+            print(
+                f"{piece.name}: {told}, {one.residual:.0f} dB, {one.before:.2f} → {one.now:.2f} s"
+            )
     print(table(found))
 
 
