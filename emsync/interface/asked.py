@@ -27,6 +27,10 @@ class Asked:
         """Those that say what is asked for, the mood editor first."""
         return [self._page.editor, *self._page.controls.components]
 
+    def is_mixing(self, values: tuple[Any, ...]) -> bool:
+        """Return whether the browser mixes; `values` are those of the controls."""
+        return self._page.controls.is_mixing(values)
+
     async def music(
         self, name: str, mood: dict[str, Any], values: tuple[Any, ...]
     ) -> tuple[Settings, MoodRequest]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import gradio as gr
 
 from emsync.errors import EmsyncError
+from emsync.interface.mixer import gains_of, is_live, value_of
 from emsync.interface.music_controls import WORDED, tempo_bounds, tempo_text, words_of
 from emsync.interface.sound_controls import STANDARD, sounds_of, standard_program
 from emsync.music.composer import COMPOSERS
@@ -51,6 +52,15 @@ class Controls:
     primer: Any
     theme: Any
     composer: Any = None
+
+    @property
+    def mixer(self) -> Any:
+        """The mixer, which turns the gains of the groups."""
+        return self.named["sound.gains"]
+
+    def is_mixing(self, values: Sequence[Any]) -> bool:
+        """Return whether the browser mixes; `values` are those of `components`."""
+        return is_live(values[list(self.named).index("sound.gains")])
 
     @property
     def components(self) -> list[Any]:
@@ -207,6 +217,7 @@ class Controls:
             control: _shown_in(control, attrgetter(name)(settings))
             for name, control in self.named.items()
         }
+        changes[self.mixer] = value_of(settings.sound.gains)
         changes[self.tempo] = tempo_text(settings.music)
         changes[self.paper] = settings.music.method == "free"
         programs = dict(settings.sound.programs)
@@ -266,6 +277,8 @@ def _as_obeyed(music: MusicSettings, composer: ComposerName) -> MusicSettings:
 def _plain(name: str, value: Any) -> Any:
     """Return what a control says, as a setting is written in JSON: of those that may be None, an
     empty word stands for it."""
+    if name == "sound.gains":
+        return gains_of(value)
     return None if value == "" and kinds()[name].optional else value
 
 

@@ -43,6 +43,12 @@ def bundle_bytes(film_bytes: int, seconds: float) -> int:
     return 2 * stems + version_bytes(film_bytes, seconds)
 
 
+def mix_bytes(seconds: float) -> int:
+    """Return about how many bytes the sounds of a version take, to be mixed; losslessly compressed
+    they have half of it."""
+    return (_STEMS + 1) * round(seconds * _WAV_BYTES)
+
+
 class DiskQuota:
     """Refuses work that needs more disk than there is, before it begins and not in its middle."""
 

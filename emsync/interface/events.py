@@ -19,6 +19,7 @@ from emsync.interface.compose_button import ComposeButton
 from emsync.interface.event_options import EACH_TIME, QUIETLY, WORK, page_of
 from emsync.interface.examples import Example
 from emsync.interface.layout import Page
+from emsync.interface.mix_events import MixEvents
 from emsync.interface.mood_editor import with_own
 from emsync.interface.records import Outcome, Playing
 from emsync.interface.settings_events import SettingsEvents
@@ -50,6 +51,7 @@ class Events:
         self._asked = Asked(page, studio)
         self._button = ComposeButton(page, studio)
         self._takes, self._settings = TakeEvents(page, studio), SettingsEvents(page, studio)
+        self._mix = MixEvents(page, studio)
 
     # What comes from where, and what it may change ------------------------------------------------
 
@@ -63,7 +65,7 @@ class Events:
             *(film.status, film.compose, film.cancel, film.facts, result.film_file, result.player),
             *(result.versions, result.files, result.pack, result.use_example, result.forget),
             *(result.take_link, page.diagnostics, page.editor, page.example_shown),
-            *(chords, page.music.edit_chords),
+            *(chords, page.music.edit_chords, page.controls.mixer),
         ]
         self._connect_films(about)
         self._connect_work(everything)
@@ -71,6 +73,7 @@ class Events:
         self._button.connect()
         self._takes.connect(everything, self._button)
         self._settings.connect()
+        self._mix.connect(everything)
         self._connect_page(blocks, everything)
 
     def _connect_films(self, about: list[Any]) -> None:

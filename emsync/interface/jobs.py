@@ -22,7 +22,7 @@ from emsync.interface.records import LOOK_SECONDS, Job, Outcome, Playing, Take, 
 from emsync.interface.store import Store
 from emsync.interface.work_queue import BUSY
 
-_APOLOGY = (
+APOLOGY = (
     "Sorry, something went wrong on our side. The details were written to the log. "
     "Try again, or try another film."
 )
@@ -109,7 +109,7 @@ class Jobs:
             yield Update(views.note(f"Cancelled. {kept}", Outcome.CANCELLED), False, last)
         else:
             is_known = isinstance(job.error, EmsyncError)
-            sentence = str(job.error) if is_known else _APOLOGY
+            sentence = str(job.error) if is_known else APOLOGY
             yield Update(views.problem(sentence), False, last)
             # Toasts take HTML, and sentences quote file names.
             raise gr.Error(html.escape(sentence), print_exception=False) from None

@@ -17,8 +17,10 @@ from emsync.settings import PerformanceSettings, Settings, SoundSettings
 
 if TYPE_CHECKING:
     from emsync.emotion.curve import MoodRequest
+    from emsync.film.footage import Stretch
     from emsync.music.composer import Draft
     from emsync.results import Piece, Result
+    from emsync.sound.mixing import MixSources
 
 KEEP_SECONDS = 3600
 """A take goes this long after it was last looked at, and its film with it."""
@@ -40,6 +42,8 @@ class Outcome(StrEnum):
     """The piece was played anew, with other sound."""
     BUNDLED = "bundled"
     """Stems and ZIP were made."""
+    MIXABLE = "mixable"
+    """The sounds of each group are there to be mixed."""
     FOUND = "found"
     """A take was found by its link."""
     CANCELLED = "cancelled"
@@ -76,6 +80,31 @@ class Source:
         return self.film.path.parent
 
 
+@dataclass(frozen=True)
+class Mix:
+    """The sounds of a version, to be mixed in the browser.
+
+    Attributes:
+        sources: the sounds.
+        film: with the sound track whose sound is among them.
+        speech: when somebody speaks in it, in seconds.
+        playing: how they were played.
+    """
+
+    sources: "MixSources"
+    film: Film
+    speech: "tuple[Stretch, ...]"
+    playing: "Playing"
+
+    def fits(self, playing: "Playing") -> bool:
+        """Return whether what is played so consists of these sounds."""
+        from emsync.sound.mixing import have_same_sources
+
+        return self.playing.performance == playing.performance and have_same_sources(
+            self.playing.sound, playing.sound
+        )
+
+
 @dataclass
 class Version:
     """One candidate of a take: a piece and, once it was played, its files.
@@ -88,6 +117,7 @@ class Version:
         stems: the sound of each group, once it was asked for.
         pages: its score as PDF, made with the stems where this machine can engrave.
         bundle: everything in one ZIP, made with the stems.
+        mix: its sounds, once somebody wanted to mix them.
     """
 
     piece: "Piece"
@@ -97,6 +127,7 @@ class Version:
     stems: dict[str, Path] = field(default_factory=dict)
     pages: Path | None = None
     bundle: Path | None = None
+    mix: Mix | None = None
 
 
 @dataclass
@@ -215,6 +246,10 @@ class Job:
             self.stage_seconds[self.progress.stage] = now - self.stage_started
             self.stage_started = now
         self.progress = progress
+
+    def on_share(self, share: float) -> None:
+        """Take note of the share of the work that is done, where it is no stage of its own."""
+        self.share = max(self.share, share)
 
     def on_sketch(self, draft: "Draft") -> None:
         """Keep the music as written so far: a `Sketch`, called by the thread at work."""

@@ -6,7 +6,8 @@ All of it runs in the thread of a job; `studio` decides when.
 import secrets
 import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,14 @@ from emsync.errors import ToolError
 from emsync.interface import views
 from emsync.interface.analyses import AnalysisCache, AnalysisKey
 from emsync.interface.diagnostics import diagnostics
-from emsync.interface.disk_quota import DiskQuota, bundle_bytes, size_of, version_bytes
-from emsync.interface.records import Job, Outcome, Source, Take, Version
+from emsync.interface.disk_quota import (
+    DiskQuota,
+    bundle_bytes,
+    mix_bytes,
+    size_of,
+    version_bytes,
+)
+from emsync.interface.records import Job, Mix, Outcome, Playing, Source, Take, Version
 from emsync.interface.work_queue import WorkQueue
 from emsync.limits import HostLimits
 from emsync.progress import CancelToken
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
     from emsync.emotion.features.panel import Panel
     from emsync.music.composer import Composer
     from emsync.results import Piece, Result
+    from emsync.sound.mixing import MixLevels
 
 LABELS = "ABCDEFGH"
 """Of the versions of a take, as many as are kept side by side."""
@@ -60,6 +68,7 @@ class Scorer:
         self._panel, self._quota, self._host = panel, quota, host
         # Always the same thread: Matplotlib opens its fonts anew for each that plots, and keeps 64.
         self._plotting = ThreadPoolExecutor(1)
+        self._levelling = ThreadPoolExecutor(1)
         self._composers: dict[str, Composer] = {}
         self._pace = 1.0
         """Seconds that a take takes here, in parts of those expected elsewhere."""
@@ -102,6 +111,10 @@ class Scorer:
         film = take.source.film
         pieces = 1 if take.versions else take.settings.music.candidates
         return version_bytes(size_of(film.path), float(film.duration)) * pieces
+
+    def mix_bytes_of(self, take: Take) -> int:
+        """Return about how much disk the sounds of a version need, to be mixed."""
+        return mix_bytes(float(take.source.film.duration))
 
     def bundle_bytes_of(self, take: Take) -> int:
         """Return about how much disk stems and ZIP of a version need."""
@@ -193,6 +206,37 @@ class Scorer:
             version.stems, version.pages = sounds, pages
         job.take.revision += 1
 
+    def open_mix(self, job: Job) -> None:
+        """Make the sounds of the version that is shown, to be mixed in the browser."""
+        from emsync.stages import bounded
+
+        job.outcome = Outcome.MIXABLE
+        version = job.take.versions[job.take.shown]
+        result = version.result
+        assert result is not None
+        job.stage_seconds |= result.seconds
+        folder = job.take.folder / f"mix-{secrets.token_urlsafe(6)}"
+        folder.mkdir(mode=0o700)
+        try:
+            with self.composing.turn(job.cancel, job.on_position):
+                seconds = float(result.analysis.film.duration)
+                token = bounded(job.cancel, "bundle", seconds, self._host.stages)
+                version.mix = mix_of(result, folder, token, job.on_share)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        # What was heard need not be listened for again.
+        version.result = replace(result, speech=version.mix.speech)
+        job.take.revision += 1
+
+    def mix_levels(self, mix: Mix, playing: Playing, cancel: CancelToken) -> "Future[MixLevels]":
+        """Begin to find the levels of sounds that are mixed as `playing` says, one at a time."""
+        from emsync.sound.mixing import levels_of
+
+        return self._levelling.submit(
+            levels_of, mix.sources, mix.film, playing.sound, mix.speech, cancel
+        )
+
     def perform(self, job: Job, version: Version) -> None:
         """Play a version into a folder of its own; what was played before goes.
 
@@ -226,6 +270,9 @@ class Scorer:
             raise
         version.result, version.diagnostics = result, figures
         version.stems, version.pages, version.bundle = {}, None, None
+        if version.mix is not None and not version.mix.fits(job.playing):
+            shutil.rmtree(version.mix.sources.folder, ignore_errors=True)
+            version.mix = None
         job.sketch = None
         take.revision += 1
         if before is not None:
@@ -234,6 +281,7 @@ class Scorer:
     def close(self) -> None:
         """Plot nothing any more, and let the experts go."""
         self._plotting.shutdown(wait=False, cancel_futures=True)
+        self._levelling.shutdown(wait=False, cancel_futures=True)
         self._panel.release()
 
     # Parts of it --------------------------------------------------------------------------------
@@ -301,6 +349,43 @@ def _pages(result: "Result", cancel: CancelToken) -> tuple[Path | None, str]:
     except ToolError as problem:
         return None, f"There is no PDF of it. {problem}\n"
     return pages, "score.pdf       the same as pages to print\n"
+
+
+def mix_of(
+    result: "Result", folder: Path, cancel: CancelToken, tell: Callable[[float], None]
+) -> Mix:
+    """Write the sounds of a result into `folder`, and listen for when somebody speaks in the film.
+
+    Args:
+        result: whose sounds.
+        folder: receives them.
+        cancel: stops it within a second or so.
+        tell: told the share that is done.
+
+    Raises:
+        SoundError, ToolError: something that is needed is missing, or the disk is full.
+        Cancelled: the owner asked to stop.
+    """
+    from emsync.film.film import choose_sound
+    from emsync.film.footage import SOUND_RATE
+    from emsync.film.frames import read_audio
+    from emsync.film.speech import VoiceDetector
+    from emsync.sound.mixing import write_sources
+
+    sound = result.settings.sound
+    film = choose_sound(result.analysis.film, sound.audio_track)
+    speech = result.speech
+    if speech is None:
+        heard = film.has_audio
+        speech = (
+            tuple(VoiceDetector().speech(read_audio(film, SOUND_RATE, cancel), cancel))
+            if heard
+            else ()
+        )
+    sources = write_sources(
+        result.midi, film, sound, sound.soundfont, folder, cancel, tell, result.mix.space
+    )
+    return Mix(sources, film, speech, Playing.of(result.settings))
 
 
 def _stem(source: Source) -> str:

@@ -24,6 +24,7 @@ class Session:
         fetching: stops the film that is being fetched.
         opening: stops the film that was chosen last.
         playing: as it was changed last.
+        levelling: stops the search for the levels of a mix.
         chosen: the take that was picked last; None for the newest.
         begun: tokens of the takes that were begun on it, not found by a link.
         files: other files that came on it, where they are kept.
@@ -36,6 +37,7 @@ class Session:
     fetching: CancelToken | None = None
     opening: CancelToken | None = None
     playing: Playing | None = None
+    levelling: CancelToken | None = None
     chosen: Take | None = None
     begun: set[str] = field(default_factory=set)
     files: set[Path] = field(default_factory=set)

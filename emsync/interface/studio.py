@@ -19,17 +19,19 @@ from emsync.interface.disk_quota import DiskQuota
 from emsync.interface.experts import Installation
 from emsync.interface.films import Films
 from emsync.interface.jobs import Jobs
-from emsync.interface.records import LOOK_SECONDS, Job, Playing, Take, Update
+from emsync.interface.records import LOOK_SECONDS, Job, Mix, Playing, Take, Update
 from emsync.interface.scoring import LABELS, Scorer
 from emsync.interface.sessions import Session, Sessions
 from emsync.interface.store import Store
 from emsync.interface.user_files import UserFiles
 from emsync.limits import HostLimits, film_limits, host_limits
+from emsync.progress import CancelToken
 from emsync.settings import Settings
 from emsync.text import quoted
 
 if TYPE_CHECKING:
     from emsync.emotion.curve import MoodRequest
+    from emsync.sound.mixing import MixLevels
 
 SWEEP_SECONDS = 120
 """Between two looks for what is past its hour."""
@@ -243,6 +245,41 @@ class Studio:
             return None
         needed = self.scorer.bundle_bytes_of(take)
         return self.jobs.start(take, Playing.of(take.result.settings), self.scorer.bundle, needed)
+
+    def open_mix(self, name: str) -> Job | None:
+        """Make the sounds of the version that is shown, to be mixed in the browser.
+
+        Returns:
+            The work; None if they are there, or it cannot be begun now.
+
+        Raises:
+            EmsyncError: too many wait already.
+        """
+        take = self.session(name).idle_take()
+        if take is None or take.result is None or take.versions[take.shown].mix is not None:
+            return None
+        needed = self.scorer.mix_bytes_of(take)
+        return self.jobs.start(take, Playing.of(take.result.settings), self.scorer.open_mix, needed)
+
+    def mix(self, name: str, playing: Playing) -> Mix | None:
+        """Return the sounds of which what the page shows consists if it is played in this way; None
+        if they are not there."""
+        take = self.session(name).shown
+        mix = None if take is None else take.versions[take.shown].mix
+        return mix if mix is not None and mix.fits(playing) else None
+
+    async def mix_levels(self, name: str, mix: Mix, playing: Playing) -> "MixLevels":
+        """Return the levels of a mix; an earlier call for the same page comes to nothing.
+
+        Raises:
+            EmsyncError: something that is needed is missing.
+            Cancelled: something else was turned in the meantime.
+        """
+        session = self.session(name)
+        if session.levelling is not None:
+            session.levelling.cancel()
+        session.levelling = cancel = CancelToken()
+        return await asyncio.wrap_future(self.scorer.mix_levels(mix, playing, cancel))
 
     async def watch(self, name: str, job: Job | None = None) -> AsyncIterator[Update]:
         """Report work until it is over.

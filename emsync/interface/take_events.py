@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
 
-from emsync.errors import EmsyncError
+from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import scripts, views
 from emsync.interface.asked import Asked
 from emsync.interface.changes import Changes, PageChanges
@@ -46,6 +47,8 @@ class TakeEvents:
         button.name_after(picked)
         sound = [page.editor, page.example_shown, *controls.components]
         for control in controls.of_sound:
+            if control is controls.mixer:
+                continue  # heard at once, and has events of its own
             if isinstance(control, gr.Slider):
                 event = control.release
             else:
@@ -104,6 +107,12 @@ class TakeEvents:
         try:
             asked = await self._studio.in_thread(self._asked.settings, name, values)
             playing = Playing.of(asked)
+            mix = self._studio.mix(name, playing) if self._asked.is_mixing(values) else None
+            if mix is not None:
+                # Heard already; what is downloaded will be written with it.
+                with suppress(Cancelled):
+                    yield await self._show.levels(name, mix, playing)
+                return
             job = await self._studio.resound(name, playing)
         except EmsyncError as error:
             yield self._show.refusal(error)

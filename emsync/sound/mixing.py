@@ -29,11 +29,18 @@ CHUNK_SECONDS = 5
 SCALE = 0.25
 """Factor of what is stored: what is played may exceed full scale before its level is set. Ours:
 12 dB are room enough, and leave the noise of 16 bits 84 dB below."""
-LEVEL_SECONDS = 0.05
-"""Between two levels of `MixLevels`. Ours: a compressor acts no faster, and what a limiter does
-within is averaged."""
+LEVEL_SECONDS = 0.004
+"""In which levels are looked at. Ours: a limiter takes 6 ms to act."""
+NEAR = 0.01
+"""Share by which a level may be off, 0.09 dB; so that few points tell it. Ours."""
 ORIGINAL = "original"
 """What the film's own sound is called beside the groups."""
+MIX_SETTINGS = (
+    "gains", "original_sound", "balance_decibels", "original_gain_decibels", "duck_decibels",
+    "loudness", "lufs", "peak_decibels", "true_peak_decibels", "compression", "limiter",
+    "fade_seconds", "bit_depth",
+)  # fmt: skip
+"""Settings of the sound that change the mix and none of the sounds."""
 _FULL = 32_767
 _SILENCE = 1e-9
 """Of a sum of squares."""
@@ -66,11 +73,16 @@ class MixSources:
 
 @dataclass(frozen=True, eq=False)
 class MixLevels:
-    """By which a mix is multiplied, beside what its settings say of each sound: a factor for every
-    `LEVEL_SECONDS`, float32 (steps,)."""
+    """By which a mix is multiplied over time, beside what its settings say of each sound: lines
+    from point to point, (points, 2), each a second of the film and a factor."""
 
     music: np.ndarray
     original: np.ndarray
+
+
+def have_same_sources(one: SoundSettings, other: SoundSettings) -> bool:
+    """Return whether two settings differ in `MIX_SETTINGS` at most."""
+    return replace(one, **{name: getattr(other, name) for name in MIX_SETTINGS}) == other
 
 
 def write_sources(
@@ -150,11 +162,12 @@ def levels_of(
     sound = master(Sound(music, sources.sample_rate), settings)
     levels = _ratios(_powers([sound.samples], step), before)
     if settings.original_sound == "replace" or not sources.has_original:
-        return MixLevels(levels, levels)
+        line = _line(levels, step / sources.sample_rate)
+        return MixLevels(line, line)
     together = _powers(_with_original(sources, sound.samples, settings, speech), step)
     whole = mix_with_original(sound, film, settings, cancel, speech)
     again = _ratios(_powers([whole.samples], step), together)
-    return MixLevels(levels * again, again)
+    return MixLevels(*(_line(one, step / sources.sample_rate) for one in (levels * again, again)))
 
 
 def mixed(sources: MixSources, settings: SoundSettings, cancel: CancelToken) -> np.ndarray:
@@ -187,13 +200,10 @@ def _with_original(
 
 
 def _powers(blocks: Iterable[np.ndarray], step: int) -> np.ndarray:
-    """Return the sum of the squares of every `step` frames; blocks hold whole steps, but for the
-    last."""
-    found = [
-        np.add.reduceat(np.einsum("ij,ij->i", block, block), np.arange(0, len(block), step))
-        for block in blocks
-    ]
-    return np.concatenate(found) if found else np.zeros(0, np.float32)
+    """Return the sum of the squares of every `step` frames of (frames, 2) that come in blocks."""
+    squares = np.concatenate([np.einsum("ij,ij->i", block, block) for block in blocks])
+    powers: np.ndarray = np.add.reduceat(squares, np.arange(0, len(squares), step))
+    return powers
 
 
 def _ratios(after: np.ndarray, before: np.ndarray) -> np.ndarray:
@@ -206,6 +216,38 @@ def _ratios(after: np.ndarray, before: np.ndarray) -> np.ndarray:
     last = np.searchsorted(heard, np.arange(len(before)), "right") - 1
     held: np.ndarray = factors[np.maximum(last, 0)].astype(np.float32)
     return held
+
+
+def _line(values: np.ndarray, seconds: float) -> np.ndarray:
+    """Return few points whose connecting lines come as near to `values` as `NEAR`.
+
+    Args:
+        values: positive, each of the middle of a step.
+        seconds: of a step.
+
+    Returns:
+        (points, 2): seconds and values.
+    """
+    points = [(0.0, float(values[0]))]
+    steepest, flattest = np.inf, -np.inf
+    for number, value in enumerate(values.tolist()):
+        at = (number + 0.5) * seconds
+        begin, start = points[-1]
+        most, least = ((value * (1 + off) - start) / (at - begin) for off in (NEAR, -NEAR))
+        if min(steepest, most) < max(flattest, least):
+            # No line from the last point comes near to this one as well: it ends before.
+            slope, last = (steepest + flattest) / 2, at - seconds
+            points.append((last, start + slope * (last - begin)))
+            begin, start = points[-1]
+            steepest, flattest = (
+                (value * (1 + off) - start) / (at - begin) for off in (NEAR, -NEAR)
+            )
+        else:
+            steepest, flattest = min(steepest, most), max(flattest, least)
+    begin, start = points[-1]
+    end = len(values) * seconds
+    points.append((end, max(0.0, start + (steepest + flattest) / 2 * (end - begin))))
+    return np.array(points)
 
 
 class _Writer:
