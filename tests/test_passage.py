@@ -64,7 +64,8 @@ def split(
 ) -> tuple[list[tuple[Note, bool]], list[tuple[Note, bool]]]:
     """What lies wholly in the passage and belongs to its groups, and everything else."""
     start, end = edges(piece, passage)
-    inside, outside = [], []
+    inside: list[tuple[Note, bool]] = []
+    outside: list[tuple[Note, bool]] = []
     for note, lead in zip(piece.notes, piece.lead, strict=True):
         within = start - TICK_SECONDS <= note.start and note.end <= end + TICK_SECONDS
         (inside if within and note.group in passage.groups else outside).append((note, lead))
@@ -181,7 +182,7 @@ def test_what_cannot_be_is_said(shipped: Checkpoint, piece: Composition) -> None
     free = free_piece([0.0, 2.0, 4.0], 6.0, 120.0)
     with pytest.raises(EmsyncError, match="drawn without a plan"):
         recompose(shipped, free, Passage(1, 1, GROUPS, 0), QUICK, CancelToken(), silent_share)
-    with pytest.raises(EmsyncError, match="only bass and drums play"):
+    with pytest.raises(EmsyncError, match="only bass and drums are to play"):
         quiet = replace(QUICK, groups=("bass", "drums"))
         recompose(
             shipped, piece, Passage(1, 3, ("strings",), 0), quiet, CancelToken(), silent_share

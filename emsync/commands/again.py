@@ -43,8 +43,8 @@ def add_again(made: argparse.ArgumentParser) -> None:
     )
 
 
-def passage_asked(options: argparse.Namespace, piece: "Piece") -> "Passage | None":
-    """Return the passage of a piece that the options name; None if they name none.
+def passages_asked(options: argparse.Namespace, piece: "Piece") -> "tuple[Passage, ...]":
+    """Return the passage of a piece that the options name; nothing if they name none.
 
     Raises:
         EmsyncError: the piece has no such bars, or the film no such scene.
@@ -53,7 +53,7 @@ def passage_asked(options: argparse.Namespace, piece: "Piece") -> "Passage | Non
 
     part: Part | None = options.again
     if part is None:
-        return None
+        return ()
     bars, first, last = piece.composition.bars, part.first, part.last
     if part.is_scene:
         scenes = piece.analysis.reading.scenes
@@ -64,7 +64,7 @@ def passage_asked(options: argparse.Namespace, piece: "Piece") -> "Passage | Non
             )
         scene = scenes[part.first - 1]
         first, last = bars_between(bars, float(scene.start), float(scene.end))
-    return passage_of(bars, first, last, options.again_groups, options.again_seed)
+    return (passage_of(bars, first, last, options.again_groups, options.again_seed),)
 
 
 def _part(text: str) -> Part:

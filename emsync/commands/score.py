@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emsync.commands.again import passage_asked
+from emsync.commands.again import passages_asked
 from emsync.commands.checks import PDF, check_files, check_free, check_scores
 from emsync.commands.interrupt import cancelled_by_signals
 from emsync.commands.options import mood_request, settings_of
@@ -123,9 +123,8 @@ def _score_again(
         if same:
             # The report's moods are asked for as if a user had: it tells who asked for them.
             piece = replace(piece, mood=recorded.mood, mood_given=recorded.mood_given)
-        for passage in _recorded_passages(settings, recorded, same):
-            piece = recompose(piece, passage, tell, cancel, composer)
-        if (passage := passage_asked(options, piece)) is not None:
+        passages = _recorded_passages(settings, recorded, same)
+        for passage in (*passages, *passages_asked(options, piece)):
             piece = recompose(piece, passage, tell, cancel, composer)
         return perform(piece, folder, settings.sound, tell, cancel)
 

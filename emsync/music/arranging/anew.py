@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from emsync.music.arranging.arranger import accompany, write_lead
+from emsync.music.arranging.arranger import accompany, first_tune, write_lead
 from emsync.music.arranging.drums import Pattern, groove_of, steady_drums
 from emsync.music.arranging.events import (
     BASS,
@@ -43,18 +43,29 @@ def sing_anew(
     groups: Sequence[str],
     settings: MusicSettings,
     seed: int,
+    first_seed: int,
     theme: Theme | None = None,
 ) -> list[Event]:
     """Return a melody from step `start` to `end` where it is one of `groups` that has it.
 
-    Arguments as for `arrange_anew`.
+    Scenes that are named for the theme keep it, though it is the piece's own.
+
+    Args:
+        plan, start, end, groups, settings, seed: as for `arrange_anew`.
+        first_seed: of the piece as it was composed first.
+        theme: as for the piece.
     """
     here = _passage_plan(plan, start, end)
-    sections = [
+    sections = tuple(
         section if section.lead in groups else replace(section, lead=None)
         for section in here.sections
-    ]
-    sung = write_lead(replace(here, sections=tuple(sections)), settings, seed, theme)
+    )
+    motif = None
+    if theme is None and any(section.motif and section.lead for section in sections):
+        motif = first_tune(plan, settings, first_seed)
+    if any(section.motif for section in plan.sections) and not any(s.motif for s in sections):
+        theme = None  # it belongs to other scenes
+    sung = write_lead(replace(here, sections=sections), settings, seed, theme, motif)
     return [_later(event, start) for event in sung]
 
 

@@ -82,26 +82,33 @@ def arrange(
     return Arrangement(table, lead)
 
 
-def write_lead(plan: Plan, settings: MusicSettings, seed: int, theme: Theme | None) -> list[Event]:
+def write_lead(
+    plan: Plan,
+    settings: MusicSettings,
+    seed: int,
+    theme: Theme | None,
+    motif: Tune | None = None,
+) -> list[Event]:
     """Return the melody of the piece: a tune for each letter, back whenever the letter is.
 
     The user's theme is the tune of letter A, or where scenes are named for it, theirs; if there is
-    none, the first tune of the piece comes back in them.
+    none, `motif` comes back in them, or else the first tune.
     """
     if not settings.melody:
         return []
     tunes: dict[str, Tune] = {}
-    motif = None if theme is None else tune_of(theme, plan.metre)
-    if motif is not None and not any(section.motif for section in plan.sections):
-        tunes["A"] = motif
+    if theme is not None:
+        motif = tune_of(theme, plan.metre)
+        if not any(section.motif for section in plan.sections):
+            tunes["A"] = motif
     out: list[Event] = []
     for span in section_spans(plan):
         name, letter = span.section.lead, span.section.letter
-        if name is None or name not in settings.groups or GROUPS.index(name) not in CHORDAL:
+        if name is None or not _sings(name, settings):
             continue
         returning = span.section.motif and motif is not None
         if letter not in tunes and not returning:
-            tunes[letter] = write_tune(plan, span, random.Random(f"tune {seed} {letter}"))
+            tunes[letter] = _tune_of_letter(plan, span, seed)
         tune = motif if returning and motif is not None else tunes[letter]
         motif = motif or tune
         group = GROUPS.index(name)
@@ -111,6 +118,22 @@ def write_lead(plan: Plan, settings: MusicSettings, seed: int, theme: Theme | No
             line = come_home(line, plan, low, high)
         out += [Event(group, pitch, start, end, lead=True) for start, end, pitch in line]
     return out
+
+
+def first_tune(plan: Plan, settings: MusicSettings, seed: int) -> Tune | None:
+    """Return the tune that comes first in a piece without a theme; None without a melody."""
+    for span in section_spans(plan):
+        if settings.melody and span.section.lead and _sings(span.section.lead, settings):
+            return _tune_of_letter(plan, span, seed)
+    return None
+
+
+def _sings(name: str, settings: MusicSettings) -> bool:
+    return name in settings.groups and GROUPS.index(name) in CHORDAL
+
+
+def _tune_of_letter(plan: Plan, span: SectionSpan, seed: int) -> Tune:
+    return write_tune(plan, span, random.Random(f"tune {seed} {span.section.letter}"))
 
 
 def accompany(

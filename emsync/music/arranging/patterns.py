@@ -15,6 +15,10 @@ PATTERN_BARS = 2
 STEADY = 0.6
 """Steadiness from which a figure keeps a pulse that others may play against. Ours: 89 % of 112 real
 drum tracks reach it in their usual two bars, of the generator's 53 %."""
+ADRIFT = 0.35
+"""Steadiness below which a busy figure of chords blurs the beat rather than playing with it. Ours."""
+BUSY = 1.0
+"""Strokes a beat from which a figure is busy."""
 Pattern = tuple[tuple[Event, ...], ...]
 """Notes of each bar, counted from its bar line."""
 
@@ -37,6 +41,16 @@ def steadiness(counts: Mapping[int, int], length: int, metre: Metre) -> float:
         for lag in (STEPS_PER_EIGHTH, metre.beat)
     )
     return max(alike) / power
+
+
+def is_adrift(pattern: Pattern, metre: Metre) -> bool:
+    """Return whether a pattern strikes often and keeps no beat."""
+    strokes = {
+        event.start + line * metre.bar: 1 for line, bar in enumerate(pattern) for event in bar
+    }
+    length = len(pattern) * metre.bar
+    busy = len(strokes) >= BUSY * length / metre.beat
+    return busy and steadiness(strokes, length, metre) < ADRIFT
 
 
 def bars_of(plan: Plan, section: SectionSpan) -> range:

@@ -19,7 +19,14 @@ from emsync.music.arranging.events import (
     in_order,
     within,
 )
-from emsync.music.arranging.patterns import STEADY, Pattern, lay, pattern_of, steadiness
+from emsync.music.arranging.patterns import (
+    STEADY,
+    Pattern,
+    is_adrift,
+    lay,
+    pattern_of,
+    steadiness,
+)
 from emsync.music.notes import GROUPS
 from emsync.music.planning.plan import Plan
 
@@ -41,7 +48,7 @@ def material(
     """Return for each section the notes of bass and chordal groups that it is made from.
 
     A group repeats the pattern that it was drawn with in the sections of the letter; where it was
-    hardly drawn there, it gets its style's own part.
+    hardly drawn there, or chords that come often keep no beat, it gets its style's own part.
     """
     patterns: dict[tuple[str, int], Pattern | None] = {}
     for letter in sorted({span.section.letter for span in sections}):
@@ -57,6 +64,8 @@ def material(
             if GROUPS[group] not in span.section.groups or GROUPS[group] not in allowed:
                 continue
             pattern = patterns[span.section.letter, group]
+            if pattern and group != BASS and span.section.energy >= HELD_BELOW:
+                pattern = None if is_adrift(pattern, plan.metre) else pattern
             made += lay(pattern, span, plan) if pattern else own_part(span, plan, group, rng)
         out.append(in_order(_driven(made, span, plan, allowed, rng)))
     return out

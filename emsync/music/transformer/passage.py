@@ -124,10 +124,11 @@ class _Task:
     def melodies(self) -> list[list[Event]]:
         """Return a melody for each of the `MANNERS`; none where somebody else has it."""
         groups, seed = self.passage.groups, self.passage.seed
+        first = self.piece.candidates[self.piece.kept].seed
         return [
             sing_anew(
                 self.plan, self.start, self.end, groups, self.settings, seed + TRY_STEP * number,
-                self.theme,
+                first, self.theme,
             )
             for number in range(len(MANNERS))
         ]  # fmt: skip
@@ -229,9 +230,10 @@ def _task_of(
         if group in settings.groups
     }
     if not playing & set(passage.groups):
+        who = f"only {listed(sorted(playing))}" if playing else "nobody"
+        verb = "are" if len(playing) > 1 else "is"
         raise EmsyncError(
-            f"In {passage.bars} only {listed(sorted(playing))} play. Ask for some of them, or for "
-            "other bars."
+            f"In {passage.bars} {who} {verb} to play. Ask for other groups, or for other bars."
         )
     notes = _in_steps(piece, grid)
     anew = {GROUPS.index(group) for group in passage.groups}
