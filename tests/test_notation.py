@@ -6,6 +6,7 @@ import subprocess
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
@@ -22,6 +23,7 @@ from pieces import free_piece, planned_piece
 from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
 from emsync.errors import EmsyncError
+from emsync.evaluation.scores import farthest_note, faults_of, measure, table
 from emsync.music.composition import Composition
 from emsync.music.notes import Note
 from emsync.music.planning.plan import QUALITIES
@@ -41,7 +43,7 @@ from emsync.performance.notation.staves import divide
 from emsync.performance.notation.voices import Chord, separate
 from emsync.performance.performer import perform
 from emsync.progress import CancelToken
-from emsync.settings import PerformanceSettings
+from emsync.settings import PerformanceSettings, Settings
 
 PAST_BARS = (0.0, 2.464, 5.192, 7.808, 10.216, 12.944, 15.504, 18.344, 20.776)
 """Of a piece drawn freely: bars of about four quarters at 93 a minute, none like the other."""
@@ -360,12 +362,12 @@ def test_accidentals_say_what_sounds(name: str) -> None:
     seen = 0
     for part in root.iter("part"):
         key = 0
-        for measure in part.iter("measure"):
-            key = int(measure.findtext("attributes/key/fifths") or key)
+        for bar in part.iter("measure"):
+            key = int(bar.findtext("attributes/key/fifths") or key)
             given = dict.fromkeys("FCGDAEB"[: max(key, 0)], 1)
             given |= dict.fromkeys("BEADGCF"[: max(-key, 0)], -1)
             signs: dict[Any, int] = {}
-            for at, note in sorted(timed(measure), key=lambda row: row[0]):
+            for at, note in sorted(timed(bar), key=lambda row: row[0]):
                 if note.find("pitch") is None or note.find("tie[@type='stop']") is not None:
                     continue
                 step, octave = note.findtext("pitch/step"), note.findtext("pitch/octave")
@@ -549,6 +551,27 @@ def test_musescore_hears_the_notes_that_were_composed(name: str, tmp_path: Path)
         for tone in one.tones
     )
     assert heard == written
+
+
+def test_the_evaluation_tells_good_files_from_bad_ones(tmp_path: Path) -> None:
+    piece = examples()["pop"]
+    asked = Settings(performance=PerformanceSettings())
+    row = measure("a", piece, asked, tmp_path)
+    assert row.worst <= 10 and row.notes <= 1 and row.schema == 0
+    assert row.written > 0.98 and row.voices <= 2 and row.seconds < 2
+    assert (row.pages is not None) == pdf.can_write_pdf() == (tmp_path / "a-1.png").exists()
+    assert "largest of 1" in table([row])
+    # What is not as it was composed is seen.
+    played = perform(piece, PerformanceSettings(), 3)
+    late = [replace(note, start=note.start + 0.05, end=note.end + 0.05) for note in played.notes]
+    write_performance(replace(played, notes=tuple(late)), tmp_path / "b.mid", "late")
+    assert farthest_note(tmp_path / "b.mid", played) > 0.04
+    elsewhere = replace(piece, bars=tuple(at + 0.05 for at in piece.bars))
+    assert measure("c", elsewhere, asked, tmp_path).median > 40
+    text = (tmp_path / "a.musicxml").read_text(encoding="utf-8")
+    wrong = text.replace("<duration>24</duration>", "<duration>long</duration>")
+    (tmp_path / "d.musicxml").write_text(wrong, encoding="utf-8")
+    assert faults_of(tmp_path / "d.musicxml") > 0
 
 
 @needs_musescore

@@ -108,7 +108,21 @@ class Page:
 
     def place_of(self, seconds: float) -> float:
         """Return how many divisions after the beginning of the page a moment is."""
-        return (float(self.tempo_map.places_of([seconds])[0]) - self.origin) / TICKS
+        # One by one for every note: `TempoMap.places_of` is made for many at once.
+        ticks, moments = self._tempos
+        tempo = max(0, bisect_right(moments, seconds) - 1)
+        per_second = 1e6 * TICKS_PER_QUARTER / self.tempo_map.tempos[tempo][1]
+        return (ticks[tempo] + (seconds - moments[tempo]) * per_second - self.origin) / TICKS
+
+    @cached_property
+    def _tempos(self) -> tuple[list[int], list[float]]:
+        """Return the ticks and the seconds at which tempos begin."""
+        ticks = [tick for tick, _ in self.tempo_map.tempos]
+        return ticks, self.tempo_map.seconds_of(ticks).tolist()
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [bar.start for bar in self.bars]
 
     def seconds_at(self, place: float) -> float:
         """Return the moment of a place on the page."""
@@ -116,8 +130,7 @@ class Page:
 
     def bar_at(self, place: float) -> Bar:
         """Return the bar that a place is in; the last one for all after it."""
-        starts = [bar.start for bar in self.bars]
-        return self.bars[max(0, bisect_right(starts, place) - 1)]
+        return self.bars[max(0, bisect_right(self._starts, place) - 1)]
 
 
 def lay_page(tempo_map: TempoMap, first: float, last: float) -> Page:
