@@ -26,9 +26,9 @@ MUSESCORE: Final = (
 """Names that systems give MuseScore, newer versions first. `EMSYNC_MUSESCORE` names another."""
 ENGRAVERS: Final = ("verovio", "cairosvg", "pypdf")
 """Python packages that engrave in its place, together."""
-MEMORY: Final = 6_000_000_000
-"""Bytes of address space for MuseScore (Linux); version 3 takes 1.2 GB for a score of ten minutes,
-nearly all of it libraries."""
+MEMORY: Final = 4_000_000_000
+"""Bytes of address space for MuseScore (Linux); version 3.2 takes 0.45 GB for a score of half an
+hour, later ones more."""
 SECONDS: Final = 180.0
 """That engraving may take. Ours: MuseScore takes 1 s for a minute of music."""
 _LOOK_SECONDS = 0.05
@@ -101,8 +101,10 @@ def _by_musescore(program: str, score: Path, made: Path, cancel: CancelToken) ->
         raise ToolError(f"MuseScore could not be started: {error.strerror}.") from error
     with child:
         deadline = time.monotonic() + SECONDS
-        # Its output is read, for one that nobody reads would make it wait.
-        while child.read_line(_LOOK_SECONDS) != b"" or not child.wait(_LOOK_SECONDS):
+        while not child.wait(_LOOK_SECONDS):
+            # What it says is read, for one that nobody reads may wait for that.
+            while child.read_line(0):
+                pass
             cancel.check()
             if time.monotonic() > deadline:
                 raise TooSlow
