@@ -6,15 +6,27 @@ import gradio as gr
 
 from emsync.interface.mixer import mixer
 from emsync.performance.performer import PERFORMERS
-from emsync.settings import GROUPS, Settings, SoundSettings, choices_of
+from emsync.settings import DELIVERIES, GROUPS, Settings, SoundSettings, choices_of
 from emsync.sound.programs import SOUNDS
 from emsync.sound.soundfonts import installed
 
 _BALANCE = 12.0  # decibels either way: beyond it one of the two is as good as gone
 _LOUDNESS = {
-    "peak": f"Peak at {SoundSettings.peak_decibels:g} dB, as in the paper",
+    "streaming": "Video and music sites",
+    "ebu-r128": "European television",
+    "atsc-a85": "American television",
+    "podcast": "Podcast",
     "lufs": "As loud as set below",
+    "peak": f"Peak at {SoundSettings.peak_decibels:g} dB, as in the paper",
 }
+_SPACES = {
+    "mood": "After the mood",
+    "dry": "None",
+    "room": "Room",
+    "hall": "Hall",
+    "published": "The synthesizer's own, as in the paper",
+}
+_SAMPLE_RATES = (44_100, 48_000)
 STANDARD = ""
 """The SoundFont that is taken when none is named."""
 
@@ -69,11 +81,17 @@ def of_performance(defaults: Settings) -> dict[str, Any]:
 
 
 def of_level(defaults: Settings) -> dict[str, Any]:
-    """Return the controls of how loud the film is in the end."""
+    """Return the controls of the space, of how loud the film is in the end, and of its files."""
     sound = defaults.sound
     return {
+        "sound.space": gr.Radio(
+            [(_SPACES[word], word) for word in choices_of("sound.space")],
+            value=sound.space,
+            label="Reverb",
+            info="After the mood: the calmer the film, the larger the space.",
+        ),
         "sound.loudness": gr.Radio(
-            [(_LOUDNESS.get(word, word), word) for word in choices_of("sound.loudness")],
+            [(_in_words(word), word) for word in _LOUDNESS],
             value=sound.loudness,
             label="Loudness",
         ),
@@ -85,7 +103,24 @@ def of_level(defaults: Settings) -> dict[str, Any]:
             label="LUFS",
             info="With “As loud as set below”.",
         ),
+        "sound.sample_rate": gr.Radio(
+            [(f"{rate / 1000:g} kHz", rate) for rate in _SAMPLE_RATES],
+            value=sound.sample_rate,
+            label="WAV and stems",
+            info="Cutting rooms work with 48 kHz and 24 bits.",
+        ),
+        "sound.bit_depth": gr.Radio(
+            [(f"{word.removesuffix('-bit')} bits", word) for word in choices_of("sound.bit_depth")],
+            value=sound.bit_depth,
+            label="Bits of a sample",
+        ),
     }
+
+
+def _in_words(loudness: str) -> str:
+    """Return what a choice of loudness is called, with its number if it has one."""
+    name = _LOUDNESS[loudness]
+    return f"{name} ({DELIVERIES[loudness][0]:g} LUFS)" if loudness in DELIVERIES else name
 
 
 def of_programs() -> dict[str, Any]:

@@ -24,7 +24,7 @@ from emsync.sound.synth import BLOCK, find_soundfont, sound_on, synthesizer
 VOLUME, PAN, REVERB, CHORUS = 7, 10, 91, 93
 """Controllers (General MIDI 2)."""
 
-BALANCE: Final = {"piano": 0.0, "guitar": -1.0, "strings": -1.0, "bass": -2.0, "drums": -4.0}
+BALANCE: Final = {"piano": 0.0, "guitar": -1.0, "strings": 1.0, "bass": -2.0, "drums": -6.0}
 """LU of each group's test phrase, against the piano's. Ours: who may have the melody is about as
 loud as another; the bass lies below, and the drums, of which a stroke is heard far above its mean
 loudness, farther: this music goes with pictures and speech. What leads in a piece stands out by how

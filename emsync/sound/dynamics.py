@@ -15,22 +15,22 @@ from emsync.settings import DELIVERIES, SoundSettings
 from emsync.sound.level import STEP, Contour
 
 # The compressor. Ours, as engineers set one on a whole mix: slow and little.
-RATIO = 2.0
+RATIO = 1.5
 """Decibels above the threshold that come out as one."""
-THRESHOLD = -2.0
+THRESHOLD = 0.0
 """LU from the loudness of the whole piece."""
 KNEE = 6.0
 """Decibels over which the ratio comes in."""
-LISTENING_SECONDS = 0.05
-"""Over which it listens: strokes pass before it acts."""
-ATTACK_SECONDS = 0.02
-RECOVERY_SECONDS = 0.25
+LISTENING_SECONDS = 0.1
+"""Over which it listens: strokes, and the beginning of chords on cuts, pass before it acts."""
+ATTACK_SECONDS = 0.1
+RECOVERY_SECONDS = 0.4
 """In which it lets go of two thirds of what it takes."""
 
 # The limiter. Ours.
 AHEAD_SECONDS = 0.006
 """It begins to act so much before a peak: long enough not to be heard as a click."""
-RELEASE_SECONDS = 0.12
+RELEASE_SECONDS = 0.08
 """In which it lets go of two thirds of what it takes."""
 MOST = 15.0
 """Decibels that it takes at most; music with higher peaks stays quieter than was asked for."""
