@@ -302,7 +302,7 @@ def test_versions_sound_and_another_try(visit: Page, films: Films, tmp_path: Pat
     open_menu(page)
     best = download(page, "#em-midi", tmp_path).read_bytes()
     before = shown_result(page)
-    page.click("#em-versions article button >> nth=1")
+    page.click("#em-versions .show >> nth=1")
     page.wait_for_selector("#em-status >> text=This is version B")
     finished(page, before)
     second = download(page, "#em-midi", tmp_path).read_bytes()

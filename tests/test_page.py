@@ -191,6 +191,55 @@ def test_another_mood_is_two_actions_and_the_first_take_stays(desk: Page, films:
     assert names == ["Film’s mood", "Film’s mood 2", "Joy"]
 
 
+def test_takes_are_starred_renamed_and_deleted(desk: Page, films: Films) -> None:
+    page = desk.page
+    drop(page, two_scenes(films))
+    page.click("#em-compose")
+    first = scored(page)
+    page.click("#em-mood-editor button >> text=joy")
+    page.wait_for_selector("#em-compose:has-text('Re-score with joy · about')", timeout=10_000)
+    page.click("#em-compose")
+    second = scored(page, first)
+    cards = page.locator("#em-versions article")
+    wait_for(lambda: cards.count() == 2, 10)
+    page.evaluate("document.querySelector('#em-stage video').pause()")
+    assert page.locator("#em-versions .roll path").count() >= 4  # notes of both
+    star = cards.nth(0).locator("[data-what=star]")
+    star.click()
+    page.wait_for_selector("#em-versions article >> nth=0 >> [data-what=star][aria-pressed=true]")
+    assert star.get_attribute("aria-label") == "Star Film’s mood"
+    assert film_on(page) == second  # nothing else has changed
+    assert page.evaluate("document.querySelector('#em-stage video').paused")
+    # By the keyboard, with a name that is no HTML.
+    cards.nth(1).locator("[data-what=rename]").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.type("Wild <b>one</b>")
+    shoot(page, "take renaming")
+    page.keyboard.press("Enter")
+    wait_for(lambda: cards.nth(1).locator("strong").inner_text() == "Wild <b>one</b>", 10)
+    cards.nth(1).locator("[data-what=rename]").click()
+    page.keyboard.press("Escape")
+    assert page.locator("#em-versions .title").count() == 0
+    shoot(page, "takes")
+    # What is deleted is asked for; another take comes in its place.
+    page.once("dialog", lambda question: question.dismiss())
+    cards.nth(1).locator("[data-what=delete]").click()
+    page.wait_for_timeout(500)
+    assert cards.count() == 2
+    asked = []
+    page.once("dialog", lambda question: (asked.append(question.message), question.accept()))
+    cards.nth(1).locator("[data-what=delete]").click()
+    wait_for(lambda: cards.count() == 1 and film_on(page) == first, 10)
+    assert "Wild <b>one</b>" in asked[0]
+    assert page.is_visible("#em-status >> text=The take is deleted")
+    page.once("dialog", lambda question: question.accept())
+    cards.nth(0).locator("[data-what=delete]").click()
+    page.wait_for_selector("#em-status >> text=The film is still here")
+    page.wait_for_selector("#em-compose:has-text('Compose music')")
+    wait_for(lambda: film_on(page).endswith(".mp4") and film_on(page) != first, 5)
+    assert not page.is_visible("#em-get") and "take=" not in page.url
+
+
 def test_before_and_after_share_the_playhead(desk: Page, films: Films) -> None:
     page = desk.page
     drop(page, two_scenes(films))

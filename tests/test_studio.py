@@ -154,6 +154,76 @@ def test_a_page_keeps_its_last_takes_only(studio: Studio, films: Films) -> None:
     assert not made[0].folder.exists()
 
 
+def test_starred_takes_stay_longest(studio: Studio, films: Films) -> None:
+    made = [score(studio, films.plain())]
+    studio.takes.star("page", made[0].token, 0)
+    for seed in range(1, MOST_TAKES + 1):
+        made.append(score(studio, None, replace(Settings(), seed=seed)))
+    kept = [studio.store.find(take.token) is take for take in made]
+    assert kept == [True, False] + [True] * (MOST_TAKES - 1)
+    for take in made[2:]:  # now all have one: the oldest goes, and never the newest
+        studio.takes.star("page", take.token, 0)
+    newest = score(studio, None, replace(Settings(), seed=99))
+    assert studio.store.find(newest.token) is newest
+    assert studio.store.find(made[0].token) is None and not made[0].folder.exists()
+    studio.takes.star("page", newest.token, 0)
+    studio.takes.star("page", newest.token, 0)
+    assert not newest.is_starred
+
+
+def test_takes_are_renamed_and_deleted(studio: Studio, films: Films) -> None:
+    settings = replace(Settings(), music=replace(Settings().music, candidates=3))
+    take = score(studio, films.plain(), settings)
+    a, b, c = take.versions
+    folders_of = [one.result.video.parent for one in (a, b, c) if one.result is not None]
+    assert len(folders_of) == 3 and all(folder.is_dir() for folder in folders_of)
+    studio.takes.rename("page", take.token, 1, "  The <b>loud</b>\none ")
+    strip = views.cards([take], take)
+    assert [card["name"] for card in strip] == [
+        "Film’s mood", "The &lt;b&gt;loud&lt;/b&gt; one", "Film’s mood 3",
+    ]  # fmt: skip
+    studio.takes.rename("page", take.token, 1, "x" * 500)
+    assert len(b.name) <= 41
+    studio.takes.rename("page", take.token, 1, " ")
+    assert views.cards([take], take)[1]["name"] == "Film’s mood 2"
+    assert take.shown == 0
+    studio.takes.delete("page", take.token, 0)  # what is shown: another takes its place
+    assert take.versions == [b, c] and take.result is c.result
+    assert [folder.exists() for folder in folders_of] == [False, True, True]
+    studio.takes.delete("page", take.token, 0)
+    assert take.versions == [c] and take.shown == 0 and take.result is c.result
+    # A further version has a letter that is free.
+    studio.another("page", Playing.of(settings))
+    watch(studio)
+    assert [version.label for version in take.versions] == ["C", "A"]
+    other = score(studio, None, replace(Settings(), seed=5))
+    studio.takes.delete("page", other.token, 0)
+    assert studio.session("page").shown is take and not other.folder.exists()
+    for slot in (1, 0):
+        studio.takes.delete("page", take.token, slot)
+    assert studio.session("page").shown is None and not take.folder.exists()
+    assert studio.store.find(take.token) is None
+    source = studio.session("page").source
+    assert source is not None and source.film.path.exists()
+    for what in (studio.takes.star, studio.takes.delete):
+        with pytest.raises(EmsyncError, match="no longer here"):
+            what("page", take.token, 0)
+    with pytest.raises(EmsyncError, match="no longer here"):
+        studio.takes.star("somebody else", take.token, 0)
+
+
+def test_a_take_that_is_worked_on_is_not_deleted(studio: Studio, films: Films) -> None:
+    take = score(studio, films.silent(20))
+    job = studio.another("page", Playing.of(Settings()))
+    assert job is not None
+    with pytest.raises(EmsyncError, match="under way"):
+        studio.takes.delete("page", take.token, 0)
+    studio.takes.star("page", take.token, 0)  # that waits for nothing
+    job.cancel.cancel()
+    job.done.wait(20)
+    assert take.versions[0].starred and take.result is not None
+
+
 def test_a_closed_page_finds_its_take_by_the_link(studio: Studio, films: Films) -> None:
     studio.films.choose("page", films.plain())
     job = studio.compose("page", Settings(), FILMS_OWN)

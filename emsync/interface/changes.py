@@ -267,6 +267,15 @@ class PageChanges:
         known = error if isinstance(error, EmsyncError) else EmsyncError(APOLOGY)
         return self.refusal(known)
 
+    def strip(self, name: str) -> Changes:
+        """Show the strip of takes alone."""
+        return {self._result.versions: self._strip(name, self._studio.session(name).shown)}
+
+    def no_take(self, name: str) -> Changes:
+        """Show the film of a page whose last take was deleted."""
+        gone = views.note("The take is deleted. The film is still here.", Outcome.DELETED)
+        return self.no_result() | self.film(name) | self.status(gone)
+
     def _strip(self, name: str, shown: Take | None) -> list[dict[str, Any]]:
         """Return the strip of the takes of the film whose take is shown."""
         if shown is None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from emsync.errors import EmsyncError
+from emsync.interface.records import MOST_TAKES
 from emsync.limits import HostLimits
 from emsync.settings import ExpertSettings, FilmLimits
 
@@ -219,6 +220,8 @@ def in_words(film: FilmLimits, experts: ExpertSettings, host: HostLimits) -> lis
         f"must stay free. A scored film has at most {tools.scored_bytes / 1e9:g} GB.",
         f"FFmpeg, which decodes and encodes, gets {tools.memory / 1e9:g} GB of memory and at most "
         f"{tools.threads} threads.",
+        f"A page keeps its last {MOST_TAKES} takes. When another is made the oldest goes, one "
+        "without a star before one with.",
         "Nothing of yours is removed to make room for others before its hour is over.",
     ]
 

@@ -8,10 +8,12 @@ import threading
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emsync.film.film import Film
+from emsync.interface.rolls import small_roll
 from emsync.progress import CancelToken, Progress
 from emsync.settings import PerformanceSettings, Settings, SoundSettings
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 KEEP_SECONDS = 3600
 """A take goes this long after it was last looked at, and its film with it."""
+
+MOST_TAKES = 4
+"""Of one page; others go before their time, those without a star first, then the oldest."""
 
 LOOK_SECONDS = 0.3
 """Between two looks of a page at work under way."""
@@ -44,6 +49,8 @@ class Outcome(StrEnum):
     """Stems and ZIP were made."""
     MIXABLE = "mixable"
     """The sounds of each group are there to be mixed."""
+    DELETED = "deleted"
+    """A take was deleted, and another is shown."""
     FOUND = "found"
     """A take was found by its link."""
     CANCELLED = "cancelled"
@@ -117,6 +124,8 @@ class Version:
         stems: the sound of each group, once it was asked for.
         pages: its score as PDF, made with the stems where this machine can engrave.
         bundle: everything in one ZIP, made with the stems.
+        name: that somebody gave it; empty until then.
+        starred: whether somebody starred it.
         mix: its sounds, once somebody wanted to mix them.
     """
 
@@ -128,6 +137,14 @@ class Version:
     pages: Path | None = None
     bundle: Path | None = None
     mix: Mix | None = None
+    name: str = ""
+    starred: bool = False
+
+    @cached_property
+    def roll(self) -> str:
+        """A small picture of its notes, as SVG."""
+        piece = self.piece.composition
+        return small_roll(piece.notes, piece.seconds)
 
 
 @dataclass
@@ -166,6 +183,11 @@ class Take:
     def result(self) -> "Result | None":
         """Result of the version that is shown; None until it was played."""
         return self.versions[self.shown].result if self.shown < len(self.versions) else None
+
+    @property
+    def is_starred(self) -> bool:
+        """Whether one of its versions is."""
+        return any(version.starred for version in self.versions)
 
     @property
     def is_idle(self) -> bool:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from emsync.emotion.analysis import Analysis
     from emsync.emotion.features.panel import Panel
     from emsync.music.composer import Composer
+    from emsync.music.passage import Passage
     from emsync.results import Piece, Result
     from emsync.sound.mixing import MixLevels
 
@@ -154,12 +155,37 @@ class Scorer:
         job.stage_seconds |= analysis.seconds
         with self.composing.turn(job.cancel, job.on_position):
             (piece,) = self._pieces(job, analysis, settings)
-            take.next_seed = (take.next_seed + 1) % _SEEDS
-            version = Version(piece, LABELS[len(take.versions)])
-            self.perform(job, version)
-            take.versions.append(version)
-            take.shown = len(take.versions) - 1
-            take.revision += 1
+            self._add(job, piece)
+
+    def recompose(self, job: Job, slot: int, passage: "Passage") -> None:
+        """Compose a part of a version's piece anew, as one version more, and show it."""
+        from emsync.pipeline import recompose
+
+        job.outcome = Outcome.ADDED
+        piece = job.take.versions[slot].piece
+        job.stage_seconds |= piece.analysis.seconds
+        with self.composing.turn(job.cancel, job.on_position):
+            made = recompose(
+                piece,
+                passage,
+                job.on_progress,
+                job.cancel,
+                self._composer(piece.settings.music.composer),
+                job.on_sketch,
+                self._host.stages,
+            )
+            self._add(job, made)
+
+    def _add(self, job: Job, piece: "Piece") -> None:
+        """Play a piece as one version more of the take, and show it."""
+        take = job.take
+        take.next_seed = (take.next_seed + 1) % _SEEDS
+        taken = {version.label for version in take.versions}
+        version = Version(piece, next(label for label in LABELS if label not in taken))
+        self.perform(job, version)
+        take.versions.append(version)
+        take.shown = len(take.versions) - 1
+        take.revision += 1
 
     def replay(self, job: Job, slot: int) -> None:
         """Play the piece of a version anew, in another way, and show it."""
@@ -336,21 +362,6 @@ class Scorer:
         return self._composers[name]
 
 
-def _pages(result: "Result", cancel: CancelToken) -> tuple[Path | None, str]:
-    """Engrave the score of a result beside it, where this machine can, and return the PDF with a
-    line to say of it."""
-    from emsync.performance.notation.pdf import can_write_pdf, write_pdf
-
-    if not can_write_pdf():
-        return None, ""
-    pages = result.score.with_suffix(".pdf")
-    try:
-        write_pdf(result.score, pages, cancel)
-    except ToolError as problem:
-        return None, f"There is no PDF of it. {problem}\n"
-    return pages, "score.pdf       the same as pages to print\n"
-
-
 def mix_of(
     result: "Result", folder: Path, cancel: CancelToken, tell: Callable[[float], None]
 ) -> Mix:
@@ -386,6 +397,21 @@ def mix_of(
         result.midi, film, sound, sound.soundfont, folder, cancel, tell, result.mix.space
     )
     return Mix(sources, film, speech, Playing.of(result.settings))
+
+
+def _pages(result: "Result", cancel: CancelToken) -> tuple[Path | None, str]:
+    """Engrave the score of a result beside it, where this machine can, and return the PDF with a
+    line to say of it."""
+    from emsync.performance.notation.pdf import can_write_pdf, write_pdf
+
+    if not can_write_pdf():
+        return None, ""
+    pages = result.score.with_suffix(".pdf")
+    try:
+        write_pdf(result.score, pages, cancel)
+    except ToolError as problem:
+        return None, f"There is no PDF of it. {problem}\n"
+    return pages, "score.pdf       the same as pages to print\n"
 
 
 def _stem(source: Source) -> str:

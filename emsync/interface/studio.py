@@ -6,7 +6,7 @@ Nothing here is global: `app.py` makes one `Studio`, and every open page has a s
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -19,10 +19,11 @@ from emsync.interface.disk_quota import DiskQuota
 from emsync.interface.experts import Installation
 from emsync.interface.films import Films
 from emsync.interface.jobs import Jobs
-from emsync.interface.records import LOOK_SECONDS, Job, Mix, Playing, Take, Update
+from emsync.interface.records import LOOK_SECONDS, MOST_TAKES, Job, Mix, Playing, Take, Update
 from emsync.interface.scoring import LABELS, Scorer
 from emsync.interface.sessions import Session, Sessions
 from emsync.interface.store import Store
+from emsync.interface.takes import Takes
 from emsync.interface.user_files import UserFiles
 from emsync.limits import HostLimits, film_limits, host_limits
 from emsync.progress import CancelToken
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 SWEEP_SECONDS = 120
 """Between two looks for what is past its hour."""
-MOST_TAKES = 4
-"""Of one page; older ones go before their time."""
 _CLOSE_SECONDS = 5
 """That work which is cancelled has to end."""
 
@@ -53,6 +52,7 @@ class Studio:
         quota: of the disk.
         sessions: the open pages.
         films: how films come to pages.
+        takes: what people do with those that are there.
         user_files: what else comes to pages.
         panel: the experts. Their models stay loaded, and all requests share them.
         scorer: does the work.
@@ -88,6 +88,7 @@ class Studio:
             self.host.waiting,
             self._closed,
         )
+        self.takes = Takes(self.sessions, self.store)
         self.user_files = UserFiles(self.store)
         self.panel = standard_panel()
         self.scorer = Scorer(self.panel, self.quota, self.host)
@@ -147,10 +148,7 @@ class Studio:
         session.takes = [*(one for one in session.takes if one.result is not None), take]
         session.chosen = take
         session.begun.add(take.token)
-        while len(session.takes) > MOST_TAKES:
-            oldest = session.takes.pop(0)
-            if oldest.token in session.begun:  # what came by a link stays for whoever made it
-                self.store.remove_take(oldest)
+        self.takes.make_room(session, MOST_TAKES)
         return job
 
     def pick(self, name: str, token: str) -> None:
@@ -180,6 +178,46 @@ class Studio:
                 "Change a setting for a new take."
             )
         return self.jobs.start(take, playing, self.scorer.another, self.scorer.bytes_of(take))
+
+    def recompose(
+        self,
+        name: str,
+        bars: tuple[int, int],
+        groups: Sequence[str],
+        playing: Playing,
+        seed: int | None = None,
+    ) -> Job | None:
+        """Compose a part of the piece that is shown anew, as one version more of its take.
+
+        Args:
+            name: Gradio's name of the open page.
+            bars: the first and the last one, counted from 1.
+            groups: names of those that get other notes; none for all.
+            playing: how it is to be played.
+            seed: of the draws; None for one that the take has not had.
+
+        Returns:
+            The work; None if there is no take, or work is under way.
+
+        Raises:
+            EmsyncError: the piece has no such bars, its parts cannot be composed anew, there are as
+                many versions as are kept, or too many wait already.
+        """
+        from emsync.music.passage import passage_of
+
+        take = self.session(name).idle_take()
+        if take is None:
+            return None
+        if len(take.versions) == len(LABELS):
+            raise EmsyncError(
+                f"There are {len(LABELS)} versions already, as many as are kept side by side. "
+                "Delete one of them first."
+            )
+        piece = take.versions[take.shown].piece
+        seed = take.next_seed if seed is None else seed
+        passage = passage_of(piece.composition.bars, *bars, groups, seed)
+        work = partial(self.scorer.recompose, slot=take.shown, passage=passage)
+        return self.jobs.start(take, playing, work, self.scorer.bytes_of(take))
 
     def show(self, name: str, slot: int, playing: Playing) -> Job | None:
         """Show another version, or the same played in another way; it is played anew if need be.

@@ -45,6 +45,9 @@ class TakeEvents:
         )
         picked.success(None, js=scripts.TO_THE_PLAYER, **QUIETLY)
         button.name_after(picked)
+        # A card is never waited for: what is on it is changed at once, whatever else is under way.
+        edited = result.versions.edit(self.on_edit, [page.editor], everything, **EACH_TIME)
+        button.name_after(edited)
         sound = [page.editor, page.example_shown, *controls.components]
         for control in controls.of_sound:
             if control is controls.mixer:
@@ -95,6 +98,30 @@ class TakeEvents:
             yield self._show.outcome(name, take, Outcome.SHOWN, busy, mood)
         else:
             yield self._show.status(views.note("One moment: what is under way has to end first."))
+
+    def on_edit(self, event: gr.EventData, request: gr.Request, mood: dict[str, Any]) -> Changes:
+        """Star, rename or delete the take of a card."""
+        name = page_of(request)
+        session, takes = self._studio.session(name), self._studio.takes
+        before = session.shown, None if session.shown is None else session.shown.shown
+        try:
+            token, slot, what = str(event.take), int(event.slot), str(event.what)
+            if what == "star":
+                takes.star(name, token, slot)
+            elif what == "rename":
+                takes.rename(name, token, slot, str(event.title))
+            elif what == "delete":
+                takes.delete(name, token, slot)
+        except (AttributeError, TypeError, ValueError, OverflowError):
+            return self._show.nothing()  # no browser sends that
+        except EmsyncError as error:
+            return self._show.refusal(error)
+        take = session.shown
+        if what != "delete" or (take, take.shown if take is not None else None) == before:
+            return self._show.strip(name)
+        if take is None or session.source not in (None, take.source):
+            return self._show.no_take(name)
+        return self._show.outcome(name, take, Outcome.DELETED, session.job is not None, mood)
 
     async def on_sound(
         self, request: gr.Request, mood: dict[str, Any], example_shown: str, *values: Any

@@ -127,6 +127,8 @@ def done(take: "Take", outcome: Outcome, seconds: float = 0) -> str:
         Outcome.SHOWN: f"This is version {label}.",
         Outcome.REPLAYED: "The sound is new; the piece is the same.",
         Outcome.BUNDLED: "Stems and ZIP are ready.",
+        Outcome.MIXABLE: "The groups can be mixed now.",
+        Outcome.DELETED: "The take is deleted; this is another.",
         Outcome.FOUND: "Here it is again.",
     }[outcome]
     return note(f"{sentence} {met}", outcome)
@@ -185,7 +187,7 @@ def file_address(path: Path) -> str:
 def cards(takes: Sequence["Take"], shown: "Take") -> list[dict[str, Any]]:
     """Return a strip of everything that was made of a film: all versions of all takes.
 
-    Html is made of these words by the browser, so nothing of the user's is among them.
+    HTML is made of these words by the browser, so what is the user's is escaped.
 
     Args:
         takes: of one film, the oldest first.
@@ -197,11 +199,14 @@ def cards(takes: Sequence["Take"], shown: "Take") -> list[dict[str, Any]]:
         title = mood_title(take.request, take.settings)
         for slot, version in enumerate(take.versions):
             count[title] += 1
+            numbered = title if count[title] == 1 else f"{title} {count[title]}"
             strip.append(
                 {
                     "take": take.token,
                     "slot": slot,
-                    "name": title if count[title] == 1 else f"{title} {count[title]}",
+                    "name": html.escape(version.name or numbered),
+                    "starred": version.starred,
+                    "roll": version.roll,
                     "shown": take is shown and slot == take.shown,
                     "ready": take.is_idle or version.result is not None,
                     "words": _worth(version.piece),
