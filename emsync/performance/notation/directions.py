@@ -24,6 +24,8 @@ _SIGNS = (("pp", 36), ("p", 50), ("mp", 65), ("mf", 80), ("f", 96), ("ff", 112))
 _NEW_SIGN = 2.5
 """Bars that must be a whole sign louder or softer for a new sign. Ours."""
 _BETWEEN_SIGNS = 15
+EARLY = 3
+"""Divisions by which players may come before the bar line that they mean."""
 _NEUTRAL = 0.2
 """Valence and arousal up to which there is nothing to be said of a mood."""
 _SYMBOL = re.compile(r"([A-G][b#]?)([^/]*)(?:/([A-G][b#]?))?")
@@ -169,6 +171,6 @@ def _loudness(notes: Sequence[Note], group: str, page: Page) -> dict[int, float]
     first = page.bars[0].number
     for note in notes:
         if note.group == group:
-            bar = page.bar_at(max(page.place_of(note.start) + 0.5, 0.0)).number - first
+            bar = page.bar_at(page.place_of(note.start) + EARLY).number - first
             found.setdefault(bar, []).append(note.velocity)
     return {bar: sum(found[bar]) / len(found[bar]) for bar in sorted(found)}
