@@ -21,6 +21,7 @@ from emsync.interface.examples import Example
 from emsync.interface.layout import Page
 from emsync.interface.mix_events import MixEvents
 from emsync.interface.mood_editor import with_own
+from emsync.interface.passage_events import PassageEvents
 from emsync.interface.records import Outcome, Playing
 from emsync.interface.settings_events import SettingsEvents
 from emsync.interface.studio import Studio
@@ -52,6 +53,7 @@ class Events:
         self._button = ComposeButton(page, studio)
         self._takes, self._settings = TakeEvents(page, studio), SettingsEvents(page, studio)
         self._mix = MixEvents(page, studio)
+        self._passage = PassageEvents(page, studio)
 
     # What comes from where, and what it may change ------------------------------------------------
 
@@ -74,6 +76,7 @@ class Events:
         self._takes.connect(everything, self._button)
         self._settings.connect()
         self._mix.connect(everything)
+        self._passage.connect(everything, self._button)
         self._connect_page(blocks, everything)
 
     def _connect_films(self, about: list[Any]) -> None:

@@ -20,7 +20,9 @@ from emsync.interface.disk_quota import in_words
 from emsync.interface.examples import Example
 from emsync.interface.expert_switch import EXPERT_ONLY, expert_switch
 from emsync.interface.mood_editor import mood_editor
+from emsync.interface.passage_area import PassageArea, passage_area
 from emsync.interface.player import player
+from emsync.interface.records import MOST_TAKES
 from emsync.interface.theme import TITLE
 from emsync.interface.uploads import as_it_came
 from emsync.interface.versions import version_cards
@@ -120,6 +122,7 @@ class Page:
     experts: ExpertsArea
     share: ShareArea
     result: ResultArea
+    passage: PassageArea
     diagnostics: Any
     example_shown: Any
 
@@ -147,7 +150,7 @@ def lay_out(defaults: Settings, host: HostLimits, samples: tuple[Example, ...]) 
                 status = gr.HTML(elem_id="em-status")
                 shown = player(elem_id="em-stage")
                 cancel = gr.Button("Cancel", visible=False, size="sm", elem_id="em-cancel")
-            result = _result(shown)
+            result, passage = _result(shown)
         with gr.Column(min_width=300, elem_id="em-settings"):
             with gr.Tabs(elem_id="em-tabs"):
                 with gr.Tab("Mood", render_children=True):
@@ -180,6 +183,7 @@ def lay_out(defaults: Settings, host: HostLimits, samples: tuple[Example, ...]) 
         experts,
         share,
         result,
+        passage,
         diagnostics,
         example_shown,
     )
@@ -338,12 +342,13 @@ def _share() -> ShareArea:
     return ShareArea(share, query, preset, load_preset)
 
 
-def _result(shown: Any) -> ResultArea:
+def _result(shown: Any) -> tuple[ResultArea, PassageArea]:
     """Lay out what stands under the player, which is `shown`."""
     with gr.Row(elem_id="em-get"):
         film_file = gr.HTML(elem_id="em-get-film")
         use_example = gr.Button("Use this film", visible=False, elem_id="em-use-example")
         versions = version_cards()
+    passage = passage_area()
     with gr.Accordion("More files, link and delete", open=False, elem_id="em-menu"):
         files = gr.HTML(elem_id="em-downloads")
         with gr.Row():
@@ -353,13 +358,15 @@ def _result(shown: Any) -> ResultArea:
             forget = gr.Button("Delete everything", size="sm", visible=False, elem_id="em-forget")
     take_link = gr.HTML(
         "",
-        html_template="<p>${value ? `Kept for one hour, even if you close this page. "
+        html_template="<p>${value ? `Kept for one hour, even if you close this page; the last "
+        f"{MOST_TAKES} takes, starred ones longest. "
         '<a href="?take=${value}">Link to this result</a>. Anyone with the link can watch, '
         'change or delete it.` : ""}</p>',
         js_on_load=scripts.TAKE_IN_ADDRESS,
         elem_id="em-kept",
     )
-    return ResultArea(film_file, files, pack, use_example, forget, take_link, shown, versions)
+    area = ResultArea(film_file, files, pack, use_example, forget, take_link, shown, versions)
+    return area, passage
 
 
 def foot() -> None:

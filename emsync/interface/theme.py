@@ -46,8 +46,9 @@ document.addEventListener("click", event => {
 @media (max-width: 700px) { .gradio-container .app { padding: 8px 12px 24px !important; } }
 /* The page is at its start while the player has nothing to show, or another film is wanted. */
 .gradio-container:not(:has(#em-stage .stage:not([hidden]))) :is(#em-stage, #em-settings, #em-get,
-  #em-menu, #em-kept, #em-diagnostics, #em-another, #em-back), body.em-choosing :is(#em-stage,
-  #em-settings, #em-get, #em-menu, #em-kept, #em-diagnostics, #em-another, #em-facts) {
+  #em-passage, #em-menu, #em-kept, #em-diagnostics, #em-another, #em-back),
+body.em-choosing :is(#em-stage, #em-settings, #em-get, #em-passage, #em-menu, #em-kept,
+  #em-diagnostics, #em-another, #em-facts) {
   display: none !important; }
 body:not(.em-choosing):has(#em-stage .stage:not([hidden])) :is(#em-start, #em-examples,
   #em-head p) {
@@ -120,7 +121,7 @@ CSS = """
 
   background: var(--body-background-fill); }
 #em-left:has(#em-status p) #em-facts, #em-get:not(:has(a)), #em-get:not(:has(a)) ~ #em-menu,
-#em-kept:not(:has(a)) {
+#em-get:not(:has(article)) ~ #em-passage, #em-kept:not(:has(a)) {
   display: none; }
 #em-status:not(:has(p)), #em-facts:not(:has(p)) { display: none; }
 #em-status:has(.em-busy) { grid-row: 2; z-index: 4; height: var(--em-screen); overflow: hidden;
@@ -169,7 +170,7 @@ body:has(#em-stage .stage[hidden]) #em-cancel { grid-row: 2; margin-top: 0; }
   font-weight: 600; }
 .em-files .em-primary small { color: white; }
 #em-versions { flex: 1; min-width: 0; }
-#em-menu { border: 1px solid var(--border-color-primary); }
+#em-menu, #em-passage { border: 1px solid var(--border-color-primary); }
 #em-use-example { flex: none; }
 .em-credits { font-size: 14px; }
 .em-note, .em-problem { padding: 4px 16px; line-height: 24px; margin: 0; border-radius: 8px; }
