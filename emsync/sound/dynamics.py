@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emsync.settings import DELIVERIES, SoundSettings
-from emsync.sound.level import STEP, Contour
+from emsync.sound.level import OFFSET, Contour
 
 # The compressor. Ours, as engineers set one on a whole mix: slow and little.
 RATIO = 1.5
@@ -60,14 +60,17 @@ class GainCurve:
     """A gain that changes over time."""
 
     gains: np.ndarray
-    """Factors at the beginnings of steps of `STEP` frames, and after the last; straight lines
-    between. Float64 (steps + 1,)."""
+    """Factors at the beginnings of steps, and after the last; straight lines between. Float64
+    (steps + 1,)."""
+    step: int
+    """Frames of a step."""
     reduction: Reduction
 
     def between(self, begin: int, end: int) -> np.ndarray:
         """Return the factors of frames `begin` to `end`, float32 (frames,); the last one holds."""
-        first, last = min(begin // STEP, len(self.gains) - 1), -(-end // STEP) + 1
-        at = np.arange(begin - first * STEP, end - first * STEP) / STEP
+        step = self.step
+        first, last = min(begin // step, len(self.gains) - 1), -(-end // step) + 1
+        at = np.arange(begin - first * step, end - first * step) / step
         part = self.gains[first:last]
         return np.interp(at, np.arange(len(part)), part).astype(np.float32)
 
@@ -94,7 +97,7 @@ def gain_curve(contour: Contour, settings: SoundSettings) -> GainCurve:
     """
     steps = len(contour.peaks)
     if not steps or float(contour.peaks.max()) <= _SILENCE:
-        return GainCurve(np.ones(steps + 1), Reduction())
+        return GainCurve(np.ones(steps + 1), contour.step, NO_REDUCTION)
     compressed = compression(contour, settings.compression)
     lufs, ceiling = wanted(settings)
     peaks = _decibels(contour.peaks) + _higher_end(compressed)
@@ -103,7 +106,7 @@ def gain_curve(contour: Contour, settings: SoundSettings) -> GainCurve:
     def limited(makeup: float) -> np.ndarray:
         if not settings.limiter:
             return np.zeros_like(compressed)
-        return _limited(true_peaks + makeup, ceiling, contour.sample_rate)
+        return _limited(true_peaks + makeup, ceiling, contour.step / contour.sample_rate)
 
     def loudness(makeup: float) -> float | None:
         total = compressed + makeup + limited(makeup)
@@ -119,6 +122,7 @@ def gain_curve(contour: Contour, settings: SoundSettings) -> GainCurve:
     taken = limited(makeup)
     return GainCurve(
         10 ** ((compressed + makeup + taken) / 20),
+        contour.step,
         Reduction(float(np.abs(compressed).max()), float(np.abs(taken).max())),
     )
 
@@ -156,14 +160,14 @@ def compression(contour: Contour, amount: float) -> np.ndarray:
         return np.zeros(len(contour.powers) + 1)
     from scipy.signal import lfilter
 
-    seconds = STEP / contour.sample_rate
+    seconds = contour.step / contour.sample_rate
 
     def smoothed(values: np.ndarray, over: float) -> np.ndarray:
         kept = float(np.exp(-seconds / over))
         return np.asarray(lfilter([1 - kept], [1, -kept], values))
 
-    power = smoothed(contour.powers.astype(np.float64), LISTENING_SECONDS) / STEP
-    level = -0.691 + 10 * np.log10(np.maximum(power, 1e-12))
+    power = smoothed(contour.powers.astype(np.float64), LISTENING_SECONDS) / contour.step
+    level = OFFSET + 10 * np.log10(np.maximum(power, 1e-12))
     over = level - (loudness + THRESHOLD)
     # A parabola that joins the two straight lines (Giannoulis, Massberg & Reiss 2012).
     bent = np.where(over < KNEE / 2, np.clip(over + KNEE / 2, 0, None) ** 2 / (2 * KNEE), over)
@@ -172,15 +176,15 @@ def compression(contour: Contour, amount: float) -> np.ndarray:
     return np.concatenate([gains[:1], gains])
 
 
-def _limited(peaks: np.ndarray, ceiling: float, sample_rate: int) -> np.ndarray:
+def _limited(peaks: np.ndarray, ceiling: float, seconds: float) -> np.ndarray:
     """Return the gain of the limiter in decibels, (steps + 1,), for peaks in decibels, (steps,).
 
+    A step lasts `seconds`.
     With straight lines between its values, no peak exceeds the ceiling: each value is a weighted
     mean of values none of which lets a peak nearby pass.
     """
     from scipy.ndimage import minimum_filter1d
 
-    seconds = STEP / sample_rate
     need = np.minimum(ceiling - MARGIN - peaks, 0.0)
     if not need.any():
         return np.zeros(len(peaks) + 1)

@@ -12,9 +12,9 @@ OFFSET = -0.691
 """LUFS of a mean square of 1 after the weighting (ibid.)."""
 ABSOLUTE_GATE, RELATIVE_GATE = -70.0, -10.0
 """LUFS, and LU below the mean of what is louder than the first: softer blocks do not count."""
-STEP = 128
-"""Frames of the stretches of a `Contour`, 3 ms: shorter than the ear takes for loudness, and short
-enough for a limiter."""
+STEP_FRAMES = 128
+"""About how many frames the steps of a `Contour` have, 3 ms: shorter than the ear takes for
+loudness, and short enough for a limiter."""
 OVERSAMPLING = 4
 """Samples for one, where the true peak is looked for (BS.1770-4, annex 2)."""
 _REACH = 12
@@ -64,9 +64,11 @@ class LevelMeter:
 
 @dataclass(frozen=True, eq=False)
 class Contour:
-    """How loud each `STEP` frames of a sound are."""
+    """How loud each step of a sound is."""
 
     sample_rate: int
+    step: int
+    """Frames of a step."""
     powers: np.ndarray
     """Sum of the squares of both channels after the weighting, float32 (steps,)."""
     peaks: np.ndarray
@@ -82,26 +84,27 @@ class Contour:
     def loudness(self, gains: np.ndarray | None = None) -> float | None:
         """Return the integrated loudness in LUFS, of the sound times `gains`, (steps,), if given.
 
-        None for silence and less than 0.4 s. The edges of the gating blocks fall into steps, of
-        which a share counts then; that makes less than 0.01 LU.
+        None for silence and less than 0.4 s.
         """
         powers = self.powers.astype(np.float64)
         if gains is not None:
             powers *= np.square(gains)
         passed = np.concatenate([[0.0], np.cumsum(powers)])
         hop = round(HOP_SECONDS * self.sample_rate)
-        edges = np.arange(len(powers) * STEP // hop + 1) * (hop / STEP)
+        # At most sample rates a whole number of steps; else a share of a step counts.
+        edges = np.arange(len(powers) * self.step // hop + 1) * (hop / self.step)
         return _integrated(np.diff(np.interp(edges, np.arange(len(passed)), passed)), hop)
 
 
 class ContourMeter:
-    """Measures stereo sound that is handed to it bit by bit; keeps three numbers per `STEP`."""
+    """Measures stereo sound that is handed to it bit by bit; keeps three numbers per step."""
 
     def __init__(self, sample_rate: int) -> None:
         """`sample_rate` is in Hz."""
         from scipy.signal import firwin
 
         self.sample_rate = sample_rate
+        self.step = step_of(sample_rate)
         self._weighting = _Weighting(sample_rate)
         # Every fourth tap but that in the middle is 0: samples stay as they are.
         taps = 2 * OVERSAMPLING * _REACH + 1
@@ -114,10 +117,10 @@ class ContourMeter:
     def take(self, samples: np.ndarray) -> None:
         """Measure the next `samples`, (frames, 2)."""
         waiting = np.concatenate([self._waiting, samples.astype(np.float32, copy=False)])
-        steps = max(0, (len(waiting) - 2 * _REACH) // STEP)
-        self._waiting = waiting[steps * STEP :].copy()
+        steps = max(0, (len(waiting) - 2 * _REACH) // self.step)
+        self._waiting = waiting[steps * self.step :].copy()
         if steps:
-            self._measured.append(self._of(waiting[: steps * STEP + 2 * _REACH], steps))
+            self._measured.append(self._of(waiting[: steps * self.step + 2 * _REACH], steps))
 
     def _of(self, waiting: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return powers, peaks and true peaks of `waiting` without `_REACH` at either end."""
@@ -127,7 +130,7 @@ class ContourMeter:
         heard = np.square(self._weighting.heard(inside)).reshape(steps, -1).sum(axis=1)
         finer = upfirdn(self._filter, np.ascontiguousarray(waiting.T), OVERSAMPLING, axis=1)
         # The filter delays by as much as it reaches, and so much comes before as well.
-        finer = finer[:, 2 * OVERSAMPLING * _REACH :][:, : steps * STEP * OVERSAMPLING]
+        finer = finer[:, 2 * OVERSAMPLING * _REACH :][:, : len(inside) * OVERSAMPLING]
         between = _largest(finer.reshape(2, steps, -1), (0, 2))
         at = _largest(inside.reshape(steps, -1), (1,))
         return heard.astype(np.float32), at, np.maximum(at, between)
@@ -139,12 +142,19 @@ class ContourMeter:
         """
         left = len(self._waiting) - _REACH
         if left > 0:
-            self.take(np.zeros((-left % STEP + _REACH, 2), np.float32))
+            self.take(np.zeros((-left % self.step + _REACH, 2), np.float32))
         columns = zip(*self._measured, strict=True) if self._measured else [[]] * 3
         powers, peaks, true_peaks = (
             np.concatenate([np.zeros(0, np.float32), *column]) for column in columns
         )
-        return Contour(self.sample_rate, powers, peaks, true_peaks)
+        return Contour(self.sample_rate, self.step, powers, peaks, true_peaks)
+
+
+def step_of(sample_rate: int) -> int:
+    """Return the frames of a step, of which a whole number makes `HOP_SECONDS`, if one does."""
+    hop = round(HOP_SECONDS * sample_rate)
+    near = [step for step in range(STEP_FRAMES // 2, 2 * STEP_FRAMES + 1) if not hop % step]
+    return min(near, key=lambda step: abs(step - STEP_FRAMES), default=STEP_FRAMES)
 
 
 def _largest(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
