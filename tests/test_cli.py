@@ -30,7 +30,7 @@ from emsync.emotion.reading import EMOTIONS
 from emsync.errors import EmsyncError
 from emsync.presets import as_in_the_paper, changed, read_preset, to_plain, write_preset
 from emsync.report.read import read_report
-from emsync.settings import PerformanceSettings, Settings
+from emsync.settings import PerformanceSettings, Settings, SoundSettings
 from emsync.stages import STAGES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -234,6 +234,28 @@ def test_reports_of_before_the_performers_play_what_is_written(
         path.write_text(json.dumps(report | {"emsync_report": version}))
         recorded = read_report(path)
         assert recorded.settings.performance.performer == performer
+
+
+def test_reports_of_before_the_mix_are_mixed_as_then(scored: Scored, tmp_path: Path) -> None:
+    report = json.loads(json.dumps(scored.report))
+    for since in ("width", "group_balance", "space", "compression", "limiter", "bit_depth"):
+        del report["settings"]["sound"][since]
+    report["settings"]["sound"]["loudness"] = "peak"
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(report | {"emsync_report": 3}))
+    assert read_report(path).settings.sound == as_in_the_paper(Settings()).sound
+    path.write_text(json.dumps(report))
+    assert read_report(path).settings.sound == SoundSettings(loudness="peak")
+
+
+def test_the_report_tells_the_mix(scored: Scored) -> None:
+    mix = scored.report["sound"]["mix"]
+    assert set(mix["strips"]) == set(scored.report["music"]["notes_by_group"])
+    assert all(-60 < strip["loudness"] < -10 for strip in mix["strips"].values())
+    assert mix["space"]["name"] == "mood" and mix["space"]["reverb"] > 0
+    assert mix["heard"]["loudness"] == pytest.approx(-14, abs=0.3)
+    assert mix["heard"]["true_peak"] <= -1
+    assert mix["reduction"]["compressor"] >= 0 and mix["reduction"]["limiter"] >= 0
 
 
 def test_the_report_tells_the_performance(scored: Scored) -> None:

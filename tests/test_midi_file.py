@@ -243,6 +243,20 @@ def test_tracks_have_the_groups_names_programs_and_channels(tmp_path: Path) -> N
         assert len(channels) == 1
 
 
+def test_the_desk_stands_before_the_notes(tmp_path: Path) -> None:
+    played = perform(planned_piece(), PerformanceSettings(), 0)
+    write_performance(played, tmp_path / "bare.mid", "A")
+    write_performance(played, tmp_path / "none.mid", "A", desk={"piano": (), "bass": ()})
+    assert (tmp_path / "bare.mid").read_bytes() == (tmp_path / "none.mid").read_bytes()
+    desk = {"piano": ((7, 90), (10, 40), (91, 50)), "drums": ((7, 101),)}
+    write_performance(played, tmp_path / "desk.mid", "A", desk=desk)
+    for track in mido.MidiFile(tmp_path / "desk.mid").tracks[1:]:
+        first = next(place for place, m in enumerate(track) if m.type == "note_on")
+        begun = [m for m in track[:first] if m.type == "control_change" and m.control != 64]
+        told = tuple((m.control, m.value) for m in begun if not m.time and m.control != 11)
+        assert told == desk.get(track.name, ())
+
+
 def test_the_pedal_is_for_pianos(tmp_path: Path) -> None:
     note = Note("piano", 60, 0.0, 1.0)
     conductor = conductor_of(free_piece((0.0,), 2.0, 120.0, [note]))

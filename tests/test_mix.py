@@ -285,7 +285,7 @@ def decay(font: Path, space: Space) -> float:
 
     reverb = stroke(replace(space, chorus=0.0)) - stroke(DRY)
     left = np.cumsum(np.square(reverb).sum(axis=1)[::-1])[::-1]
-    fall = 10 * np.log10(left / left[0])
+    fall = 10 * np.log10(np.maximum(left / left[0], 1e-12))
     return float(3 * (np.argmax(fall < -25) - np.argmax(fall < -5)) / RATE)
 
 
