@@ -1,3 +1,3 @@
 """EMSYNC: music composed for a film, following its emotion and its cuts."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -15,9 +15,9 @@ from emsync.music.arranging import Arrangement, Theme, arrange, theme_of
 from emsync.music.arranging.bass import write_bass
 from emsync.music.arranging.comping import write_comping
 from emsync.music.arranging.drums import KICK, write_drums
-from emsync.music.arranging.events import section_spans
+from emsync.music.arranging.events import Event, section_spans
 from emsync.music.arranging.lead import sing, write_melody, write_tune
-from emsync.music.arranging.patterns import steadiness
+from emsync.music.arranging.patterns import Pattern, is_adrift, steadiness
 from emsync.music.arranging.theme import key_of_line, tune_of
 from emsync.music.arranging.voicing import voice_chord
 from emsync.music.chords import strong_chords
@@ -590,3 +590,16 @@ def test_steadiness_is_the_share_of_strokes_that_a_pulse_goes_on_from(
     counted = dict.fromkeys(strokes, 1)
     assert steadiness(counted, 96, METRES["4/4"]) == pytest.approx(steady)
     assert steadiness({}, 96, METRES["4/4"]) == 0
+
+
+def test_busy_chords_that_keep_no_beat_are_adrift() -> None:
+    def pattern(*starts: int) -> Pattern:
+        bars = [[e for e in starts if e // 48 == line] for line in range(2)]
+        return tuple(tuple(Event(GUITAR, 60, at % 48, at % 48 + 3) for at in bar) for bar in bars)
+
+    metre = METRES["4/4"]
+    assert is_adrift(pattern(0, 9, 21, 27, 39, 45, 54, 63, 69, 81, 93), metre)
+    assert not is_adrift(pattern(*range(0, 96, 12)), metre)
+    assert not is_adrift(pattern(*range(6, 96, 12), *range(9, 96, 12)), metre)
+    # Few strokes blur nothing, wherever they are.
+    assert not is_adrift(pattern(0, 33, 57), metre)
