@@ -16,7 +16,7 @@ STEADY = 0.6
 """Steadiness from which a figure keeps a pulse that others may play against. Ours: 89 % of 112 real
 drum tracks reach it in their usual two bars, of the generator's 53 %."""
 ADRIFT = 0.35
-"""Steadiness below which a busy figure of chords blurs the beat instead of playing with it. Ours."""
+"""Steadiness below which a busy figure of chords blurs the beat, not plays with it. Ours."""
 BUSY = 1.0
 """Strokes a beat from which a figure is busy."""
 Pattern = tuple[tuple[Event, ...], ...]
