@@ -30,7 +30,7 @@ from emsync.film.speech import VoiceDetector
 from emsync.progress import CancelToken, ProgressCallback
 from emsync.results import Piece, Result
 from emsync.settings import PerformanceSettings, Settings, SoundSettings
-from emsync.stages import Advance, StageClock, TimeLimits, bounded
+from emsync.stages import STAGES, Advance, StageClock, TimeLimits, bounded
 
 if TYPE_CHECKING:
     from emsync.music.composer import Composer, Sketch
@@ -230,6 +230,9 @@ def recompose(
     clock = StageClock(tell)
     clock.film_seconds = seconds
     clock.learn(piece.seconds)
+    bars = (*piece.composition.bars, seconds)
+    part = bars[min(passage.last, len(bars) - 1)] - bars[min(passage.first, len(bars)) - 1]
+    clock.extra["compose"] = STAGES["compose"].expected[1] * (part - seconds)
     with clock.stage("compose") as advance:
         token = bounded(cancel, "compose", seconds, limits)
         made = composer.recompose(piece.composition, passage, music, advance, token, sketch)

@@ -1,20 +1,28 @@
 """Passages composed anew: nothing else changes, hits stay, seams join, reports replay."""
 
+import asyncio
 import json
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
+import gradio
 import numpy as np
 import pytest
 from conftest import Films
-from pieces import free_piece
+from pieces import free_piece, planned_piece
 
 from emsync.__main__ import main
+from emsync.emotion.curve import MoodRequest
 from emsync.emotion.mapping import Mood
 from emsync.errors import Cancelled, EmsyncError
 from emsync.evaluation.seams import joined
+from emsync.interface.page import build
+from emsync.interface.passage_area import can_be_recomposed, parts_of
+from emsync.interface.records import Outcome, Playing
+from emsync.interface.studio import Studio
 from emsync.music.composer import COMPOSERS
 from emsync.music.composition import Composition
 from emsync.music.judging.seams import roughness, seam_at
@@ -25,7 +33,7 @@ from emsync.music.transformer.compose import compose
 from emsync.music.transformer.passage import notes_in_steps, recompose
 from emsync.progress import CancelToken, silent_share
 from emsync.report.read import read_report
-from emsync.settings import MusicSettings
+from emsync.settings import MusicSettings, Settings
 
 CUTS = (2.7, 7.9, 13.3, 18.2)
 SECONDS = 24.0
@@ -246,3 +254,58 @@ def test_a_report_replays_its_passages(films: Films, tmp_path: Path) -> None:
     assert read_report(changed).passages == (Passage(2, 3, ("guitar", "piano", "strings"), 3),)
     assert run("replayed", "--from-report", changed) == again
     assert run("first again", "--from-report", report) == first
+
+
+# The page and programs ----------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_part_becomes_a_version_of_its_take(films: Films, tmp_path: Path) -> None:
+    studio = Studio(tmp_path)
+    studio.films.choose("page", films.uneven())
+    settings = replace(Settings(), music=replace(Settings().music, openings=1))
+    job = studio.compose("page", settings, MoodRequest(None, False, ()))
+    assert job is not None and job.done.wait(300) and job.error is None
+    first = job.take.versions[0]
+    playing = Playing.of(settings)
+    with pytest.raises(EmsyncError, match="The piece has"):
+        studio.recompose("page", (3, 99), (), playing)
+    assert len(parts_of(first.piece)) == 1 + len(first.piece.analysis.reading.scenes)
+
+    job = studio.recompose("page", (2, 3), ("piano", "strings"), playing)
+    assert job is not None and studio.recompose("page", (2, 3), (), playing) is None
+    assert job.done.wait(300) and job.error is None and job.outcome == Outcome.ADDED
+    take = job.take
+    assert [version.label for version in take.versions] == ["A", "B"] and take.shown == 1
+    second = take.versions[1].piece.composition
+    assert second.passages[0].groups == ("piano", "strings")
+    piece, passage = first.piece.composition, second.passages[0]
+    assert split(second, passage)[1] == split(piece, passage)[1]
+
+    # A program that knows the link does the same.
+    (again,) = (one.fn for one in build(studio).fns.values() if one.api_name == "again")
+    assert again is not None
+    for bars, groups, sentence in (
+        ([0, 2], None, "A part is"),
+        ([1, 2], ["oboe"], "no instrument group"),
+        ([1, "2"], None, "A part is"),
+    ):
+        with pytest.raises(gradio.Error, match=sentence):
+            asyncio.run(again(take.token, bars, groups, 7))
+    with pytest.raises(gradio.Error, match="no such take"):
+        asyncio.run(again("unknown", [1, 2], None, 7))
+    *files, token = asyncio.run(again(take.token, [1, 2], None, 7))
+    assert token == take.token and len(take.versions) == 3
+    told = json.loads(Path(files[3]).read_text())["music"]["passages"]
+    assert [one["bars"] for one in told] == [[2, 3], [1, 2]] and told[1]["seed"] == 7
+    studio.close()
+
+
+def test_pieces_of_other_composers_are_not_offered() -> None:
+    free = SimpleNamespace(settings=Settings(), composition=free_piece([0.0, 2.0], 4.0, 120.0))
+    assert not can_be_recomposed(free)  # type: ignore[arg-type]
+    other = replace(Settings(), music=replace(Settings().music, composer="video2music"))
+    planned = SimpleNamespace(settings=other, composition=planned_piece())
+    assert not can_be_recomposed(planned)  # type: ignore[arg-type]
+    planned.settings = Settings()
+    assert can_be_recomposed(planned)  # type: ignore[arg-type]

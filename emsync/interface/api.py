@@ -7,17 +7,22 @@ from itertools import pairwise
 from typing import Annotated, Any
 
 import gradio as gr
-from pydantic import Field, Strict, TypeAdapter
+from pydantic import BaseModel, Field, Strict, TypeAdapter
 
 from emsync.emotion.curve import MoodRequest
 from emsync.emotion.mapping import Mood
 from emsync.errors import EmsyncError
 from emsync.interface.mood_editor import MOST_SCENES
+from emsync.interface.records import Playing
 from emsync.interface.studio import Studio
 from emsync.interface.uploads import as_it_came
 from emsync.interface.views import files_of
 from emsync.music.composer import check_obeyed
+from emsync.music.notes import GROUPS
 from emsync.presets import from_plain
+
+_BarNumber = Annotated[int, Field(strict=True, ge=1, lt=1_000_000)]
+_Name = Annotated[str, Field(strict=True, max_length=20)]
 
 
 def offer_score(studio: Studio) -> None:
@@ -75,6 +80,89 @@ def offer_score(studio: Studio) -> None:
             concurrency_limit=None,
             show_progress="hidden",
         )
+
+
+def offer_again(studio: Studio) -> None:
+    """Offer the endpoint "again", which composes a part of a take anew.
+
+    Inputs: the token of a take; the first and the last bar, counted from 1; the groups that get
+    other notes, or none for all; a seed, or none for a new one. Outputs: as of "score". The take
+    has one version more, which is shown.
+    """
+
+    async def again(take: str, bars: Any, groups: Any, seed: Any) -> tuple[str, ...]:
+        name = f"program-{secrets.token_urlsafe(18)}"
+        job = None
+        try:
+            first, last, chosen, number = part_from(bars, groups, seed)
+            found = studio.attach(name, str(take))
+            if found is None or found.result is None:
+                raise EmsyncError("There is no such take: takes are kept for an hour.")
+            playing = Playing.of(found.result.settings)
+            job = studio.recompose(name, (first, last), chosen, playing, number)
+            if job is None:
+                raise EmsyncError("Somebody is at work on this take. Try again in a while.")
+            async for _ in studio.watch(name, job):
+                pass
+            # Nobody else's work comes between: the newest version is the one that was asked for.
+            if job.error is not None:
+                raise EmsyncError("Cancelled.")
+            result = found.versions[-1].result
+            assert result is not None
+            return *map(str, files_of(result)), found.token
+        except EmsyncError as error:
+            raise gr.Error(html.escape(str(error)), print_exception=False) from None
+        finally:
+            if job is not None:
+                job.cancel.cancel()  # when the app ends in the middle
+            studio.leave(name)
+
+    with gr.Column(visible=False):
+        inputs = [
+            gr.Textbox(label="take"),
+            gr.JSON(label="bars"),
+            gr.JSON(label="groups"),
+            gr.JSON(label="seed"),
+        ]
+        outputs = [gr.File(label=name) for name in ("scored", "midi", "wav", "report")]
+        token = gr.Textbox(label="take")
+        gr.Button("Again").click(
+            again,
+            inputs,
+            [*outputs, token],
+            api_name="again",
+            concurrency_limit=None,
+            show_progress="hidden",
+        )
+
+
+class _Part(BaseModel):
+    """A part of a piece, as a program sends it."""
+
+    bars: tuple[_BarNumber, _BarNumber]
+    groups: Annotated[list[_Name], Field(max_length=len(GROUPS))]
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] | None
+
+
+def part_from(bars: object, groups: object, seed: object) -> tuple[int, int, list[str], int | None]:
+    """Return which part of a piece a program asks for: the bars, the groups, and the seed.
+
+    Args:
+        bars: [first, last], counted from 1.
+        groups: names, or None for all.
+        seed: a whole number, or None.
+
+    Raises:
+        EmsyncError: it is something else.
+    """
+    try:
+        part = _Part.model_validate({"bars": bars, "groups": groups or [], "seed": seed})
+    except ValueError:
+        raise EmsyncError(
+            "A part is [first bar, last bar], counted from 1; a list of some of the groups "
+            f"{', '.join(GROUPS)}, or none for all; and a seed, or none."
+        ) from None
+    return *part.bars, part.groups, part.seed
 
 
 _Seconds = Annotated[float, Strict(), Field(ge=0, lt=1e9)]

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from emsync.interface.api import offer_score
+from emsync.interface.api import offer_again, offer_score
 from emsync.interface.events import Events
 from emsync.interface.examples import examples
 from emsync.interface.layout import foot, lay_out
@@ -19,6 +19,7 @@ def build(studio: Studio) -> gr.Blocks:
     with blocks:
         page = lay_out(studio.settings, studio.host, samples)
         offer_score(studio)
+        offer_again(studio)
         foot()
         Events(page, studio, samples).connect(blocks)
     return blocks

@@ -254,7 +254,7 @@ def _worth(piece: "Piece") -> list[str]:
     return [
         f"Mood match {_match(judged.mood_distance)}",
         f"hits {hits} of {cuts}" if cuts else "no cuts",
-        *([f"fault: {listed(judged.faults)}"] if judged.faults else []),
+        *([f"fault: {listed(composition.faults)}"] if composition.faults else []),
     ]
 
 
@@ -270,6 +270,7 @@ def _detail(piece: "Piece") -> list[str]:
         *([] if composition.plan is None else [keys_of(composition.plan)]),
         f"{composition.beats_per_minute:.0f} beats a minute",
         listed(sorted({note.group for note in composition.notes})) or "silence",
+        *(f"{passage.bars} composed anew" for passage in composition.passages),
         f"seed {composition.seed}"
         + ("" if composition.keep is None else f", number {composition.keep} of it"),
     ]

@@ -48,7 +48,7 @@ DRAWS = 2
 MANNERS = (Manner(), Manner(-4, 0.2), Manner(5, -0.2), Manner(0, -0.4), Manner(0, 0.4))
 """In which each draw is arranged, every time with another melody. Ours: so that there is something
 to choose from, also where little depends on the draw, as with held chords."""
-SAME_COST = 6.0
+SAME_COST = 4.0
 """Of a candidate that is what was there before, note for note, against `roughness`; it grows with
 the square of the share of its notes that are. Ours: who asks for other music wants to hear some."""
 BARS_BEFORE = 8
@@ -454,7 +454,10 @@ def _with(task: _Task, new: Sequence[Event], tokens: tuple[int, ...]) -> Composi
     cuts = [one.asked for one in piece.boundaries if one.kind == "cut"]
     length = max(1, round(piece.seconds / TICK_SECONDS))
     bars = [round(at / TICK_SECONDS) for at in piece.bars]
-    said = listed(list(task.passage.groups)) if len(task.passage.groups) < len(GROUPS) else "all"
+    who = "everything was"
+    if len(task.passage.groups) < len(GROUPS):
+        who = listed(list(task.passage.groups))
+        who += " was" if len(task.passage.groups) == 1 else " were"
     return replace(
         piece,
         written=(*piece.written, *tokens),
@@ -472,7 +475,7 @@ def _with(task: _Task, new: Sequence[Event], tokens: tuple[int, ...]) -> Composi
         faults=faults(table, plan, grid, GateLimits()),
         remarks=(
             *piece.remarks,
-            f"In {task.passage.bars} {said} composed anew, seed {task.passage.seed}.",
+            f"In {task.passage.bars} {who} composed anew, with seed {task.passage.seed}.",
         ),
         passages=(*piece.passages, task.passage),
     )
