@@ -210,6 +210,13 @@ def test_a_melody_over_a_held_chord_has_a_voice_of_its_own() -> None:
     assert [(c.start, c.end, [t.pitch for t in c.tones]) for c in lower] == [(0, 96, [48, 55])]
 
 
+def test_a_long_note_is_not_cut_short_by_what_moves_below_it() -> None:
+    moving = tones(*((pitch, at, at + 24) for at in (24, 48, 72) for pitch in (55, 60)))
+    upper, lower = separate([*tones((76, 0, 96)), *moving])
+    assert [(chord.start, chord.end) for chord in upper] == [(0, 96)]
+    assert [(chord.start, len(chord.tones)) for chord in lower] == [(24, 2), (48, 2), (72, 2)]
+
+
 def test_broken_chords_that_ring_are_one_voice() -> None:
     ringing = tones(*((pitch, 12 * at, 12 * at + 24) for at, pitch in enumerate((48, 55, 60, 64))))
     upper, lower = separate(ringing)
@@ -368,7 +375,10 @@ def test_accidentals_say_what_sounds(name: str) -> None:
             given |= dict.fromkeys("BEADGCF"[: max(-key, 0)], -1)
             signs: dict[Any, int] = {}
             for at, note in sorted(timed(bar), key=lambda row: row[0]):
-                if note.find("pitch") is None or note.find("tie[@type='stop']") is not None:
+                if note.find("tie[@type='stop']") is not None:
+                    assert note.find("accidental") is None  # the tie has brought it along
+                    continue
+                if note.find("pitch") is None:
                     continue
                 step, octave = note.findtext("pitch/step"), note.findtext("pitch/octave")
                 line = (note.findtext("staff"), step, octave)

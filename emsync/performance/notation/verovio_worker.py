@@ -32,7 +32,8 @@ _OPTIONS: dict[str, Any] = {
     "justifyVertically": True,
 }
 _IN_TEXT: Final = str.maketrans(
-    dict(zip("\ue260\ue261\ue262\ued60\ued61\ued62\ueca5\ueca7\uecb7", "♭♮♯♭♮♯♩♪.", strict=True))
+    "\ue260\ue261\ue262\uea64\uea65\uea66\ued60\ued61\ued62\ueca5\ueca7\uecb7",
+    "♭♮♯♭♮♯♭♮♯♩♪.",
 )
 """Signs of music fonts within words, as the fonts of words have them."""
 _DOTS_PER_INCH: Final = 254

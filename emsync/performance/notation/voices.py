@@ -17,7 +17,7 @@ from emsync.performance.notation.placing import SIXTEENTHS, Tone
 BEAM = 24
 """Ways of dividing that are followed at a time."""
 _SHORTENED, _UNEVEN, _CROSSED, _LEAD_BELOW, _LEAP = 1.2, 0.8, 1.0, 4.0, 0.01
-"""Costs: a note shortened by all of its length, if that is a quarter or more; a chord's note that
+"""Costs: a quarter that a note is shortened by, times the share of its length; a chord's note that
 ends a quarter from the others; a crossing; a melody note in the second voice; a semitone of a leap.
 Ours: broken chords whose eighths ring into each other stay one voice."""
 _SECOND, _REST_BELOW = 0.45, 0.2
@@ -143,7 +143,7 @@ def _step(way: _Way, cluster: Sequence[Tone], split: int, rings: bool) -> _Way:
         end, hand, other = _end(part), hands[number], way.voices[1 - number]
         if hand.end > at:
             lost = hand.end - at
-            share = lost / (hand.end - hand.start) * min(lost / QUARTER, 1.0)
+            share = lost / (hand.end - hand.start) * lost / QUARTER
             cost += _SHORTENED * share * (_RINGING if hand.rings else 1.0)
         cost += _UNEVEN * sum(abs(tone.end - end) for tone in part) / QUARTER
         if other.end > at:
