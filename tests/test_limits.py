@@ -30,6 +30,7 @@ from emsync.interface.disk_quota import (
     bundle_bytes,
     in_words,
     version_bytes,
+    wav_bytes,
 )
 from emsync.interface.page import build
 from emsync.interface.records import Job, Playing, Version
@@ -46,7 +47,7 @@ from emsync.process.files import (
 )
 from emsync.process.lifeline import Lifeline
 from emsync.progress import CancelToken, silent
-from emsync.settings import ExpertSettings, FilmLimits, Settings
+from emsync.settings import ExpertSettings, FilmLimits, Settings, SoundSettings
 from emsync.stages import BUNDLE, STAGES, allowed_seconds, bounded, time_limits
 
 FILMS_OWN = MoodRequest(None, False, ())
@@ -449,6 +450,9 @@ def test_the_largest_film_has_room_for_what_the_page_offers() -> None:
     version = version_bytes(film.bytes, film.seconds)
     wav = round(film.seconds * 4 * 44_100)
     assert film.bytes + 4 * version <= host.disk_per_request
+    finest = wav_bytes(SoundSettings(sample_rate=48_000, bit_depth="24-bit"))
+    assert wav_bytes(SoundSettings()) * film.seconds == wav and finest == 6 * 48_000
+    assert version_bytes(film.bytes, film.seconds, finest) > version
     one = 2 * film.bytes + wav
     assert one + bundle_bytes(film.bytes, film.seconds) <= host.disk_per_request
     assert 3 * host.disk_per_request <= host.disk

@@ -12,7 +12,7 @@ from pathlib import Path
 from emsync.errors import EmsyncError
 from emsync.interface.records import MOST_TAKES
 from emsync.limits import HostLimits
-from emsync.settings import ExpertSettings, FilmLimits
+from emsync.settings import ExpertSettings, FilmLimits, SoundSettings
 
 FULL = (
     "There is no room for another film on this machine right now. Films go an hour after they were "
@@ -25,29 +25,38 @@ REQUEST_FULL = (
 _ABANDONED_SECONDS = 600
 """An upload that nobody chose goes after this time when the disk is full."""
 _WAV_BYTES = 4 * 44_100
-"""Of a second of stereo sound."""
+"""Of a second of stereo sound, as it usually is."""
 _SLACK = 20_000_000
 """Bytes of a version beside picture and sound: MIDI, report, pictures."""
 _STEMS = 5
 """Sounds of the length of the film, one a group."""
 
 
-def version_bytes(film_bytes: int, seconds: float) -> int:
-    """Return about how many bytes a version of a film takes, and what is written on its way."""
-    return 2 * film_bytes + round(seconds * _WAV_BYTES) + _SLACK
+def wav_bytes(sound: SoundSettings) -> int:
+    """Return the bytes of a second of stereo sound in a WAV file."""
+    return 2 * sound.sample_rate * int(sound.bit_depth.removesuffix("-bit")) // 8
 
 
-def bundle_bytes(film_bytes: int, seconds: float) -> int:
-    """Return about how many bytes stems and ZIP take, and what is written on their way."""
-    stems = _STEMS * round(seconds * _WAV_BYTES)
+def version_bytes(film_bytes: int, seconds: float, wav: int = _WAV_BYTES) -> int:
+    """Return about how many bytes a version of a film takes, and what is written on its way.
+
+    `wav` are those of a second of its sound.
+    """
+    return 2 * film_bytes + round(seconds * wav) + _SLACK
+
+
+def bundle_bytes(film_bytes: int, seconds: float, wav: int = _WAV_BYTES) -> int:
+    """Return about how many bytes stems and ZIP take, and what is written on their way; `wav` as
+    for `version_bytes`."""
+    stems = _STEMS * round(seconds * wav)
     # As files and in the ZIP, which has the version as well.
-    return 2 * stems + version_bytes(film_bytes, seconds)
+    return 2 * stems + version_bytes(film_bytes, seconds, wav)
 
 
-def mix_bytes(seconds: float) -> int:
+def mix_bytes(seconds: float, wav: int = _WAV_BYTES) -> int:
     """Return about how many bytes the sounds of a version take, to be mixed; losslessly compressed
-    they have half of it."""
-    return (_STEMS + 1) * round(seconds * _WAV_BYTES)
+    they have half of it. `wav` as for `version_bytes`."""
+    return (_STEMS + 1) * round(seconds * wav)
 
 
 class DiskQuota:

@@ -22,6 +22,7 @@ from emsync.interface.disk_quota import (
     mix_bytes,
     size_of,
     version_bytes,
+    wav_bytes,
 )
 from emsync.interface.records import Job, Mix, Outcome, Playing, Source, Take, Version
 from emsync.interface.work_queue import WorkQueue
@@ -109,18 +110,19 @@ class Scorer:
     def bytes_of(self, take: Take) -> int:
         """Return about how much disk the next work on a take needs: all pieces of a new one, or
         one version more."""
-        film = take.source.film
+        film, wav = take.source.film, wav_bytes(take.settings.sound)
         pieces = 1 if take.versions else take.settings.music.candidates
-        return version_bytes(size_of(film.path), float(film.duration)) * pieces
+        return version_bytes(size_of(film.path), float(film.duration), wav) * pieces
 
     def mix_bytes_of(self, take: Take) -> int:
         """Return about how much disk the sounds of a version need, to be mixed."""
-        return mix_bytes(float(take.source.film.duration))
+        return mix_bytes(float(take.source.film.duration), wav_bytes(take.settings.sound))
 
     def bundle_bytes_of(self, take: Take) -> int:
         """Return about how much disk stems and ZIP of a version need."""
-        film = take.source.film
-        return bundle_bytes(size_of(film.path), float(film.duration))
+        film, result = take.source.film, take.result
+        sound = take.settings.sound if result is None else result.settings.sound
+        return bundle_bytes(size_of(film.path), float(film.duration), wav_bytes(sound))
 
     # Work ---------------------------------------------------------------------------------------
 
