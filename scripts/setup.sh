@@ -106,6 +106,14 @@ has_browser() {
   return 1
 }
 
+has_musescore() {
+  local name
+  for name in ${EMSYNC_MUSESCORE:-mscore4 musescore4 MuseScore4 musescore mscore mscore3 musescore3}; do
+    command -v "$name" >/dev/null && return
+  done
+  return 1
+}
+
 # OpenCV reads pictures for two of the experts. It needs libraries that servers often lack, and
 # names one at a time.
 need_opencv() {
@@ -175,6 +183,10 @@ if ! cat "${sources[@]}" | cmp -s - "$stamp"; then
   if [ "$profile" = tests ] && ! has_browser; then
     have_package "Chromium, for the test that drives the page" chromium ||
       say "Any Chrome or Chromium will do: set EMSYNC_CHROMIUM to its path. Without one the test is skipped."
+  fi
+  if [ "$profile" = tests ] && ! has_musescore; then
+    have_package "MuseScore, for the tests that engrave scores" musescore3 ||
+      say "Without it those tests are skipped."
   fi
   say "Installing the Python packages into .venv; the first time takes a few minutes."
   [ "${#tested[@]}" -gt 0 ] ||

@@ -255,9 +255,12 @@ def test_tests_need_more_than_the_app(machine: Machine) -> None:
     assert status == 0, told
     assert "python -m pip install --requirement requirements-dev.txt" in installs(log)
     assert "sudo apt-get install -y chromium" in told
+    assert "sudo apt-get install -y musescore3" in told
     machine.program("chromium", "#!/bin/bash\n")
+    machine.program("mscore3", "#!/bin/bash\n")
     (machine.tree / ".venv" / "emsync-tests.installed").unlink()
-    assert "chromium" not in machine.setup("tests")[1]
+    told = machine.setup("tests")[1]
+    assert "chromium" not in told and "musescore" not in told
 
 
 def test_an_old_python_is_refused_in_a_sentence(machine: Machine) -> None:
