@@ -6,15 +6,21 @@ each of its beats gets the division that its notes are nearest to.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from emsync.music.notes import Note
 from emsync.performance.notation.metre import DIVISIONS, Bar, Page
 
 SIXTEENTHS, TRIPLETS, SIXTUPLETS = 6, 8, 4
 """Divisions from one place to the next."""
-_PREFERENCE = {SIXTEENTHS: 0.0, TRIPLETS: 0.006, SIXTUPLETS: 0.02}
+_PREFERENCE = {SIXTEENTHS: 0.0, TRIPLETS: 0.006, SIXTUPLETS: 0.04}
 """Squared quarters by which a division of the beat must be nearer to be taken. Ours: one note of
-three has to miss the sixteenths by all that triplets differ from them, and some."""
+three has to miss the sixteenths by all that triplets differ from them, and some; six notes in a
+beat are sextuplets, four uneven ones are not."""
+_MERGED = 0.02
+"""The same for two notes that would fall together."""
+_APART = 1.5
+"""Divisions by which two notes of a beat are no chord."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +84,12 @@ def _beat(bar: Bar, place: float) -> tuple[int, int]:
 
 
 def _cost(places: Iterable[float], step: int) -> float:
-    off = [place - round(place / step) * step for place in places]
-    return sum((one / DIVISIONS) ** 2 for one in off) + _PREFERENCE[step]
+    """Return what it costs to divide a beat so that its notes fall on every `step` of it."""
+    ordered = sorted(places)
+    off = [place - round(place / step) * step for place in ordered]
+    struck = 1 + sum(after - before > _APART for before, after in pairwise(ordered))
+    merged = max(0, struck - len({round(place / step) for place in ordered}))
+    return sum((one / DIVISIONS) ** 2 for one in off) + _PREFERENCE[step] + _MERGED * merged
 
 
 def one_voice(tones: Iterable[Tone]) -> list[Tone]:
