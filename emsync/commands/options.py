@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from emsync import __version__
 from emsync.commands.again import add_again
+from emsync.commands.option_types import setting_type, unit_type
+from emsync.commands.sound_options import add_sound
 from emsync.errors import EmsyncError
 from emsync.presets import (
     as_in_the_paper,
     changed,
     check_together,
     read_preset,
-    value_of,
 )
-from emsync.settings import DELIVERIES, PROGRAMS, Settings, choices_of
+from emsync.settings import Settings, choices_of
 
 if TYPE_CHECKING:
     from emsync.emotion.curve import MoodRequest
@@ -187,7 +188,7 @@ def _add_knobs(made: argparse.ArgumentParser, standard: Settings) -> None:
         elif choices_of(name) and isinstance(more["default"], str):
             more["choices"] = choices_of(name)
         else:
-            more.setdefault("type", _setting(name))
+            more.setdefault("type", setting_type(name))
         group.add_argument(option, help=help, **more)
 
     made.add_argument(
@@ -201,7 +202,7 @@ def _add_knobs(made: argparse.ArgumentParser, standard: Settings) -> None:
     _add_plan(made.add_argument_group("what music"), knob)
     _add_drawing(made.add_argument_group("how it is drawn"), knob)
     _add_video2music(made.add_argument_group("only with --composer video2music"), knob)
-    _add_sound(made.add_argument_group("sound"), knob, standard)
+    add_sound(made.add_argument_group("sound"), knob, standard)
     made.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
     made.add_argument("--version", action="version", version=f"EMSYNC {__version__}")
 
@@ -218,7 +219,7 @@ def _add_mood(made: argparse.ArgumentParser, knob: Callable[..., None]) -> None:
     knob(mood, "--mood-mode", "mean of the emotions, or a draw from them (default: %(default)s)")
     mood.add_argument(
         "--mood",
-        type=_unit,
+        type=unit_type,
         nargs=2,
         metavar=("VALENCE", "AROUSAL"),
         help="compose for this mood instead of the film's, both in [-1, 1]",
@@ -380,104 +381,6 @@ def _add_video2music(music: argparse._ArgumentGroup, knob: Callable[..., None]) 
     knob(music, "--accents", "strike the chord whole on each kept cut (default: %(default)s)")
 
 
-def _add_sound(
-    sound: argparse._ArgumentGroup, knob: Callable[..., None], standard: Settings
-) -> None:
-    """Add options on how it is played and sounds; `knob` adds one that is a setting."""
-    knob(
-        sound,
-        "--performer",
-        "play with expression, by rule; with a touch learned from pianists' recordings, for "
-        "research use; or flat: as written, every note as loud as the next but for the chords on "
-        "cuts, as in the paper (default: %(default)s)",
-    )
-    knob(
-        sound,
-        "--expression",
-        "how much expression: 0 is none, 2 is twice as much (default: %(default)s)",
-        metavar="AMOUNT",
-    )
-    knob(
-        sound,
-        "--original-sound",
-        "replace the film's own sound, keep it under the music, or keep it as it is and duck the "
-        "music under speech (default: %(default)s)",
-    )
-    knob(
-        sound,
-        "--audio-track",
-        "which of several sound tracks is the film's own sound, counted from 1; 'mix' for all of "
-        "them; 'none' for the default one, or else one that is not silent (default: %(default)s)",
-        metavar="N|mix",
-        type=_track,
-    )
-    knob(
-        sound,
-        "--balance",
-        "the music against the film's own sound, -24 to 24 (default: %(default)s)",
-        metavar="DB",
-    )
-    knob(
-        sound,
-        "--loudness",
-        f"where it will be heard: {_deliveries()}; lufs: as a preset says; peak: the loudest "
-        "sample at -3 dB, as in the paper (default: %(default)s)",
-    )
-    knob(
-        sound,
-        "--space",
-        "the reverb; mood: the calmer the film, the larger the space; published: FluidSynth's own, "
-        "as it comes (default: %(default)s)",
-    )
-    knob(
-        sound,
-        "--width",
-        "how far from the middle the instruments sit, 0 to 2 (default: %(default)s)",
-        metavar="AMOUNT",
-    )
-    knob(
-        sound,
-        "--group-balance",
-        "0: each instrument as loud as its samples; 1: balanced by what they measure "
-        "(default: %(default)s)",
-        metavar="SHARE",
-    )
-    knob(
-        sound,
-        "--compression",
-        "how much the loudest moments are evened out, 0 to 2 (default: %(default)s)",
-        metavar="AMOUNT",
-    )
-    knob(
-        sound,
-        "--sample-rate",
-        "of WAV and stems, such as 48000 for a cutting room (default: %(default)s)",
-        metavar="HZ",
-    )
-    knob(sound, "--bit-depth", "of WAV and stems (default: %(default)s)")
-    knob(
-        sound,
-        "--program",
-        "General MIDI program of a group, counted from 0, such as piano=4; may be given several "
-        "times",
-        metavar="GROUP=N",
-        action="extend",
-        type=_program,
-        default=list(standard.sound.programs),
-    )
-    knob(
-        sound,
-        "--soundfont",
-        "SF2 file to play with, or 'none' for the installed one (default: %(default)s)",
-        metavar="FILE",
-    )
-
-
-def _deliveries() -> str:
-    """Return the loudness of every delivery, as the help says it."""
-    return "; ".join(f"{name}: {lufs:g} LUFS" for name, (lufs, _) in DELIVERIES.items())
-
-
 def _add_plan(music: argparse._ArgumentGroup, knob: Callable[..., None]) -> None:
     """Add options on what kind of music it is to be; `knob` adds one that is a setting."""
     knob(music, "--composer", "who composes (default: %(default)s)")
@@ -527,44 +430,6 @@ def _add_plan(music: argparse._ArgumentGroup, knob: Callable[..., None]) -> None
 def _value(settings: Settings, name: str) -> Any:
     value: Any = attrgetter(name)(settings)
     return value
-
-
-def _setting(name: str) -> Callable[[str], Any]:
-    """Return an argparse type: the value of a setting, checked as in a preset."""
-
-    def convert(text: str) -> Any:
-        try:
-            return value_of(name, text, allow_paths=True)
-        except EmsyncError as problem:
-            raise argparse.ArgumentTypeError(str(problem)) from None
-
-    return convert
-
-
-def _program(text: str) -> Any:
-    """Convert "piano=4" into the programs that a setting holds; an argparse type."""
-    group, equals, program = text.partition("=")
-    if not equals or "," in text:
-        raise argparse.ArgumentTypeError(
-            f"“{text}” is not a group and a program {PROGRAMS}, such as piano=4"
-        )
-    return _setting("sound.programs")(f"{group}:{program}")
-
-
-def _track(text: str) -> Any:
-    """Convert the number of a sound track, or "mix"; an argparse type."""
-    return _setting("sound.audio_track")("0" if text == "mix" else text)
-
-
-def _unit(text: str) -> float:
-    """Convert a valence or an arousal; an argparse type."""
-    value = float(text)
-    if not -1 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not in [-1, 1]")
-    return value
-
-
-_unit.__name__ = "number"
 
 
 def settings_of(options: argparse.Namespace, standard: Settings | None = None) -> Settings:
