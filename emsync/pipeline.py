@@ -361,7 +361,9 @@ def _write_sound(
 ) -> "MixSummary":
     """Play `midi` into `wav`: mastered, and with the film's own sound as `sound` has it."""
     from emsync.sound.mix import MixSummary, heard_as, master, mix_with_original, write_wav
-    from emsync.sound.stems import render_music, stem_names
+    from emsync.sound.stand_in import lacking
+    from emsync.sound.stems import render_music
+    from emsync.sound.synth import read_score
 
     # The only thing that is as long as the film: of half an hour it has 635 MB.
     def tell(share: float) -> None:
@@ -370,8 +372,10 @@ def _write_sound(
     music = render_music(midi, film.duration, sound, soundfont, cancel, tell, desk.space)
     music = mix_with_original(master(music, sound), film, sound, cancel, speech or ())
     write_wav(music, wav, sound.bit_depth)
-    playing = {group: desk.strips[group] for group in stem_names(midi)}
-    return MixSummary(playing, desk.space, music.reduction, heard_as(music))
+    score = read_score(midi, sound.sample_rate)
+    playing = {group: desk.strips[group] for group in score.stems}
+    missing = lacking(score, sound.soundfont)
+    return MixSummary(playing, desk.space, music.reduction, heard_as(music), missing)
 
 
 def score(

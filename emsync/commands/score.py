@@ -24,6 +24,7 @@ from emsync.process.files import (
 )
 from emsync.progress import CancelToken
 from emsync.settings import Settings
+from emsync.text import quoted
 
 if TYPE_CHECKING:
     from emsync.emotion.analysis import Analysis
@@ -293,10 +294,12 @@ def _move(made: Path, target: Path) -> None:
 def _summary(result: "Result", output: Path) -> str:
     """Return the lines that say what came of it."""
     from emsync.film.film import choose_sound
+    from emsync.sound.stand_in import note
 
     hit = result.composition.score
     film = choose_sound(result.analysis.film, result.settings.sound.audio_track)
-    remarks = " ".join(filter(None, (result.mux.note, film.sound_choice)))
+    missing = note(result.mix.lacking, quoted(result.soundfont))
+    remarks = " ".join(filter(None, (result.mux.note, film.sound_choice, missing)))
     return (
         f"Emotion read by: {result.analysis.reading.source}.\n"
         f"{remarks}\n"

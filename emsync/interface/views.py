@@ -17,8 +17,9 @@ from emsync.interface.diagnostics import terms
 from emsync.interface.music_words import keys_of
 from emsync.interface.records import Outcome
 from emsync.progress import Progress
+from emsync.sound import stand_in
 from emsync.stages import STAGES
-from emsync.text import clock, listed
+from emsync.text import clock, listed, quoted
 
 if TYPE_CHECKING:
     from emsync.emotion.curve import MoodRequest
@@ -120,6 +121,7 @@ def done(take: "Take", outcome: Outcome, seconds: float = 0) -> str:
     )
     if result.settings.mood.curve == "scenes" and len(result.curve.starts) == 1:
         met += " Its scenes are too short or too alike, so one mood holds throughout."
+    met = f"{met} {stand_in.note(result.mix.lacking, quoted(result.soundfont))}".rstrip()
     label = take.versions[take.shown].label
     sentence = {
         Outcome.SCORED: f"Your score is ready, made in {duration(seconds)}.",

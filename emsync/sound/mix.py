@@ -49,6 +49,8 @@ class MixSummary:
     reduction: Reduction
     heard: Heard
     """Of the sound under the film."""
+    lacking: tuple[str, ...] = ()
+    """Groups for which the SoundFont has no instrument; the installed one plays them."""
 
 
 @dataclass(frozen=True)

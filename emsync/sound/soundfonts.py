@@ -130,6 +130,18 @@ def check(path: Path, limit_bytes: int = LARGEST) -> SoundFont:
     return SoundFont(path, path.stem)
 
 
+def presets_of(path: Path) -> frozenset[tuple[int, int]]:
+    """Return (bank, program) of the instruments of a SoundFont; drum kits have bank 128.
+
+    Raises:
+        SoundError: it is no SoundFont, or damaged.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        tables = _tables(file, path.stat().st_size, path.name)
+    return frozenset(_presets(tables[b"phdr"]))
+
+
 def _tables(file: BinaryIO, size: int, name: str) -> dict[bytes, bytes]:
     """Return the tables of a SoundFont, by their kind; every length was held against its
     surroundings."""

@@ -16,7 +16,8 @@ from emsync.settings import MUTED, SoundSettings
 from emsync.sound.enhance import enhanced, open_enhancer
 from emsync.sound.mix import amplitude, envelope_of, write_blocks
 from emsync.sound.space import Space
-from emsync.sound.synth import BLOCK_FRAMES, Score, Sound, find_soundfont, read_score, stream
+from emsync.sound.stand_in import fonts_of
+from emsync.sound.synth import BLOCK_FRAMES, Score, Sound, read_score, stream
 
 
 def stem_names(midi: Path) -> tuple[str, ...]:
@@ -166,7 +167,7 @@ def _stem(
 ) -> Generator[np.ndarray, None, None]:
     """Yield one stem in blocks of `BLOCK_FRAMES`: played, enhanced, and as loud as it is wanted."""
     decibels = dict(settings.gains).get(name, 0.0)
-    font = _font(soundfont)
+    font = fonts_of(score, soundfont)[name]
     with closing(stream(score, duration, settings, font, cancel, name, space)) as played:
         enhancer = open_enhancer(settings.enhancer)
         blocks = enhanced(enhancer, played, settings.sample_rate, BLOCK_FRAMES, cancel)
@@ -177,10 +178,6 @@ def _stem(
 
 def _score(midi: Path, settings: SoundSettings) -> Score:
     return read_score(midi, settings.sample_rate)
-
-
-def _font(soundfont: Path | None) -> Path:
-    return soundfont if soundfont is not None else find_soundfont().path
 
 
 def _frames(duration: Fraction, settings: SoundSettings) -> int:
