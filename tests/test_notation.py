@@ -507,10 +507,13 @@ def test_a_compressed_score_holds_the_same(tmp_path: Path) -> None:
         assert package.read("score.musicxml") == (tmp_path / "a.musicxml").read_bytes()
 
 
-def test_silence_and_a_single_note_can_be_written() -> None:
+def test_silence_and_a_single_note_can_be_written(schema: Any) -> None:
     one = free_piece([0.0], 2.0, 120.0, [Note("drums", 36, 0.5, 0.6)])
     (part,) = score_of(one).parts
     assert part.group == "drums" and sum(not symbol.is_rest for symbol in symbols_of(part)) == 1
+    silent = score_of(replace(one, notes=(), lead=()))
+    assert all(symbol.fills_bar for part in silent.parts for symbol in symbols_of(part))
+    assert schema.is_valid(musicxml(silent).decode())
 
 
 # By others ----------------------------------------------------------------------------------------

@@ -81,6 +81,8 @@ def engrave(
         words = _drum_words(tones) if is_kit else ()
         program = (PROGRAMS | dict(programs))[group]
         parts.append(Part(group, program, staves, dynamics_of(played, group, page), words))
+    if not parts:  # a score has a part, if only of rests
+        parts.append(Part("piano", PROGRAMS["piano"], (Staff("treble", _in_bars([[]], page)),), ()))
     end = page.bars[-1].end
     return Score(
         title,
