@@ -28,9 +28,13 @@ from emsync.music.composition import Composition
 from emsync.music.judging.seams import roughness, seam_at
 from emsync.music.notes import GROUPS, TICK_SECONDS, Note, NoteTable, table_of
 from emsync.music.passage import Passage, bars_between, passage_of
+from emsync.music.transformer import vocabulary as v
 from emsync.music.transformer.checkpoint import Checkpoint, load
 from emsync.music.transformer.compose import compose
+from emsync.music.transformer.decoding import generate
 from emsync.music.transformer.passage import notes_in_steps, recompose
+from emsync.music.transformer.rows import Brief
+from emsync.music.transformer.tokens import decode, encode
 from emsync.progress import CancelToken, silent_share
 from emsync.report.read import read_report
 from emsync.settings import MusicSettings, Settings
@@ -196,6 +200,50 @@ def test_what_cannot_be_is_said(shipped: Checkpoint, piece: Composition) -> None
             shipped, piece, Passage(1, 3, ("strings",), 0), quiet, CancelToken(), silent_share
         )
     assert not COMPOSERS["video2music"].recomposes
+
+
+def test_what_is_given_is_heard_by_the_generator_as_it_is(shipped: Checkpoint) -> None:
+    """Bass, drums and strings take their place in the tokens, and the piano is drawn around them,
+    so that both are read in the order of real music."""
+    made = planned_piece()
+    assert made.plan is not None and made.grid is not None
+    table, _ = notes_in_steps(made)
+    bars = 8 * made.grid.metre.bar
+    others = [GROUPS.index(group) for group in ("bass", "drums", "strings")]
+    table = table.take(np.isin(table.group, others) & (table.end <= bars))
+    clock = made.grid.ticks_of
+    table = NoteTable(table.group, table.pitch, clock(table.start), clock(table.end))
+    tick, given = 0, []
+    for token in encode(table, drum_offs=False).tolist():
+        tick += v.shift_ticks(token)
+        if not v.shift_ticks(token):
+            given.append((tick, token))
+    brief = Brief(
+        0.4, 0.3, (), int(clock(bars)) * TICK_SECONDS, 1, grid=made.grid, plan=made.plan,
+        given=tuple(given),
+    )  # fmt: skip
+    settings = replace(QUICK, groups=("piano",), repetition_coefficient=0.0, late_tolerance=None)
+    (piece,) = generate(shipped.model, [brief], settings, CancelToken(), silent_share)
+    said = decode(piece.tokens)
+    assert {GROUPS[group] for group in said.notes.group} == {"bass", "drums", "piano", "strings"}
+    assert list(said.bars) == clock(range(0, bars, made.grid.metre.bar)).tolist()
+    kept = said.notes.take(said.notes.group != GROUPS.index("piano"))
+
+    def rows(notes: NoteTable) -> set[tuple[int, ...]]:
+        drums = notes.group == GROUPS.index("drums")
+        ends = np.where(drums, 0, notes.end)  # nobody ends a drum hit
+        return set(zip(notes.group, notes.pitch, notes.start, ends, strict=True))
+
+    assert rows(kept) == rows(table)
+    # At one time step what begins is written before what ends.
+    ended = False
+    for token in piece.tokens:
+        if v.shift_ticks(token) or token in (v.BAR, v.CHORD):
+            ended = False
+        else:
+            on = v.note_of(token)[2]
+            assert not (on and ended and token in {each for _, each in given})
+            ended = ended or not on
 
 
 def test_scenes_become_the_bars_that_they_mostly_fill() -> None:
