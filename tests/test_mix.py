@@ -34,7 +34,7 @@ from emsync.sound.desk import (
     desk_of,
 )
 from emsync.sound.dynamics import MOST, gain_curve
-from emsync.sound.level import Contour, ContourMeter
+from emsync.sound.level import Contour, ContourMeter, StepPeaks
 from emsync.sound.mix import heard_as, master, mix_with_original, write_wav
 from emsync.sound.space import DRY, HALL, ROOM, Space, space_of
 from emsync.sound.stems import render_music, write_stems
@@ -173,6 +173,23 @@ def test_silence_and_the_shortest_sound_are_left_in_peace() -> None:
     for frames in (1, 100, RATE // 4):
         short = master(Sound(np.full((frames, 2), 0.01, np.float32), RATE), SoundSettings())
         assert 0.3 < np.abs(short.samples).max() <= 0.9
+
+
+def test_stems_that_cancel_each_other_stay_below_full_scale() -> None:
+    rng = np.random.default_rng(3)
+    soft = (0.05 * rng.standard_normal((4 * RATE, 2))).astype(np.float32)
+    stem = (0.02 * rng.standard_normal((4 * RATE, 2))).astype(np.float32)
+    for at in (0.5, 1.7, 2.4):
+        stem[round(at * RATE) :][:400] *= 100
+    peaks = StepPeaks(RATE)
+    for block in np.split(np.abs(stem).max(axis=1), [1000, 70_001]):
+        peaks.take(block)
+    asked = SoundSettings(fade_seconds=0)
+    contour = contour_of(soft)  # of this stem, and another that takes most of it away
+    without, held = (gain_curve(contour, asked, found) for found in (None, peaks.finish()))
+    assert np.abs(stem[:, 0] * without.between(0, len(stem))).max() > 1.5
+    assert 0.9 < np.abs(stem * held.between(0, len(stem))[:, None]).max() <= 1
+    assert master(Sound(soft.copy(), RATE, stem_peaks=peaks.finish()), asked).reduction.limiter > 3
 
 
 def test_music_with_the_films_own_sound_is_limited_as_well(

@@ -90,10 +90,18 @@ def is_shaped(settings: SoundSettings) -> bool:
     return settings.compression > 0 or settings.limiter
 
 
-def gain_curve(contour: Contour, settings: SoundSettings) -> GainCurve:
+def gain_curve(
+    contour: Contour, settings: SoundSettings, stem_peaks: np.ndarray | None = None
+) -> GainCurve:
     """Return what a mix is multiplied by so that it comes out as `settings` say.
 
     Silence is left as it is.
+
+    Args:
+        contour: of the mix.
+        settings: compressor, limiter and level.
+        stem_peaks: largest magnitude of any stem in each step, (steps,): where stems cancel each
+            other one may be louder than the mix, and must not exceed full scale either.
     """
     steps = len(contour.peaks)
     if not steps or float(contour.peaks.max()) <= _SILENCE:
@@ -101,7 +109,11 @@ def gain_curve(contour: Contour, settings: SoundSettings) -> GainCurve:
     compressed = compression(contour, settings.compression)
     lufs, ceiling = wanted(settings)
     peaks = _decibels(contour.peaks) + _higher_end(compressed)
-    true_peaks = _decibels(contour.true_peaks) + _higher_end(compressed)
+    highest = contour.true_peaks
+    if stem_peaks is not None:
+        # The limiter holds them as far below full scale as the mix below its ceiling.
+        highest = np.maximum(highest, stem_peaks * np.float32(10 ** (ceiling / 20)))
+    true_peaks = _decibels(highest) + _higher_end(compressed)
 
     def limited(makeup: float) -> np.ndarray:
         if not settings.limiter:
@@ -117,8 +129,8 @@ def gain_curve(contour: Contour, settings: SoundSettings) -> GainCurve:
     elif contour.loudness() is None:
         makeup = ceiling - float(peaks.max())
     else:
-        highest = float(true_peaks.max()) - MOST if settings.limiter else float(peaks.max())
-        makeup = _makeup(loudness, lufs, ceiling - highest)
+        over = float(true_peaks.max()) - MOST if settings.limiter else float(peaks.max())
+        makeup = _makeup(loudness, lufs, ceiling - over)
     taken = limited(makeup)
     return GainCurve(
         10 ** ((compressed + makeup + taken) / 20),

@@ -150,6 +150,28 @@ class ContourMeter:
         return Contour(self.sample_rate, self.step, powers, peaks, true_peaks)
 
 
+class StepPeaks:
+    """Keeps the largest magnitude of several sounds, one beside the other, in each step."""
+
+    def __init__(self, sample_rate: int) -> None:
+        """`sample_rate` is in Hz."""
+        self.step = step_of(sample_rate)
+        self._waiting = np.zeros(0, np.float32)
+        self._found: list[np.ndarray] = []
+
+    def take(self, largest: np.ndarray) -> None:
+        """Take the largest magnitude of the next frames, (frames,)."""
+        waiting = np.concatenate([self._waiting, largest])
+        whole = len(waiting) // self.step * self.step
+        self._found.append(waiting[:whole].reshape(-1, self.step).max(axis=1))
+        self._waiting = waiting[whole:].copy()
+
+    def finish(self) -> np.ndarray:
+        """Return the largest magnitudes, float32 (steps,); a last step may lack frames."""
+        rest = [self._waiting.max(keepdims=True)] if len(self._waiting) else []
+        return np.concatenate([np.zeros(0, np.float32), *self._found, *rest])
+
+
 def step_of(sample_rate: int) -> int:
     """Return the frames of a step, of which a whole number makes `HOP_SECONDS`, if one does."""
     hop = round(HOP_SECONDS * sample_rate)

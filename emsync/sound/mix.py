@@ -2,7 +2,7 @@
 
 import math
 import wave
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from emsync.progress import CancelToken
 from emsync.settings import BitDepth, SoundSettings
 from emsync.sound.desk import ChannelStrip
 from emsync.sound.dynamics import GainCurve, Reduction, gain_curve, is_shaped, wanted
-from emsync.sound.level import ContourMeter, LevelMeter
+from emsync.sound.level import ContourMeter, LevelMeter, step_of
 from emsync.sound.space import Space
 from emsync.sound.synth import BLOCK_FRAMES, Sound
 
@@ -78,11 +78,15 @@ class Envelope:
             gains[:, 0] *= self.curve.between(begin, end)
         first = max(begin, self.frames - self.fade)
         if first < end:
-            # Linear in amplitude, from 1 at its first frame to 0 at the last.
-            passed = np.arange(first, end) - (self.frames - self.fade)
-            ramp = 1 - passed / max(self.fade - 1, 1)
-            gains[first - begin :, 0] *= ramp.astype(np.float32)
+            gains[first - begin :, 0] *= self.fading(np.arange(first, end))
         return gains
+
+    def fading(self, at: np.ndarray) -> np.ndarray:
+        """Return the factors of the fade alone at frames, float32."""
+        # Linear in amplitude, from 1 at its first frame to 0 at the last.
+        passed = np.maximum(at - (self.frames - self.fade), 0)
+        ramp: np.ndarray = (1 - passed / max(self.fade - 1, 1)).astype(np.float32)
+        return ramp
 
 
 def master(sound: Sound, settings: SoundSettings) -> Sound:
@@ -93,14 +97,19 @@ def master(sound: Sound, settings: SoundSettings) -> Sound:
     stays silence. The samples are changed in place: of half an hour each copy has 635 MB.
     """
     blocks = (block for _, block in _blocks(sound.samples))
-    envelope = envelope_of(blocks, len(sound.samples), sound.sample_rate, settings)
+    frames, rate, peaks = len(sound.samples), sound.sample_rate, sound.stem_peaks
+    envelope = envelope_of(blocks, frames, rate, settings, lambda: peaks)
     for begin, block in _blocks(sound.samples):
         block *= envelope.gains(begin, begin + len(block))
     return replace(sound, reduction=envelope.reduction)
 
 
 def envelope_of(
-    blocks: Iterable[np.ndarray], frames: int, sample_rate: int, settings: SoundSettings
+    blocks: Iterable[np.ndarray],
+    frames: int,
+    sample_rate: int,
+    settings: SoundSettings,
+    stem_peaks: Callable[[], np.ndarray | None] = lambda: None,
 ) -> Envelope:
     """Return what `master` multiplies sound by.
 
@@ -109,6 +118,7 @@ def envelope_of(
         frames: of all blocks together.
         sample_rate: in Hz.
         settings: fade, compressor, limiter and level.
+        stem_peaks: returns, when all blocks were looked at, what `Sound.stem_peaks` holds.
     """
     fade = round(settings.fade_seconds * sample_rate)
     envelope = Envelope(frames, fade if 0 < fade <= frames else 0)
@@ -116,7 +126,10 @@ def envelope_of(
     for block in blocks:
         meter.take(block * envelope.gains(done, done + len(block)))
         done += len(block)
-    return _with_level(envelope, meter, settings)
+    peaks = stem_peaks()
+    if peaks is not None:
+        peaks = peaks * envelope.fading(np.arange(len(peaks)) * step_of(sample_rate))
+    return _with_level(envelope, meter, settings, peaks)
 
 
 def _meter(sample_rate: int, settings: SoundSettings) -> LevelMeter | ContourMeter:
@@ -127,11 +140,14 @@ def _meter(sample_rate: int, settings: SoundSettings) -> LevelMeter | ContourMet
 
 
 def _with_level(
-    envelope: Envelope, meter: LevelMeter | ContourMeter, settings: SoundSettings
+    envelope: Envelope,
+    meter: LevelMeter | ContourMeter,
+    settings: SoundSettings,
+    stem_peaks: np.ndarray | None = None,
 ) -> Envelope:
     """Return the envelope that gives what was measured the level asked for; silence keeps its."""
     if isinstance(meter, ContourMeter):
-        return replace(envelope, curve=gain_curve(meter.finish(), settings))
+        return replace(envelope, curve=gain_curve(meter.finish(), settings, stem_peaks))
     if meter.peak <= _SILENCE:
         return envelope
     lufs, highest = wanted(settings)

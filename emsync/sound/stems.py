@@ -14,6 +14,7 @@ import numpy as np
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import MUTED, SoundSettings
 from emsync.sound.enhance import enhanced, open_enhancer
+from emsync.sound.level import StepPeaks
 from emsync.sound.mix import amplitude, envelope_of, write_blocks
 from emsync.sound.space import Space
 from emsync.sound.stand_in import fonts_of
@@ -40,12 +41,13 @@ def render_music(
 ) -> Sound:
     """Return the sum of all stems; arguments and errors as for `emsync.sound.synth.render`."""
     samples = np.empty((_frames(duration, settings), 2), np.float32)
-    done = 0
-    for block in _mixed(_score(midi, settings), duration, settings, soundfont, cancel, space):
+    done, peaks = 0, StepPeaks(settings.sample_rate)
+    score = _score(midi, settings)
+    for block in _mixed(score, duration, settings, soundfont, cancel, space, peaks):
         samples[done : done + len(block)] = block
         done += len(block)
         tell(done / len(samples))
-    return Sound(samples, settings.sample_rate)
+    return Sound(samples, settings.sample_rate, stem_peaks=peaks.finish())
 
 
 def write_stems(
@@ -73,18 +75,18 @@ def write_stems(
         Cancelled: the owner of the request asked to stop.
     """
     score, frames = _score(midi, settings), _frames(duration, settings)
-    names = heard(score, settings)
+    names, peaks = heard(score, settings), StepPeaks(settings.sample_rate)
 
     # The level follows from the sum of all. Of a long film that is too much to keep, with every
     # stem beside it, in memory or on disk; so it is played twice.
     def mixed() -> Iterator[np.ndarray]:
         done = 0
-        for block in _mixed(score, duration, settings, soundfont, cancel, space):
+        for block in _mixed(score, duration, settings, soundfont, cancel, space, peaks):
             yield block
             done += len(block)
             tell(done / frames / 2)
 
-    envelope = envelope_of(mixed(), frames, settings.sample_rate, settings)
+    envelope = envelope_of(mixed(), frames, settings.sample_rate, settings, peaks.finish)
     written: dict[str, Path] = {}
 
     def levelled(name: str) -> Generator[np.ndarray, None, None]:
@@ -136,8 +138,12 @@ def _mixed(
     soundfont: Path | None,
     cancel: CancelToken,
     space: Space | None,
+    peaks: StepPeaks,
 ) -> Iterator[np.ndarray]:
-    """Yield the sum of all stems, block by block; they are played side by side."""
+    """Yield the sum of all stems, block by block; they are played side by side.
+
+    `peaks` is told how loud the loudest of them is.
+    """
     total = np.zeros((BLOCK_FRAMES, 2), np.float32)
     left = _frames(duration, settings)
     with ExitStack() as stack:
@@ -150,8 +156,14 @@ def _mixed(
         while left > 0:
             block = total[:left]
             block[:] = 0
+            largest = np.zeros(len(block), np.float32)
             for one in streams:
-                block += next(one)
+                played = next(one)
+                block += played
+                magnitudes = np.abs(played)
+                for side in (0, 1):
+                    np.maximum(largest, magnitudes[:, side], out=largest)
+            peaks.take(largest)
             left -= len(block)
             yield block
 

@@ -52,11 +52,13 @@ class Sound:
         samples: (frames, 2) float32; full scale is [-1, 1], and more before mastering.
         sample_rate: in Hz.
         reduction: what mastering took from its loudest moments.
+        stem_peaks: largest magnitude of any of its stems in each step, of which a `Contour` tells.
     """
 
     samples: np.ndarray
     sample_rate: int
     reduction: Reduction = NO_REDUCTION
+    stem_peaks: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
