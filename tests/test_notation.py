@@ -25,7 +25,7 @@ from emsync.emotion.mapping import Mood
 from emsync.errors import EmsyncError
 from emsync.evaluation.scores import farthest_note, faults_of, measure, table
 from emsync.music.composition import Composition
-from emsync.music.notes import Note
+from emsync.music.notes import GROUPS, Note
 from emsync.music.planning.plan import QUALITIES
 from emsync.performance.midi_file import write_performance
 from emsync.performance.notation import pdf
@@ -430,6 +430,28 @@ def timed(measure: ElementTree.Element) -> Iterator[tuple[int, ElementTree.Eleme
                 before = at
                 at += length
             yield before, element
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_any_notes_in_any_bars_can_be_written(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    bars = rng.uniform(0, 2.5) + np.cumsum(rng.uniform(0.05, 6, int(rng.integers(1, 12))))
+    seconds = float(bars[-1] + rng.uniform(0.2, 4))
+    count = int(rng.integers(1, 120))
+    starts, lengths = rng.uniform(0, 0.999 * seconds, count), 0.002 + rng.exponential(0.5, count)
+    groups, pitches = rng.integers(len(GROUPS), size=count), rng.integers(21, 109, count)
+    ends = np.minimum(starts + lengths, seconds)
+    rows = zip(groups, pitches.tolist(), starts.tolist(), ends.tolist(), strict=True)
+    notes = [Note(GROUPS[group], pitch, start, end) for group, pitch, start, end in rows]
+    score = score_of(free_piece(bars.tolist(), seconds, float(rng.uniform(40, 220)), notes))
+    for part in score.parts:
+        for staff in part.staves:
+            for bar, voices in zip(score.page.bars, staff.bars, strict=True):
+                for voice in voices:
+                    assert [one.start for one in voice] == [bar.start, *(o.end for o in voice[:-1])]
+                    assert voice[-1].end == bar.end
+    ElementTree.fromstring(musicxml(score))
 
 
 def test_hits_sections_scenes_chords_and_tempo_stand_over_the_score() -> None:
