@@ -108,4 +108,6 @@ def test_a_sentence_says_so(midi: Path, partial: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(stand_in, "find_soundfont", nothing)
     assert "no other SoundFont is installed" in stand_in.note(("drums",), "a")
-    assert set(fonts_of(read_score(midi, RATE), partial).values()) == {partial}
+    score = read_score(midi, RATE)
+    assert set(fonts_of(score, partial).values()) == {partial}
+    assert set(lacking(score, partial)) == {"strings", "drums"}

@@ -19,7 +19,8 @@ from emsync.progress import CancelToken
 from emsync.settings import GROUPS, SoundSettings
 from emsync.sound.level import LevelMeter
 from emsync.sound.space import DRY, Space, space_of
-from emsync.sound.synth import BLOCK, find_soundfont, sound_on, synthesizer
+from emsync.sound.stand_in import font_for
+from emsync.sound.synth import BLOCK, sound_on, synthesizer
 
 VOLUME, PAN, REVERB, CHORUS = 7, 10, 91, 93
 """Controllers (General MIDI 2)."""
@@ -112,8 +113,8 @@ def desk_of(settings: SoundSettings, soundfont: Path | None, mood: Mood) -> Desk
 
     Args:
         settings: programs, space, and how much of place and balance.
-        soundfont: which is measured; None for `find_soundfont`. That takes some tenths of a second
-            the first time, and nothing after.
+        soundfont: which is measured, as far as it goes (`font_for`). That takes some tenths of a
+            second the first time, and nothing after.
         mood: of the whole film.
 
     Raises:
@@ -121,14 +122,17 @@ def desk_of(settings: SoundSettings, soundfont: Path | None, mood: Mood) -> Desk
     """
     programs = PROGRAMS | dict(settings.programs)
     space = space_of(settings.space, mood)
-    font = soundfont if soundfont is not None else find_soundfont().path
     places = {group: _place(group, programs[group]) * settings.width for group in GROUPS}
     pans = {group: 64 + round(63 * min(max(places[group], -1.0), 1.0)) for group in GROUPS}
     loudness: dict[str, float | None] = dict.fromkeys(GROUPS)
     if settings.group_balance:
-        status = font.stat()
-        set_up = tuple((group, programs[group], pans[group]) for group in GROUPS)
-        loudness |= _measured(font, status.st_mtime_ns, status.st_size, set_up)
+        fonts = {
+            group: font_for(soundfont, group == "drums", (programs[group],)) for group in GROUPS
+        }
+        for font in dict.fromkeys(fonts.values()):
+            status = font.stat()
+            set_up = tuple((g, programs[g], pans[g]) for g in GROUPS if fonts[g] == font)
+            loudness |= _measured(font, status.st_mtime_ns, status.st_size, set_up)
     decibels = {group: _correction(loudness, group) * settings.group_balance for group in GROUPS}
     highest = max(decibels.values())
     strips = {}

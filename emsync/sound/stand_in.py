@@ -1,6 +1,6 @@
 """A SoundFont that lacks an instrument: the installed one stands in for that group."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -14,49 +14,51 @@ DRUM_CHANNEL, DRUM_BANK = 9, 128
 """Of General MIDI, and of SoundFonts (2.04, 7.2)."""
 
 
-def lacking(score: Score, soundfont: Path | None) -> tuple[str, ...]:
-    """Return the stems that the SoundFont has no instrument for, in the file's order.
+def has_all(soundfont: Path | None, is_drums: bool, programs: Collection[int]) -> bool:
+    """Return whether a SoundFont has these programs.
 
     A kit stands for every kit, as synthesizers take the first where there is no other; a piano in
-    place of strings is not what anybody wants.
+    place of strings is not what anybody wants. A file that cannot be read counts as whole: the
+    synthesizer says what is wrong with it.
 
     Args:
-        score: whose programs are asked for.
         soundfont: SF2 or SF3; None for the installed one, which has all of General MIDI.
+        is_drums: whether the programs are drum kits.
+        programs: of General MIDI, from 0.
     """
     if soundfont is None:
-        return ()
+        return True
     status = soundfont.stat()
     presets = _presets(soundfont, status.st_mtime_ns, status.st_size)
     if presets is None:
-        return ()
-    has_kit = any(bank == DRUM_BANK for bank, _ in presets)
-    missing = []
-    for name in score.stems:
-        channels, programs = _asked_for(score, name)
-        if DRUM_CHANNEL in channels:
-            whole = has_kit
-        else:
-            whole = all((0, program) in presets for program in programs)
-        if not whole:
-            missing.append(name)
-    return tuple(missing)
+        return True
+    if is_drums:
+        return any(bank == DRUM_BANK for bank, _ in presets)
+    return all((0, program) in presets for program in programs)
 
 
-def fonts_of(score: Score, soundfont: Path | None) -> Mapping[str, Path]:
-    """Return the SoundFont that plays each stem.
+def font_for(soundfont: Path | None, is_drums: bool, programs: Collection[int]) -> Path:
+    """Return the SoundFont that plays these programs: the one that is asked for if it `has_all`.
 
     Raises:
         SoundError: there is none.
     """
     if soundfont is None:
-        return dict.fromkeys(score.stems, find_soundfont().path)
-    fonts = dict.fromkeys(score.stems, soundfont)
-    missing = lacking(score, soundfont)
-    if missing:
+        return find_soundfont().path
+    if not has_all(soundfont, is_drums, programs):
         with suppress(SoundError):  # without another one they are silent, as `note` says
-            fonts |= dict.fromkeys(missing, find_soundfont().path)
-    return fonts
+            return find_soundfont().path
+    return soundfont
+
+
+def fonts_of(score: Score, soundfont: Path | None) -> dict[str, Path]:
+    """Return the SoundFont that plays each stem; see `font_for`."""
+    return {name: font_for(soundfont, *_asked_for(score, name)) for name in score.stems}
+
+
+def lacking(score: Score, soundfont: Path | None) -> tuple[str, ...]:
+    """Return the stems that the SoundFont has no instrument for, in the file's order."""
+    return tuple(name for name in score.stems if not has_all(soundfont, *_asked_for(score, name)))
 
 
 def note(missing: tuple[str, ...], soundfont: str) -> str:
@@ -76,14 +78,11 @@ def note(missing: tuple[str, ...], soundfont: str) -> str:
     return f"The SoundFont {soundfont} has no instrument for {groups}: {played}."
 
 
-def _asked_for(score: Score, name: str) -> tuple[set[int], set[int]]:
-    """Return the channels and the programs of a stem; 0 where none is named."""
-    channels, programs = set[int](), set[int]()
-    for _, message in score.events_of(name):
-        channels.add(message.channel)
-        if message.type == "program_change":
-            programs.add(message.program)
-    return channels, programs or {0}
+def _asked_for(score: Score, name: str) -> tuple[bool, set[int]]:
+    """Return whether a stem is the drums, and its programs; 0 where none is named."""
+    events = [message for _, message in score.events_of(name)]
+    programs = {message.program for message in events if message.type == "program_change"}
+    return any(message.channel == DRUM_CHANNEL for message in events), programs or {0}
 
 
 @lru_cache(maxsize=16)
@@ -97,4 +96,4 @@ def _presets(soundfont: Path, modified: int, size: int) -> frozenset[tuple[int, 
     try:
         return presets_of(soundfont)
     except (SoundError, OSError):
-        return None  # the synthesizer says what is wrong with it
+        return None
