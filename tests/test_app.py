@@ -190,7 +190,9 @@ def test_a_film_goes_in_and_comes_out_scored(
         with zipfile.ZipFile(archive) as whole:
             names = whole.namelist()
             assert whole.testzip() is None
-        assert {"README.txt", "scored.mp4", "music.mid", "music.musicxml", "report.json"} <= {*names}
+        assert {"README.txt", "scored.mp4", "music.mid", "music.musicxml", "report.json"} <= {
+            *names
+        }
         stems = page.locator("[id^=em-stem-]").count()
         assert stems == len([name for name in names if name.startswith("stems/")]) > 0
         assert visit.complaints == []
@@ -539,18 +541,24 @@ def test_films_of_every_kind_are_opened_and_shown(
     assert visit.complaints == []
 
 
-def test_the_camera_records_a_film(app: App, tmp_path: Path, browser: Any) -> None:
+def test_the_camera_records_a_film(app: App, browser: Any) -> None:
     context = browser.new_context(permissions=["camera", "microphone"])
     page = context.new_page()
     page.goto(app.url)
     page.wait_for_selector("#em-film button")
     page.click("button[role=tab]:has-text('Camera')")
-    page.click("#em-camera button:has-text('Click to Access Webcam'), #em-camera .access-webcam")
-    page.wait_for_selector("#em-camera video", timeout=10_000)
-    page.click("#em-camera button[aria-label*='record' i]")
-    time.sleep(2.5)
-    page.click("#em-camera button[aria-label*='stop' i], #em-camera button[aria-label*='record' i]")
-    page.wait_for_selector(".em-facts >> text=without", timeout=30_000)
+    page.click("#em-camera button:has-text('Turn on')")
+    page.wait_for_function("document.querySelector('#em-camera video').videoWidth > 0")
+    page.click("#em-camera button:has-text('Record')")
+    page.wait_for_selector("#em-camera button:has-text('Stop · 0:02')", timeout=10_000)
+    page.click("#em-camera button:has-text('Stop')")
+    page.wait_for_selector(".em-facts >> text=/recording.*with sound/s", timeout=30_000)
+    # Who goes elsewhere is not filmed.
+    page.click("#em-another")
+    page.click("#em-camera button:has-text('Turn on')")
+    page.wait_for_function("document.querySelector('#em-camera video').srcObject !== null")
+    page.click("button[role=tab]:has-text('File')")
+    page.wait_for_function("document.querySelector('#em-camera video').srcObject === null")
     context.close()
 
 

@@ -115,6 +115,38 @@ def film_on(page: Any) -> str:
     return str(page.evaluate("document.querySelector('#em-stage video').src"))
 
 
+LIGHTEST = 800_000
+"""Bytes that the page may load before anybody does anything."""
+SHIFTS = """
+    window.shifted = 0;
+    new PerformanceObserver(list => list.getEntries().forEach(one => {
+        if (!one.hadRecentInput) shifted += one.value;
+    })).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+def test_the_page_is_light_and_stands_still(app: App, browser: Any, size: tuple[int, int]) -> None:
+    page = browser.new_page(viewport=dict(zip(("width", "height"), size, strict=True)))
+    page.add_init_script(SHIFTS)
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    arrived: list[int] = []
+    asked: list[str] = []
+    network.on("Network.loadingFinished", lambda one: arrived.append(one["encodedDataLength"]))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(app.url)
+    page.wait_for_selector("#em-film button")
+    page.wait_for_selector("#em-foot p")
+    page.wait_for_timeout(1000)
+    loading = page.evaluate("shifted")
+    print(f"{sum(arrived) / 1e3:.0f} kB, layout shift {loading:.3f} while loading")
+    assert asked and not [url for url in asked if "hls" in url]
+    assert sum(arrived) <= LIGHTEST
+    assert loading < 0.05
+    page.close()
+
+
 def test_two_actions_from_the_start_to_ones_own_score(visit: Page, films: Films) -> None:
     page = visit.page
     assert not page.is_visible("#em-compose") and not page.is_visible("#em-stage")

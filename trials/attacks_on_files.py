@@ -185,14 +185,14 @@ def uploads_as_pages(site: Site, folder: Path) -> str:
 
 
 def recordings(site: Site, folder: Path) -> str:
-    """Record with the camera: nobody else's FFmpeg opens the film."""
+    """Bring a recording of the camera: nobody else's FFmpeg opens the film."""
     config = ask(site.free, "/config").json
-    (camera,) = (
-        part["id"] for part in config["components"] if part["props"].get("elem_id") == "em-camera"
+    (drop_zone,) = (
+        part["id"] for part in config["components"] if part["props"].get("elem_id") == "em-film"
     )
-    (function,) = (one for one in config["dependencies"] if camera in one["inputs"])
+    (function,) = (one for one in config["dependencies"] if drop_zone in one["inputs"])
     place = Path(upload(site.free, "sample.webm", film(folder).read_bytes()).json[0])
-    data = [given(str(place)) if one == camera else None for one in function["inputs"]]
+    data = [given(str(place)) if one == drop_zone else None for one in function["inputs"]]
     message = {"data": data, "fn_index": function["id"], "session_hash": "records"}
     answer = ask(site.free, "/gradio_api/queue/join", "POST", message)
     expect(answer.status == 200, f"it was refused: {answer.status}")

@@ -299,7 +299,7 @@ class PageChanges:
             film.facts: "",
             film.status: views.note("Deleted: the film, the music, and what was found."),
             self._result.forget: gr.Button(visible=False),
-            **dict.fromkeys((film.film, film.camera, *files)),
+            **dict.fromkeys((film.film, *files)),
             page.editor: fresh(self._studio.settings.mood),
         }
 

@@ -81,12 +81,8 @@ class Events:
 
     def _connect_films(self, about: list[Any]) -> None:
         page, film = self._page, self._page.film
-        for chosen, event in (
-            (film.film, film.film.upload),
-            (film.camera, film.camera.stop_recording),
-        ):
-            brought = event(self.on_film, [chosen, page.editor], about, **EACH_TIME)
-            self._button.name_after(brought).then(None, js=scripts.TO_COMPOSE, **QUIETLY)
+        brought = film.film.upload(self.on_film, [film.film, page.editor], about, **EACH_TIME)
+        self._button.name_after(brought).then(None, js=scripts.TO_COMPOSE, **QUIETLY)
         for event in (film.fetch.click, film.address.submit):
             brought = event(
                 self.on_link, [film.address, page.editor], [*about, film.cancel], **EACH_TIME

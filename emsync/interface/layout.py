@@ -15,6 +15,7 @@ from emsync.interface import (
     video2music_controls,
     views,
 )
+from emsync.interface.camera import camera
 from emsync.interface.controls import Controls
 from emsync.interface.disk_quota import in_words
 from emsync.interface.examples import Example
@@ -41,7 +42,6 @@ class FilmArea:
     """Where a film comes from, what it is, and the button."""
 
     film: Any
-    camera: Any
     address: Any
     fetch: Any
     facts: Any
@@ -142,7 +142,7 @@ def lay_out(defaults: Settings, host: HostLimits, samples: tuple[Example, ...]) 
         )
         another = gr.Button("New film", size="sm", elem_id="em-another")
     with gr.Column(elem_id="em-start"):
-        film, camera, address, fetch, back = _drop_zone(defaults, host)
+        film, address, fetch, back = _drop_zone(defaults, host)
     with gr.Row(elem_id="em-desk"):
         with gr.Column(min_width=300, elem_id="em-left"):
             with gr.Column(elem_id="em-screen"):
@@ -162,16 +162,14 @@ def lay_out(defaults: Settings, host: HostLimits, samples: tuple[Example, ...]) 
             expert_switch()
             wrong = gr.HTML(elem_id="em-wrong")
             compose = gr.Button("Compose music", variant="primary", size="lg", elem_id="em-compose")
-    film_area = FilmArea(
-        film, camera, address, fetch, facts, compose, wrong, cancel, status, another, back
-    )
+    film_area = FilmArea(film, address, fetch, facts, compose, wrong, cancel, status, another, back)
     examples = shown_examples.gallery(samples)
     diagnostics = gr.HTML(elem_id="em-diagnostics")
     with gr.Column(elem_id="em-more"):
         experts = _experts()
         share = _share()
     files = (controls.primer, controls.theme, controls.own_soundfont)
-    for part in (film, camera, *files, share.load_preset):
+    for part in (film, *files, share.load_preset):
         as_it_came(part)
     example_shown = gr.State("")
     return Page(
@@ -189,19 +187,19 @@ def lay_out(defaults: Settings, host: HostLimits, samples: tuple[Example, ...]) 
     )
 
 
-def _drop_zone(defaults: Settings, host: HostLimits) -> tuple[Any, Any, Any, Any, Any]:
-    """Lay out where films come from: the file, the camera, the field for a link and its button,
+def _drop_zone(defaults: Settings, host: HostLimits) -> tuple[Any, Any, Any, Any]:
+    """Lay out where films come from, and return the file, the field for a link and its button,
     and the button that goes back."""
     with gr.Tabs(elem_id="em-sources"):
         with gr.Tab("File"):
             film = gr.File(label="Your film", file_types=FILM_TYPES, height=136, elem_id="em-film")
         with gr.Tab("Camera"):
-            camera = gr.Video(label="Record", sources=["webcam"], height=300, elem_id="em-camera")
+            camera("#em-film input[type=file]", elem_id="em-camera")
         with gr.Tab("Link"):
             address, fetch = _link()
     gr.HTML(_limits(defaults, host), elem_id="em-limits")
     back = gr.Button("Back to the film", size="sm", elem_id="em-back")
-    return film, camera, address, fetch, back
+    return film, address, fetch, back
 
 
 def _link() -> tuple[Any, Any]:

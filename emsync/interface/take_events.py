@@ -61,7 +61,7 @@ class TakeEvents:
             None, js=scripts.SAVE_THE_ZIP, **QUIETLY
         )
         files = [controls.primer, controls.theme, controls.own_soundfont]
-        gone = [*everything, film.film, film.camera, *files]
+        gone = [*everything, film.film, *files]
         result.forget.click(self.on_forget, None, gone, **WORK).then(
             None, js=scripts.TO_THE_STATUS, **QUIETLY
         )

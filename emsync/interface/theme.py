@@ -38,6 +38,14 @@ document.addEventListener("click", event => {
 .gradio-container :is(button, input, textarea, a, summary, [tabindex]):focus-visible {
   outline: 3px solid #0072B2 !important; outline-offset: 2px; }
 .em-dismissed .em-badge { display: none; }
+/* Gradio builds the page part by part: nothing of it is seen until it stands where it stays, or
+   for some seconds at most. The form for a password is another page. */
+body:not(:has(#em-head h1):has(#em-film):has(#em-foot p):has(#em-limits p)):not(:has(
+  input[type="password"])) .gradio-container > * { animation: em-unbuilt 8s steps(1, end); }
+@keyframes em-unbuilt { from, to { visibility: hidden; } }
+body:not(:has(#em-head h1)):not(:has(input[type="password"]))::before { content: "EMSYNC";
+  position: fixed; inset: 0; display: grid; place-items: center; font: 700 24px system-ui;
+  letter-spacing: 0.02em; opacity: 0.5; pointer-events: none; }
 .dark .gradio-container :is(button, input, textarea, a, summary, [tabindex]):focus-visible {
   outline-color: #56B4E9 !important; }
 /* Gradio confines its `css` to what lies inside these; `clip`, so that parts of it may stick. */
@@ -79,6 +87,8 @@ body:has(#em-stage .score[hidden]):not(:has(.em-busy)) #em-left {
   --em-screen: min(64vh, 56.25cqi) !important; }
 @media (max-width: 900px) {
   body #em-desk { grid-template-columns: minmax(0, 1fr) !important; }
+  /* Room for what there is to say, so that the film does not move when it is said. */
+  #em-screen { grid-template-rows: minmax(64px, max-content) !important; }
 }
 </style>"""
 
@@ -148,8 +158,6 @@ body:has(#em-stage .stage[hidden]) #em-cancel { grid-row: 2; margin-top: 0; }
   #em-settings { position: static; max-height: none; }
   #em-compose { order: -1; }
 }
-/* Trimming fetches a program from elsewhere; there is nothing to reset to. */
-#em-camera button[aria-label^="Trim"], #em-camera button[aria-label^="Reset"] { display: none; }
 .em-facts { display: flex; gap: 4px 16px; align-items: center; min-height: 40px; }
 .em-facts strong { display: inline-block; max-width: 240px; overflow: hidden; white-space: nowrap;
   text-overflow: ellipsis; vertical-align: bottom; }

@@ -81,9 +81,7 @@ def is_full(error: OSError) -> bool:
 def as_it_came(part: _Input) -> _Input:
     """Return the same input, but its events get the path of what was uploaded and nothing else.
 
-    Gradio's own files leave an empty file and its descriptor behind at every call. Its camera has
-    FFmpeg mirror a film and take its sound away, whatever was uploaded in its place: without a
-    limit, and out of reach of whoever cancels.
+    Gradio's own files leave an empty file and its descriptor behind at every call.
     """
     part.preprocess = _path_of  # type: ignore[method-assign]
     return part
