@@ -393,6 +393,8 @@ def test_weights_that_are_not_there(films: Films, tmp_path: Path) -> None:
         ["--program", "piano=128"],
         ["--program", "flute=1"],
         ["--program", "piano=1,guitar=2"],
+        ["--gain", "drums"],
+        ["--gain", "drums=13"],
     ],
     ids=" ".join,
 )
@@ -423,7 +425,8 @@ def test_options_are_settings(tmp_path: Path) -> None:
     assert chosen() == Settings()
     options = (
         "--original-sound duck --loudness lufs --balance -3 --groups bass,drums "
-        "--program piano=4 --program guitar=24 --late-tolerance none --no-end-on-chord --seed 3"
+        "--program piano=4 --program guitar=24 --gain drums=-60 --gain bass=1.5 "
+        "--late-tolerance none --no-end-on-chord --seed 3"
     )
     expected = {
         "sound.original_sound": "duck",
@@ -431,6 +434,7 @@ def test_options_are_settings(tmp_path: Path) -> None:
         "sound.balance_decibels": -3.0,
         "music.groups": ("bass", "drums"),
         "sound.programs": (("piano", 4), ("guitar", 24)),
+        "sound.gains": (("drums", -60.0), ("bass", 1.5)),
         "music.late_tolerance": None,
         "music.end_on_chord": False,
         "seed": 3,

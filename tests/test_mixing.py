@@ -1,5 +1,6 @@
 """Mixing: what the groups are turned to, the sound that a browser mixes, and the same on disk."""
 
+import asyncio
 import importlib.util
 from dataclasses import replace
 from fractions import Fraction
@@ -9,15 +10,18 @@ import numpy as np
 import pytest
 from conftest import Films
 from test_sound import band
+from test_studio import played, score, watch
 
 from emsync.errors import Cancelled
 from emsync.film.film import Film
 from emsync.film.frames import iter_audio
 from emsync.film.probe import probe
+from emsync.interface.records import Take
+from emsync.interface.studio import Studio
 from emsync.progress import CancelToken
 from emsync.settings import MUTED, SoundSettings
 from emsync.sound.mix import ducked, master, mix_with_original
-from emsync.sound.mixing import ORIGINAL, MixSources, levels_of, mixed, write_sources
+from emsync.sound.mixing import ORIGINAL, MixLevels, MixSources, levels_of, mixed, write_sources
 from emsync.sound.stems import render_music, write_stems
 
 GAINS = (("piano", -6.0), ("drums", MUTED), ("bass", 3.0))
@@ -161,3 +165,71 @@ def test_sources_that_are_cancelled_end_soon(
     cancel.cancel()
     with pytest.raises(Cancelled):
         write_sources(song, film, SoundSettings(), small_font, tmp_path, cancel)
+
+
+# On the page ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    root = tmp_path / "root"
+    root.mkdir()
+    return Studio(root)
+
+
+def mixes(take: Take) -> list[Path]:
+    """Folders of the sounds of a take."""
+    return sorted(take.folder.glob("mix-*"))
+
+
+def test_a_mix_is_kept_while_only_the_mix_changes(studio: Studio, films: Films) -> None:
+    take = score(studio, talkie(films))
+    job = studio.open_mix("page")
+    assert job is not None
+    watch(studio, "page", job)
+    version = take.versions[0]
+    assert version.mix is not None and job.share == 1
+    assert mixes(take) == [version.mix.sources.folder]
+    assert studio.quota.used(version.mix.sources.folder) > 100_000
+    assert studio.open_mix("page") is None  # it is there
+    before = version.result
+    assert before is not None
+    turned = played(gains=(("piano", -6.0),), original_sound="keep", balance_decibels=3.0)
+    assert studio.mix("page", turned) is version.mix
+    for playing, is_kept in ((turned, True), (played(space="dry"), False)):
+        job = studio.show("page", 0, playing)
+        assert job is not None
+        watch(studio, "page", job)
+        assert job.error is None and version.result is not before
+        assert len(mixes(take)) == is_kept and (version.mix is not None) == is_kept
+    assert studio.mix("page", turned) is None
+
+
+def test_a_mix_that_is_cancelled_leaves_nothing(studio: Studio, films: Films) -> None:
+    take = score(studio, talkie(films))
+    job = studio.open_mix("page")
+    assert job is not None
+    studio.cancel("page")
+    watch(studio, "page", job)
+    assert isinstance(job.error, Cancelled)
+    assert mixes(take) == [] and take.versions[0].mix is None and take.result is not None
+
+
+def test_the_levels_of_what_was_turned_last_are_found(studio: Studio, films: Films) -> None:
+    score(studio, talkie(films))
+    job = studio.open_mix("page")
+    assert job is not None
+    watch(studio, "page", job)
+    usual = played()
+    mix = studio.mix("page", usual)
+    assert mix is not None
+
+    async def turned_twice() -> list[object]:
+        return await asyncio.gather(
+            studio.mix_levels("page", mix, usual),
+            studio.mix_levels("page", mix, played(gains=(("drums", MUTED),))),
+            return_exceptions=True,
+        )
+
+    first, second = asyncio.run(turned_twice())
+    assert isinstance(first, Cancelled) and isinstance(second, MixLevels)

@@ -6,7 +6,7 @@ from typing import Any
 
 from emsync.errors import EmsyncError
 from emsync.presets import value_of
-from emsync.settings import PROGRAMS
+from emsync.settings import GAINS, PROGRAMS
 
 
 def setting_type(name: str) -> Callable[[str], Any]:
@@ -29,6 +29,16 @@ def program_type(text: str) -> Any:
             f"“{text}” is not a group and a program {PROGRAMS}, such as piano=4"
         )
     return setting_type("sound.programs")(f"{group}:{program}")
+
+
+def gain_type(text: str) -> Any:
+    """Convert "drums=-6" into the gains that a setting holds; an argparse type."""
+    group, equals, gain = text.partition("=")
+    if not equals or "," in text:
+        raise argparse.ArgumentTypeError(
+            f"“{text}” is not a group and decibels {GAINS}, such as drums=-6"
+        )
+    return setting_type("sound.gains")(f"{group}:{gain}")
 
 
 def track_type(text: str) -> Any:

@@ -81,6 +81,7 @@ KNOBS = {
     "sample_rate": "sound.sample_rate",
     "bit_depth": "sound.bit_depth",
     "program": "sound.programs",
+    "gain": "sound.gains",
     "soundfont": "sound.soundfont",
 }
 """Options, as argparse stores them, and the settings that they are."""
@@ -435,7 +436,8 @@ def _value(settings: Settings, name: str) -> Any:
 def settings_of(options: argparse.Namespace, standard: Settings | None = None) -> Settings:
     """Return the settings that the options ask for; what is no option is as in `standard`."""
     values = {name: getattr(options, dest) for dest, name in KNOBS.items()}
-    values["sound.programs"] = tuple(dict(values["sound.programs"]).items())
+    for name in ("sound.programs", "sound.gains"):
+        values[name] = tuple(dict(values[name]).items())
     return changed(standard or Settings(), values)
 
 

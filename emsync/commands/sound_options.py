@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from emsync.commands.option_types import program_type, track_type
-from emsync.settings import DELIVERIES, Settings
+from emsync.commands.option_types import gain_type, program_type, track_type
+from emsync.settings import DELIVERIES, MUTED, Settings
 
 Knob = Callable[..., Any]
 """Adds an option that is a setting to a group: the group, the option, its help, and more."""
@@ -24,6 +24,16 @@ def add_sound(sound: argparse._ArgumentGroup, knob: Knob, standard: Settings) ->
         action="extend",
         type=program_type,
         default=list(standard.sound.programs),
+    )
+    knob(
+        sound,
+        "--gain",
+        f"decibels by which a group is louder or softer in the mix, such as drums=-6; {MUTED:g} is "
+        "silent; may be given several times",
+        metavar="GROUP=DB",
+        action="extend",
+        type=gain_type,
+        default=list(standard.sound.gains),
     )
     knob(
         sound,

@@ -14,7 +14,7 @@ from emsync.interface import examples, experts, views
 from emsync.interface.examples import Example
 from emsync.interface.jobs import APOLOGY
 from emsync.interface.layout import Page
-from emsync.interface.mixer import levels_as, made_with, mixing, sources_of
+from emsync.interface.mixer import levels_as, made_with, mixing, sources_of, value_of
 from emsync.interface.mood_editor import MOST_SCENES, fresh, with_reading, without_film
 from emsync.interface.music_controls import OWN_CHORDS
 from emsync.interface.player import showing
@@ -34,7 +34,7 @@ _NOTHING = dict.fromkeys(("film", "before", "poster", "timeline", "sketch"))
 """Values of the player, all empty."""
 
 
-_NO_MIX: dict[str, Any] = {"can": False, "words": "", "film": None, "sources": None}
+_NO_MIX: dict[str, Any] = {"can": False, "busy": False, "words": "", "film": None, "sources": None}
 """Parts of the mixer where there is nothing to mix."""
 
 
@@ -70,7 +70,7 @@ class PageChanges:
             result.take_link: "",
             page.example_shown: "",
             result.player: showing(**_NOTHING),
-            page.controls.mixer: mixing(**_NO_MIX),
+            result.mix: mixing(**_NO_MIX),
             **self.chords(""),
             result.versions: [],
             result.pack: gr.Button(visible=False),
@@ -107,7 +107,13 @@ class PageChanges:
             mood: value of the editor.
         """
         editor = without_film(mood, self._studio.settings.mood)
-        dropped = {self._film.film: None, self._page.editor: editor}
+        # Of another film nobody has heard the mix.
+        gains = value_of(self._studio.session(name).base.sound.gains)
+        dropped = {
+            self._film.film: None,
+            self._page.editor: editor,
+            self._page.controls.mixer: gains,
+        }
         return self.no_result() | dropped | self.film(name)
 
     def fetching(self, share: float | None, words: str) -> Changes:
@@ -211,7 +217,7 @@ class PageChanges:
             result.use_example: gr.Button(visible=False),
             result.forget: gr.Button(visible=True),
             page.diagnostics: take.versions[take.shown].diagnostics,
-            page.controls.mixer: self.mix(take),
+            result.mix: self.mix(take),
         }
         scenes = made.analysis.reading.scenes
         source = self._studio.session(name).source
@@ -227,14 +233,15 @@ class PageChanges:
             changes[page.editor] = with_reading(mood, film_mood, moods, plain)
         return changes
 
-    def mix(self, take: Take) -> Any:
-        """Return an update of the mixer for a take that is shown; without its sounds, as long as
+    def mix(self, take: Take) -> str:
+        """Return what the mixer has to know of a take that is shown; without its sounds, as long as
         nobody wanted to mix them."""
         result, mix = take.result, take.versions[take.shown].mix
         if result is None:
             return mixing(**_NO_MIX)
         return mixing(
             can=True,
+            busy=False,
             words="",
             film=views.file_address(result.video),
             made=made_with(result.settings.sound),
@@ -258,7 +265,7 @@ class PageChanges:
         take = self._studio.session(name).shown
         result = None if take is None else take.result
         dirty = result is not None and Playing.of(result.settings) != playing
-        return {self._page.controls.mixer: mixing(levels=levels_as(found), dirty=dirty)}
+        return {self._result.mix: mixing(levels=levels_as(found), dirty=dirty)}
 
     def ended(self, error: BaseException) -> Changes:
         """Show why work that stands beside the film came to nothing."""
@@ -323,7 +330,7 @@ class PageChanges:
             result.film_file: views.film_file(one.scored),
             result.versions: [],
             self._film.facts: "",
-            page.controls.mixer: mixing(**_NO_MIX),
+            result.mix: mixing(**_NO_MIX),
             **self.chords(""),
             result.files: examples.downloads(one),
             result.take_link: "",

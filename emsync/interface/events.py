@@ -62,12 +62,13 @@ class Events:
         page, film, result = self._page, self._page.film, self._page.result
         chords = page.controls.named["music.chords"]
         no_result = list(self._show.no_result())
-        about = list(dict.fromkeys([film.film, film.facts, film.status, page.editor, *no_result]))
+        of_film = [film.film, film.facts, film.status, page.editor, page.controls.mixer]
+        about = list(dict.fromkeys([*of_film, *no_result]))
         everything = [
             *(film.status, film.compose, film.cancel, film.facts, result.film_file, result.player),
             *(result.versions, result.files, result.pack, result.use_example, result.forget),
             *(result.take_link, page.diagnostics, page.editor, page.example_shown),
-            *(chords, page.music.edit_chords, page.controls.mixer),
+            *(chords, page.music.edit_chords, result.mix),
         ]
         self._connect_films(about)
         self._connect_work(everything)

@@ -20,6 +20,7 @@ from emsync.interface.controls import Controls
 from emsync.interface.disk_quota import in_words
 from emsync.interface.examples import Example
 from emsync.interface.expert_switch import EXPERT_ONLY, expert_switch
+from emsync.interface.mixer import mix_news
 from emsync.interface.mood_editor import mood_editor
 from emsync.interface.passage_area import PassageArea, passage_area
 from emsync.interface.player import player
@@ -100,6 +101,8 @@ class ResultArea:
     take_link: Any
     player: Any
     versions: Any
+    mix: Any
+    """Tells the mixer what there is to mix."""
 
 
 @dataclass(frozen=True)
@@ -363,7 +366,8 @@ def _result(shown: Any) -> tuple[ResultArea, PassageArea]:
         js_on_load=scripts.TAKE_IN_ADDRESS,
         elem_id="em-kept",
     )
-    area = ResultArea(film_file, files, pack, use_example, forget, take_link, shown, versions)
+    mix = mix_news(visible="hidden", elem_id="em-mix-news")
+    area = ResultArea(film_file, files, pack, use_example, forget, take_link, shown, versions, mix)
     return area, passage
 
 

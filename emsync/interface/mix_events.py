@@ -40,11 +40,11 @@ class MixEvents:
             everything: components that a take may change.
         """
         mixer, asked = self._page.controls.mixer, self._asked.components
-        film = self._page.film
+        film, mix = self._page.film, self._page.result.mix
         mixer.prepare(
-            self.on_prepare, asked, [mixer, film.compose, film.cancel, film.status], **EACH_TIME
+            self.on_prepare, asked, [mix, film.compose, film.cancel, film.status], **EACH_TIME
         )
-        mixer.level(self.on_level, asked, mixer, trigger_mode="always_last", **WORK)
+        mixer.level(self.on_level, asked, mix, trigger_mode="always_last", **WORK)
         mixer.remix(self.on_remix, asked, everything, **EACH_TIME)
 
     async def on_prepare(
@@ -52,23 +52,23 @@ class MixEvents:
     ) -> AsyncIterator[Changes]:
         """Make the sounds of the film that is shown, and hand them to the mixer."""
         name = page_of(request)
-        mixer, film = self._page.controls.mixer, self._page.film
+        mix, film = self._page.result.mix, self._page.film
         try:
             job = self._studio.open_mix(name)
         except EmsyncError as error:
-            yield self._show.refusal(error) | {mixer: mixing(words="")}
+            yield self._show.refusal(error)
             return
         if job is None:
             take = self._studio.session(name).shown
             is_there = take is not None and take.versions[take.shown].mix is not None
-            yield {mixer: self._show.mix(take) if take and is_there else mixing(words=_BUSY)}
+            yield {mix: self._show.mix(take) if take and is_there else mixing(words=_BUSY)}
             return
         can = {film.compose: gr.Button(interactive=False), film.cancel: gr.Button(visible=True)}
         while not job.done.is_set():
-            yield {mixer: mixing(words=_words(job)), **can}
+            yield {mix: mixing(busy=True, words=_words(job)), **can}
             await asyncio.sleep(LOOK_SECONDS)
         yield {
-            mixer: self._show.mix(job.take),
+            mix: self._show.mix(job.take),
             film.compose: gr.Button(interactive=True),
             film.cancel: gr.Button(visible=False),
             **({} if job.error is None else self._show.ended(job.error)),
@@ -81,11 +81,11 @@ class MixEvents:
         name = page_of(request)
         with suppress(EmsyncError, Cancelled):  # the download will tell
             playing = Playing.of(await self._studio.in_thread(self._asked.settings, name, values))
-            mix = self._studio.mix(name, playing)
-            if mix is not None:
-                yield await self._show.levels(name, mix, playing)
+            sounds = self._studio.mix(name, playing)
+            if sounds is not None:
+                yield await self._show.levels(name, sounds, playing)
                 return
-        yield {self._page.controls.mixer: gr.skip()}
+        yield {self._page.result.mix: gr.skip()}
 
     async def on_remix(
         self, request: gr.Request, mood: dict[str, Any], *values: Any

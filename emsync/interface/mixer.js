@@ -1,16 +1,18 @@
 // The mixer in the browser. Gradio runs this text as the body of a function whose arguments are
-// element, trigger, props and watch; mixer.py says what props.value and props.mix hold.
+// element, trigger, props and watch; mixer.py says what props.value and the news hold.
 
 const MUTED = -60; // decibels, as emsync/settings.py has it
 const SETTLED = 400; // ms after the last change in which the level is asked for
-const DOWNLOADS = "#em-film-file, #em-wav, #em-json, #em-pack"; // that are made of the mix
+// Downloads that are made of the mix; those of a second press are made anew by a first one.
+const DOWNLOADS = "#em-film-file, #em-wav, #em-json, #em-pack, #em-zip, [id^='em-stem-']";
+const PACKED = /^em-(zip|stem-)/;
 const ORDER = ["piano", "guitar", "strings", "bass", "drums"];
 
 const part = (name) => element.querySelector(`[data-part="${name}"]`);
 const mix = makeMix(() => document.querySelector("#em-stage video"));
 const rows = new Map(); // by group: {mute, solo, slider, told}
 
-let shown = { can: false, words: "", sources: null, made: null, dirty: false };
+let shown = { can: false, busy: false, words: "", sources: null, made: null, dirty: false };
 let volumes = {}; // decibels by group; 0 where none is given
 let muted = new Set();
 let solo = new Set();
@@ -43,14 +45,19 @@ function turn(now = others()) {
   mix.turn({ gains: Object.fromEntries(factors), ...now });
 }
 
-function isLive() {
+function hasSounds() {
   return shown.sources !== null;
+}
+
+/** Puts what is turned where Python finds it with the next event. */
+function send() {
+  props.value = JSON.stringify({ gains: gains(), live: hasSounds() && mix.isStarted() });
 }
 
 /** Whether the film sounds otherwise than what is heard here. */
 function isChanged() {
   const { made } = shown;
-  if (!isLive() || !made) return false;
+  if (!hasSounds() || !made) return false;
   const sorted = (all) => JSON.stringify(Object.entries(all).sort());
   const now = others();
   return shown.dirty || sorted(gains()) !== sorted(made.gains)
@@ -59,13 +66,15 @@ function isChanged() {
 
 /** Something was turned: it is heard at once, and the level that follows from it soon. */
 function turned(now) {
-  props.value = { gains: gains(), live: isLive() };
-  if (!isLive()) return;
+  // Whoever turns something wants to hear it; browsers ask for a press before they play.
+  if (hasSounds()) mix.start().catch(() => {});
+  send();
+  if (!hasSounds()) return;
   turn(now);
   draw();
   clearTimeout(timer);
   timer = setTimeout(() => {
-    props.value = { gains: gains(), live: isLive() };
+    send();
     trigger("level");
   }, SETTLED);
 }
@@ -74,19 +83,19 @@ function turned(now) {
 
 /** Gains from Python, from a preset or a take; those that come of what is set here change nothing. */
 function receiveGains() {
-  const news = props.value?.gains ?? {};
+  const news = JSON.parse(props.value || "{}").gains ?? {};
   const sorted = (all) => JSON.stringify(Object.entries(all).sort());
   if (sorted(news) === sorted(gains())) return;
   solo = new Set();
   muted = new Set(Object.keys(news).filter((group) => news[group] <= MUTED));
   volumes = Object.fromEntries(Object.entries(news).filter(([, value]) => value > MUTED));
-  props.value = { gains: gains(), live: isLive() };
+  send();
   turn();
   draw();
 }
 
 function receive() {
-  const news = JSON.parse(props.mix || "{}");
+  const news = JSON.parse(window.emMixNews || "{}");
   const { sources, levels, ...rest } = news;
   Object.assign(shown, rest);
   if ("sources" in news) {
@@ -96,7 +105,7 @@ function receive() {
     if (sources && before?.address === sources.address) sources.levels ??= before.levels;
   }
   if (levels && shown.sources) shown.sources.levels = levels;
-  props.value = { gains: gains(), live: isLive() };
+  send();
   const film = news.film ?? shown.film;
   mix.set(shown.sources?.levels ? { ...shown.sources, film } : null);
   turn();
@@ -124,6 +133,7 @@ function row(group) {
     (one) => made.querySelector(one),
   );
   made.dataset.group = group;
+  made.setAttribute("aria-label", group);
   made.querySelector(".name").append(group);
   mute.setAttribute("aria-label", `Mute ${group}`);
   solos.setAttribute("aria-label", `Hear ${group} alone`);
@@ -154,9 +164,9 @@ function signed(decibels) {
 function draw() {
   const { sources } = shown;
   part("mixer").hidden = !shown.can;
-  part("open").hidden = isLive();
-  part("open").disabled = Boolean(shown.words);
-  part("rows").hidden = part("back").hidden = !isLive();
+  part("open").hidden = hasSounds();
+  part("open").disabled = shown.busy;
+  part("rows").hidden = part("back").hidden = !hasSounds();
   const names = ORDER.filter((group) => sources?.names.includes(group));
   if (names.join() !== [...rows.keys()].join()) {
     rows.clear();
@@ -173,7 +183,7 @@ function draw() {
     made.classList.toggle("silent", heard[group] === MUTED);
   }
   part("back").disabled = Object.keys(heard).length === 0 && solo.size === 0;
-  const words = shown.words || (!isLive() ? "Turn each group up or down and hear it at once."
+  const words = shown.words || (!hasSounds() ? "Turn each group up or down and hear it at once."
     : isChanged() ? "You hear your mix. The film is written with it when you download it."
       : "You hear the film as it is. Turn anything, and hear it at once.");
   if (part("words").textContent !== words) part("words").textContent = words;
@@ -197,7 +207,7 @@ part("back").addEventListener("click", () => {
 // The page's own controls of the original sound, before Python hears of them.
 for (const name of ["input", "change"]) {
   document.addEventListener(name, ({ target }) => {
-    if (!isLive() || !(target instanceof HTMLInputElement)) return;
+    if (!hasSounds() || !(target instanceof HTMLInputElement)) return;
     if (target.closest("#em-original-sound")) turned({ ...others(), original: target.value });
     else if (target.closest("#em-balance")) turned({ ...others(), balance: Number(target.value) });
   }, true);
@@ -208,13 +218,13 @@ document.addEventListener("click", (event) => {
   if (!download || !isChanged()) return;
   event.preventDefault();
   event.stopImmediatePropagation();
-  asked = download.id;
-  props.value = { gains: gains(), live: isLive() };
+  asked = PACKED.test(download.id) ? "em-pack" : download.id;
+  send();
   trigger("remix");
 }, true);
 
 watch("value", receiveGains);
-watch("mix", receive);
+addEventListener("em-mix", receive);
 receiveGains();
 receive(); // it may have come while this was not on the page
 window.emMix = mix; // for tests

@@ -1,7 +1,9 @@
 """The mixer: each group of a scored film muted, alone, louder or softer, and heard at once.
 
-Its value travels both ways: {"gains": {group: decibels}, "live": whether the browser mixes}. What
-it mixes comes in the property `mix`, as `mixing` makes it.
+Its value travels both ways, as JSON: {"gains": {group: decibels}, "live": whether the browser
+mixes}. It is text because Gradio changes objects that came before when an event goes on to yield.
+What is mixed comes by another component, `mix_news`, which is always on the page: of one in a tab
+that nobody has opened yet Gradio forgets what does not change with its value.
 """
 
 import json
@@ -38,6 +40,16 @@ _TEMPLATE = """
 """
 
 
+_NEWS = """
+const tell = () => {
+  window.emMixNews = props.value;
+  window.dispatchEvent(new Event("em-mix"));
+};
+watch("value", tell);
+tell();
+"""
+
+
 def mixer(gains: Sequence[tuple[str, float]], **place: Any) -> gr.HTML:
     """Return the mixer, hidden until there is something to mix.
 
@@ -49,7 +61,6 @@ def mixer(gains: Sequence[tuple[str, float]], **place: Any) -> gr.HTML:
         place: further arguments of `gr.HTML`, such as `elem_id`.
     """
     here = Path(__file__)
-    # Gradio forgets the properties of what is in a tab that nobody has opened yet.
     colours = "".join(
         f'.row[data-group="{group}"] {{ --em-group: {colour}; }}\n'
         for group, colour in GROUP_COLOURS.items()
@@ -62,14 +73,18 @@ def mixer(gains: Sequence[tuple[str, float]], **place: Any) -> gr.HTML:
             here.with_name(name).read_text(encoding="utf-8") for name in ("mixing.js", "mixer.js")
         ),
         apply_default_css=False,
-        mix="",
         **place,
     )
 
 
-def value_of(gains: Sequence[tuple[str, float]]) -> dict[str, Any]:
+def mix_news(**place: Any) -> gr.HTML:
+    """Return what tells the mixer what there is to mix; its values are those of `mixing`."""
+    return gr.HTML(value="", html_template="", js_on_load=_NEWS, **place)
+
+
+def value_of(gains: Sequence[tuple[str, float]]) -> str:
     """Return the mixer's value for gains; the browser adds whether it mixes."""
-    return {"gains": dict(gains)}
+    return json.dumps({"gains": dict(gains)})
 
 
 def gains_of(value: object) -> dict[str, Any]:
@@ -78,7 +93,7 @@ def gains_of(value: object) -> dict[str, Any]:
     Raises:
         EmsyncError: it is nothing that the mixer could have sent.
     """
-    gains = value.get("gains") if isinstance(value, dict) else None
+    gains = _read(value).get("gains")
     if not isinstance(gains, dict):
         raise EmsyncError("The mixer sent what it cannot have made. Reload the page.")
     return gains
@@ -86,21 +101,33 @@ def gains_of(value: object) -> dict[str, Any]:
 
 def is_live(value: object) -> bool:
     """Return whether the browser mixes, so that what is turned needs no new film to be heard."""
-    return isinstance(value, dict) and value.get("live") is True
+    return _read(value).get("live") is True
 
 
-def mixing(**parts: Any) -> Any:
-    """Return an update of the mixer, of some of these parts; what is missing stays as it was.
+def _read(value: object) -> dict[str, Any]:
+    """Return what a stranger's browser sent, if it is a JSON object; else an empty one."""
+    if not isinstance(value, str):
+        return {}
+    try:
+        read = json.loads(value)
+    except (ValueError, RecursionError):
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def mixing(**parts: Any) -> str:
+    """Return a value of `mix_news`, of some of these parts; what is missing stays as it was.
 
     can      whether there is a film to mix
-    words    what is under way; empty if nothing is
+    busy     whether its sounds are being made
+    words    what there is to say; empty for what the mixer says by itself
     film     address of the scored film
     made     of `made_with`: how that sounds
     dirty    whether the film sounds otherwise than is asked for
     sources  of `sources_of`, or None
     levels   of `levels_as`
     """
-    return gr.update(mix=json.dumps(parts, separators=(",", ":")))
+    return json.dumps(parts, separators=(",", ":"))
 
 
 def made_with(sound: "SoundSettings") -> dict[str, Any]:

@@ -70,6 +70,7 @@ function makeMix(find) {
   let anchor = null; // {context, film, speed}: the same moment in the seconds of both
   let told = null; // seconds of the film up to which levels were told
   let errors = []; // of the last looks, seconds
+  let failures = 0; // to fetch something, since the last time it went well
   const parts = new Map(); // by name: the GainNode of a sound
   const sums = {}; // the GainNodes of music and original
   const pieces = new Map(); // by number: {name: AudioBuffer}, or null while it is coming
@@ -92,10 +93,12 @@ function makeMix(find) {
         if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
         return [name, await context.decodeAudioData(await answer.arrayBuffer())];
       }));
+      failures = 0;
       if (from === sources && pieces.has(number)) pieces.set(number, Object.fromEntries(all));
     } catch {
-      // The film's own track is heard meanwhile, and the next look tries again.
-      if (from === sources) setTimeout(() => pieces.get(number) ?? pieces.delete(number), 2000);
+      // The film's own track is heard meanwhile, and later another try is made, ever more seldom.
+      failures += 1;
+      setTimeout(() => pieces.get(number) ?? pieces.delete(number), 1000 * 2 ** failures);
     }
   }
 
@@ -283,6 +286,9 @@ function makeMix(find) {
       tell(true);
     },
     isOn,
+    isStarted() {
+      return context !== null;
+    },
     /** For tests. */
     get inside() {
       const at = (seconds) => mixAt(sources, turned, seconds);
