@@ -7,10 +7,12 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import gradio
 import numpy as np
 import pytest
+from browsing import open_page, running_app
 from conftest import Films
 from pieces import free_piece, planned_piece
 
@@ -357,3 +359,41 @@ def test_pieces_of_other_composers_are_not_offered() -> None:
     assert not can_be_recomposed(planned)  # type: ignore[arg-type]
     planned.settings = Settings()
     assert can_be_recomposed(planned)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_scene_is_composed_anew_on_the_page(films: Films, browser: Any, tmp_path: Path) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    with running_app(tmp_path) as app, open_page(browser, app.url, 1366, 900) as visit:
+        page = visit.page
+        page.wait_for_selector("#em-film button")
+        page.set_input_files("#em-film input[type=file]", films.uneven())
+        page.wait_for_selector("#em-compose:has-text('about')", timeout=60_000)
+        assert not page.is_visible("#em-passage")
+        page.click("#em-compose")
+        page.wait_for_selector("#em-passage", timeout=200_000)
+        page.click("#em-passage button:has-text('Compose a part anew')")
+        page.click("#em-passage-part input")
+        page.click("#em-passage [role=option]:has-text('Scene 2')")
+        page.wait_for_function(
+            "() => document.querySelector('#em-passage-first input').value !== '1'", timeout=20_000
+        )
+        found = Axe().run(page, context="#em-passage").response["violations"]
+        assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+        others = page.locator("#em-passage-groups label input")
+        others.last.uncheck()
+        before = page.evaluate("document.querySelector('#em-film-file').href")
+        page.wait_for_selector("#em-compose:enabled", timeout=60_000)
+        page.click("#em-passage-compose")
+        page.wait_for_function(
+            "before => (document.querySelector('#em-film-file')?.href ?? before) !== before",
+            arg=before,
+            timeout=200_000,
+        )
+        page.wait_for_selector("#em-status:has-text('Version B is new.')", timeout=20_000)
+        assert page.locator("#em-versions article").count() == 2
+        # What was asked for stands there still, for another try.
+        assert page.input_value("#em-passage-part input").startswith("Scene 2")
+        assert [box.is_checked() for box in others.all()].count(False) == 1
+        assert visit.complaints == []
