@@ -35,8 +35,6 @@ MOST_CORRECTION = 12.0
 LOUDEST_VOLUME = 110
 """Of controller 7, for the group that is turned up most: whoever opens the MIDI has room to turn
 up."""
-STANDARD_VOLUME = 100
-"""That a channel has without it."""
 
 PLACES: Final = {"bass": 0.0, "drums": 0.0, "piano": -0.3, "guitar": 0.3, "strings": -0.1}
 """From -1, left, to 1, right, as the audience sees the stage. Ours, after the usual seating: rhythm
