@@ -474,6 +474,22 @@ def test_hits_sections_scenes_chords_and_tempo_stand_over_the_score() -> None:
         assert 1 <= len(list(part.iter("dynamics"))) <= 6
 
 
+def test_crescendos_lead_into_hits_where_they_are_played() -> None:
+    piece = examples()["pop"]
+    score = score_of(piece)
+    met = [score.page.place_of(one.hit) for one in piece.boundaries[:-1] if one.hit is not None]
+    ends = []
+    for part in score.parts:
+        assert [one.begins for one in part.wedges] == [True, False] * (len(part.wedges) // 2)
+        for begin, end in zip(part.wedges[::2], part.wedges[1::2], strict=True):
+            assert 0 < end.at - begin.at <= 4 * DIVISIONS
+            assert min(abs(hit - end.at) for hit in met) <= DIVISIONS
+            ends.append(end)
+    assert len(ends) >= 3
+    flat = perform(piece, PerformanceSettings(performer="flat"), 3)
+    assert not any(part.wedges for part in engrave(piece, flat, "A Film").parts)
+
+
 def test_the_pickup_is_a_short_bar_and_silence_before_the_music_is_none() -> None:
     score = score_of(examples()["pickup"])
     first, second = score.page.bars[:2]

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from statistics import fmean
 
 from emsync.emotion.mapping import Mood
 from emsync.music.composition import Composition
 from emsync.music.notes import Note
 from emsync.music.planning.plan import QUALITIES
-from emsync.performance.notation.metre import TICKS, Page
-from emsync.performance.notation.score import Dynamic, Harmony, Mark, Tempo
+from emsync.performance.context import CRESCENDO_QUARTERS
+from emsync.performance.notation.metre import DIVISIONS, TICKS, Page
+from emsync.performance.notation.score import Dynamic, Harmony, Mark, Tempo, Wedge
 from emsync.performance.notation.spelling import Key, bass_name, chord_names
 from emsync.performance.performance import Performance
 
@@ -24,6 +26,10 @@ _SIGNS = (("pp", 36), ("p", 50), ("mp", 65), ("mf", 80), ("f", 96), ("ff", 112))
 _NEW_SIGN = 2.5
 """Bars that must be a whole sign louder or softer for a new sign. Ours."""
 _BETWEEN_SIGNS = 15
+_HEARD_RISE = 5
+"""Steps of velocity, about a decibel, by which the second half of a crescendo is louder."""
+_FEWEST_UNDER = 2
+"""Notes under a crescendo."""
 EARLY = 3
 """Divisions by which players may come before the bar line that they mean."""
 _NEUTRAL = 0.2
@@ -163,6 +169,32 @@ def dynamics_of(played: Performance, group: str, page: Page) -> tuple[Dynamic, .
         for (bar, now), earlier in zip(rows, [-1, *(one for _, one in rows)], strict=False)
         if now != earlier
     )
+
+
+def wedges_of(
+    played: Performance, group: str, hits: Sequence[int], page: Page, struck: Sequence[int]
+) -> tuple[Wedge, ...]:
+    """Return the crescendos of a group into hits, where it plays one that is heard.
+
+    Args:
+        played: tells how loud it is.
+        group: whose.
+        hits: places, ascending, that are led into.
+        page: with its bars.
+        struck: places at which notes begin on the staff over which they stand, ascending.
+    """
+    notes = [(page.place_of(n.start), n.velocity) for n in played.notes if n.group == group]
+    found: list[Wedge] = []
+    for hit in hits:
+        begin = max(hit - CRESCENDO_QUARTERS * DIVISIONS, found[-1].at if found else 0)
+        under = [at for at in struck if begin <= at <= hit]
+        middle = (begin + hit) / 2
+        soft = [loud for at, loud in notes if begin - EARLY < at < middle - EARLY]
+        strong = [loud for at, loud in notes if middle - EARLY < at < hit - EARLY]
+        is_heard = soft and strong and fmean(strong) > fmean(soft) + _HEARD_RISE
+        if is_heard and len(under) > _FEWEST_UNDER:
+            found += [Wedge(under[0], True), Wedge(under[-1], False)]
+    return tuple(found)
 
 
 def _loudness(notes: Sequence[Note], group: str, page: Page) -> dict[int, float]:

@@ -16,6 +16,7 @@ from emsync.performance.notation.directions import (
     harmonies_of,
     marks_of,
     tempos_of,
+    wedges_of,
 )
 from emsync.performance.notation.metre import Page, lay_page
 from emsync.performance.notation.percussion import drum_of, needs_words
@@ -58,6 +59,7 @@ def engrave(
     page = lay_page(played.conductor.tempo_map, first, last)
     keys = _keys(played, page)
     hits = [one.hit for one in piece.boundaries if one.hit is not None]
+    cuts = [one.hit for one in piece.boundaries if one.hit is not None and one.kind == "cut"]
     placers = {
         group: Placer(page, [note for note in notes if note.group == group]) for group in ORDER
     }
@@ -80,7 +82,17 @@ def engrave(
         )
         words = _drum_words(tones) if is_kit else ()
         program = (PROGRAMS | dict(programs))[group]
-        parts.append(Part(group, program, staves, dynamics_of(played, group, page), words))
+        signs = dynamics_of(played, group, page)
+        struck = sorted(
+            {
+                symbol.start
+                for voices in staves[0].bars
+                for symbol in voices[0]
+                if not symbol.is_rest
+            }
+        )
+        wedges = wedges_of(played, group, [place(at) for at in cuts], page, struck)
+        parts.append(Part(group, program, staves, signs, wedges, words))
     if not parts:  # a score has a part, if only of rests
         parts.append(Part("piano", PROGRAMS["piano"], (Staff("treble", _in_bars([[]], page)),), ()))
     end = page.bars[-1].end

@@ -11,7 +11,16 @@ from emsync.performance.notation.metre import DIVISIONS, Bar
 from emsync.performance.notation.percussion import drum_of
 from emsync.performance.notation.placing import Tone
 from emsync.performance.notation.rhythm import Symbol
-from emsync.performance.notation.score import Clef, Dynamic, Harmony, Mark, Part, Score, Tempo
+from emsync.performance.notation.score import (
+    Clef,
+    Dynamic,
+    Harmony,
+    Mark,
+    Part,
+    Score,
+    Tempo,
+    Wedge,
+)
 from emsync.performance.notation.spelling import Key, letter, octave
 from emsync.process.files import written_whole
 from emsync.text import one_line
@@ -181,7 +190,8 @@ def _write_part(root: Element, name: str, part: Part, score: Score, on_top: bool
             measure, part, bar, before, following, key if number in keys or not number else None
         )
         over = list(_over(score, bar)) if on_top else []
-        over += [(one.at, one) for one in part.dynamics if bar.start <= one.at < bar.end]
+        signs: tuple[Over, ...] = (*part.wedges, *part.dynamics)
+        over += [(one.at, one) for one in signs if bar.start <= one.at < bar.end]
         over += [
             (at, Mark(at, "words", text)) for at, text in part.words if bar.start <= at < bar.end
         ]
@@ -235,7 +245,7 @@ def _attributes(
         _add(transpose, "octave-change", -1)
 
 
-Over = Tempo | Mark | Harmony | Dynamic
+Over = Tempo | Mark | Harmony | Dynamic | Wedge
 
 
 def _over(score: Score, bar: Bar) -> Iterator[tuple[int, Over]]:
@@ -420,10 +430,13 @@ def _write_over(measure: Element, one: Over, offset: int) -> None:
     if offset:
         # Time goes forward and back, as MuseScore passes over the offsets of directions.
         _add(_add(measure, "forward"), "duration", offset)
-    row = _add(measure, "direction", placement="below" if isinstance(one, Dynamic) else "above")
+    is_below = isinstance(one, Dynamic | Wedge)
+    row = _add(measure, "direction", placement="below" if is_below else "above")
     kind = _add(row, "direction-type")
     if isinstance(one, Dynamic):
         _add(_add(kind, "dynamics"), one.sign)
+    elif isinstance(one, Wedge):
+        _add(kind, "wedge", type="crescendo" if one.begins else "stop", number=1)
     elif isinstance(one, Tempo):
         metronome = _add(kind, "metronome", parentheses="no")
         _add(metronome, "beat-unit", "quarter")
@@ -439,8 +452,9 @@ def _write_over(measure: Element, one: Over, offset: int) -> None:
         elif one.kind == "scene":
             style |= {"font_style": "italic"}
         _add(kind, "words", one.text, **style)
-    if isinstance(one, Dynamic):
+    if is_below:
         _add(row, "staff", 1)
+    if isinstance(one, Dynamic):
         _add(row, "sound", dynamics=f"{100 * one.velocity / _FULL_VELOCITY:.2f}")
     elif isinstance(one, Tempo):
         _add(row, "sound", tempo=f"{one.quarters:.3f}")

@@ -34,6 +34,14 @@ class Dynamic:
 
 
 @dataclass(frozen=True)
+class Wedge:
+    """Where a group begins to play louder and louder, or where that ends."""
+
+    at: int
+    begins: bool
+
+
+@dataclass(frozen=True)
 class Part:
     """What one group plays."""
 
@@ -44,6 +52,8 @@ class Part:
     staves: tuple[Staff, ...]
     """One, or two under a brace."""
     dynamics: tuple[Dynamic, ...]
+    wedges: tuple[Wedge, ...] = ()
+    """Beginnings and ends in turn, ascending."""
     words: tuple[tuple[int, str], ...] = ()
     """(division, words) over its first staff."""
 
