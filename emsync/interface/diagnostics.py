@@ -13,7 +13,8 @@ from emsync.emotion.features.expert import noun_of
 from emsync.emotion.mapping import nearest_category, scaled_categories
 from emsync.emotion.reading import EMOTIONS
 from emsync.interface import plots
-from emsync.interface.music_words import facts_of, in_words
+from emsync.interface.music_words import facts_of
+from emsync.interface.pictures import as_picture
 from emsync.performance.performer import PERFORMERS
 from emsync.stages import STAGES
 from emsync.text import clock, listed
@@ -21,6 +22,10 @@ from emsync.text import clock, listed
 if TYPE_CHECKING:
     from emsync.emotion.features.report import FeatureReport
     from emsync.results import Result
+
+
+_BESIDE_THE_STAGE = ("Tempo", "Melody")
+"""Names of what was planned and is not seen there."""
 
 
 def diagnostics(result: "Result") -> str:
@@ -31,7 +36,7 @@ def diagnostics(result: "Result") -> str:
         + _cuts(result)
         + _emotion(result)
         + _mood(result)
-        + _music(result)
+        + _hits(result)
         + _making(result)
         + "</div></details>"
     )
@@ -43,7 +48,7 @@ def _cuts(result: "Result") -> str:
     picture = ""
     if cuts:
         threshold = result.settings.cuts.threshold
-        picture = plots.as_picture(
+        picture = as_picture(
             plots.cuts_timeline(seconds, cuts, threshold),
             words,
             wide=plots.cuts_timeline(seconds, cuts, threshold, wide=True),
@@ -69,7 +74,7 @@ def _emotion(result: "Result") -> str:
     return _section(
         "Emotion",
         f"Source: {html.escape(reading.source)}.",
-        plots.as_picture(
+        as_picture(
             plots.emotion_bars(reading.probabilities),
             plots.describe_emotions(reading.probabilities),
         )
@@ -135,23 +140,18 @@ def _mood(result: "Result") -> str:
     stretches = result.curve.stretches(float(result.analysis.film.duration))
     words = plots.describe_mood(mood, nearest_category(mood, settings), stretches)
     path = [mood for _, _, mood in stretches]
-    picture = plots.as_picture(plots.circumplex(mood, scaled_categories(settings), path), words)
+    picture = as_picture(plots.circumplex(mood, scaled_categories(settings), path), words)
     if settings.curve == "scenes" and len(stretches) == 1:
         words += " Its scenes are too short or too alike: one mood holds throughout."
     return _section("Mood", html.escape(words), picture)
 
 
-def _music(result: "Result") -> str:
+def _hits(result: "Result") -> str:
+    """Return HTML of how the music meets the cuts; its notes, chords and form are on the stage."""
     piece = result.composition
-    seconds = float(result.analysis.film.duration)
-    words = in_words(piece)
-    narrow, wide = (
-        plots.piano_roll(piece.notes, piece.boundaries, piece.chords, seconds, wide=is_wide)
-        for is_wide in (False, True)
-    )
-    picture = plots.as_picture(narrow, words, wide)
-    planned = _table(facts_of(piece))
-    return _section("Music", html.escape(words), picture + planned + _trace(result), wide=True)
+    words = plots.describe_music(piece.notes, piece.boundaries, piece.chords)
+    facts = [(name, value) for name, value in facts_of(piece) if name in _BESIDE_THE_STAGE]
+    return _section("Hits", html.escape(words), _table(facts) + _trace(result), wide=True)
 
 
 def _trace(result: "Result") -> str:

@@ -6,19 +6,15 @@ in every common form of colour blindness, and no meaning hangs on colour alone. 
 that the narrow form is readable on a screen of 390 px; `wide` is for the desk.
 """
 
-import base64
-import html
-import io
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Ellipse, Patch
+from matplotlib.patches import Ellipse
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 from emsync.emotion.mapping import CategoryGaussian, Mood
@@ -212,74 +208,10 @@ def _describe_path(stretches: Sequence[tuple[float, float, Mood]]) -> str:
 # Music --------------------------------------------------------------------------------------
 
 
-def piano_roll(
-    notes: Sequence["Note"],
-    boundaries: Sequence["BoundaryHit"],
-    chords: Sequence[float],
-    duration: float,
-    wide: bool = False,
-) -> Figure:
-    """Draw all notes by instrument group, asked boundaries and strong chords above them.
-
-    Args:
-        chords: seconds of all strong chords; those that hit a boundary are filled.
-        duration: seconds of the film; what sounds later is not shown.
-    """
-    pitched = [note for note in notes if note.group != "drums" and note.start < duration]
-    drums = [note for note in notes if note.group == "drums" and note.start < duration]
-    figure, (top, roll, *kit) = _figure_rows(wide, 3.6, (0.34, 2.6, 0.55) if drums else (0.34, 3.0))
-
-    for group, colour in GROUP_COLOURS.items():
-        if group != "drums":
-            _draw_notes(roll, [note for note in pitched if note.group == group], colour, duration)
-    pitches = [note.pitch for note in pitched] or [48, 72]
-    middle, half = (min(pitches) + max(pitches)) / 2, max(14, (max(pitches) - min(pitches)) / 2 + 2)
-    roll.set_ylim(middle - half, middle + half)
-    roll.yaxis.set_major_locator(MultipleLocator(12))
-    # Middle C (60) is C4.
-    roll.yaxis.set_major_formatter(FuncFormatter(lambda pitch, _: f"C{int(pitch) // 12 - 1}"))
-    roll.grid(axis="y", color=FAINT, linewidth=0.7)
-    roll.set_axisbelow(True)
-    for axes in kit:
-        _draw_drums(axes, drums, 1.3 if wide else 0.9)
-    _draw_boundaries(top, (roll, *kit), boundaries, chords)
-
-    rows = (top, roll, *kit)
-    for axes in rows[:-1]:
-        axes.tick_params(axis="x", bottom=False, labelbottom=False)
-        axes.spines["bottom"].set_visible(False)
-    for axes in rows:
-        _time_axis(axes, duration, label=axes is rows[-1])
-    groups = [group for group in GROUP_COLOURS if any(note.group == group for note in notes)]
-    cuts = [boundary for boundary in boundaries if boundary.kind == "cut"]
-    hits = sum(boundary.hit is not None for boundary in cuts)
-    ending = Line2D([], [], color=BLACK, linewidth=1.4, linestyle=":")
-    ends = len(cuts) < len(boundaries)
-    _legend(
-        figure,
-        [
-            *(Patch(color=GROUP_COLOURS[group]) for group in groups),
-            Line2D([], [], color=BLACK, linewidth=1.4, marker="v", markersize=6),
-            Line2D([], [], color=VERMILION, linewidth=1.2, linestyle=(0, (4, 3))),
-            Line2D([], [], color=INK, marker="v", markerfacecolor="white", linestyle="none"),
-            *([ending] if ends else []),
-        ],
-        [
-            *groups,
-            f"cut hit ({hits})",
-            f"cut missed ({len(cuts) - hits})",
-            "other chord",
-            *(["ending"] if ends else []),
-        ],
-        columns=None if wide else 4,
-    )
-    return figure
-
-
 def describe_music(
     notes: Sequence["Note"], boundaries: Sequence["BoundaryHit"], chords: Sequence[float]
 ) -> str:
-    """Describe `piano_roll` in words."""
+    """Describe the piano roll of the page in words."""
     groups = [group for group in GROUP_COLOURS if any(note.group == group for note in notes)]
     played = f" on {listed(groups)}" if groups else ""
     text = f"{_count(len(notes), 'note')}{played}, {_count(len(chords), 'strong chord')}."
@@ -300,37 +232,6 @@ def describe_music(
     if offsets:
         text += f", on average {sum(offsets) / len(offsets):.2f} seconds away"
     return text + (f"; missed at {', '.join(missed)} seconds." if missed else ".") + ends
-
-
-# Into the page ------------------------------------------------------------------------------
-
-
-def as_picture(narrow: Figure, description: str, wide: Figure | None = None) -> str:
-    """Return an HTML `picture`: the wide figure where there is room, the narrow one elsewhere.
-
-    Args:
-        description: the text alternative, shown by screen readers.
-
-    Returns:
-        HTML that carries its images inside itself: no file, no request.
-    """
-    source = ""
-    if wide is not None:
-        source = f'<source media="(min-width: 800px)" srcset="{_data_address(wide)}">'
-    # The narrow form must not be blown up on a desk: its letters would become headlines.
-    width = "100%" if wide is not None else "520px"
-    return (
-        f"<picture>{source}"
-        f'<img src="{_data_address(narrow)}" alt="{html.escape(description, quote=True)}" '
-        f'style="width: 100%; max-width: {width}; height: auto; margin: 0 auto; display: block; '
-        'background: white; border-radius: 8px"></picture>'
-    )
-
-
-def _data_address(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 # Parts --------------------------------------------------------------------------------------
@@ -360,7 +261,7 @@ def _name_category(axes: Axes, category: CategoryGaussian) -> None:
         ha=alignment,
         va="center",
         fontsize=9.5,
-        color=_darker(EMOTION_COLOURS[category.emotion]),
+        color=darker(EMOTION_COLOURS[category.emotion]),
         bbox=_HALO,
         zorder=3,
     )
@@ -413,87 +314,16 @@ def _draw_path(axes: Axes, path: Sequence[Mood]) -> None:
         )
 
 
-def _darker(colour: str) -> tuple[float, float, float]:
+def darker(colour: str) -> tuple[float, float, float]:
     """Return the same hue, dark enough for small letters on white."""
     red, green, blue = matplotlib.colors.to_rgb(colour)
     return red * 0.62, green * 0.62, blue * 0.62
-
-
-def _draw_notes(axes: Axes, notes: Sequence["Note"], colour: str, duration: float) -> None:
-    if not notes:
-        return
-    # Short notes keep a visible width.
-    shortest = duration / 300
-    boxes = [
-        [
-            (note.start, note.pitch - 0.45),
-            (note.start, note.pitch + 0.45),
-            (min(max(note.end, note.start + shortest), duration), note.pitch + 0.45),
-            (min(max(note.end, note.start + shortest), duration), note.pitch - 0.45),
-        ]
-        for note in notes
-    ]
-    # Thousands of boxes would make a heavy SVG; as pixels they stay small.
-    axes.add_collection(
-        PolyCollection(boxes, facecolors=colour, edgecolors="white", linewidths=0.2, alpha=0.9)
-    ).set_rasterized(True)
-
-
-def _draw_drums(axes: Axes, drums: Sequence["Note"], linewidth: float) -> None:
-    """Draw one lane for each drum, one tick for each stroke."""
-    lanes = {pitch: lane for lane, pitch in enumerate(sorted({note.pitch for note in drums}))}
-    axes.vlines(
-        [note.start for note in drums],
-        [lanes[note.pitch] for note in drums],
-        [lanes[note.pitch] + 0.8 for note in drums],
-        colors=GROUP_COLOURS["drums"],
-        linewidth=linewidth,
-        rasterized=True,
-    )
-    axes.set_ylim(-0.4, len(lanes) + 0.2)
-    axes.set_yticks([len(lanes) / 2], ["drums"])
-    axes.tick_params(axis="y", length=0)
-
-
-def _draw_boundaries(
-    top: Axes, below: Sequence[Axes], boundaries: Sequence["BoundaryHit"], chords: Sequence[float]
-) -> None:
-    """Draw the asked boundaries as lines through all rows, chords as triangles in the top row."""
-    for boundary in boundaries:
-        hit = boundary.hit is not None
-        solid = ":" if boundary.kind == "ending" else "-"
-        for axes in (top, *below):
-            axes.axvline(
-                boundary.asked,
-                color=BLACK if hit else VERMILION,
-                linewidth=1.1 if hit else 1.2,
-                linestyle=solid if hit else (0, (4, 3)),
-                alpha=0.75 if hit else 1.0,
-                zorder=3,
-            )
-    hits = [boundary.hit for boundary in boundaries if boundary.hit is not None]
-    others = [at for at in chords if all(not math.isclose(at, hit, abs_tol=1e-6) for hit in hits)]
-    top.plot(others, [0.5] * len(others), "v", color=INK, markersize=5, markerfacecolor="white")
-    top.plot(hits, [0.5] * len(hits), "v", color=BLACK, markersize=6.5, zorder=4)
-    top.set_ylim(0, 1)
-    top.set_yticks([0.5], ["chords"])
-    top.tick_params(axis="y", length=0)
 
 
 def _figure(wide: bool, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(_WIDE if wide else _NARROW, height), dpi=200, layout="constrained")
     figure.set_facecolor("white")
     return figure, _plain(figure.subplots())
-
-
-def _figure_rows(
-    wide: bool, height: float, ratios: tuple[float, ...]
-) -> tuple[Figure, tuple[Axes, ...]]:
-    figure = Figure(figsize=(_WIDE if wide else _NARROW, height), dpi=200, layout="constrained")
-    figure.set_facecolor("white")
-    figure.get_layout_engine().set(h_pad=0.0, hspace=0.0)  # type: ignore[union-attr, call-arg]
-    rows = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
-    return figure, tuple(_plain(axes) for axes in rows)
 
 
 def _plain(axes: Axes) -> Axes:

@@ -216,6 +216,10 @@ body:has(#em-stage .stage[hidden]) #em-cancel { grid-row: 2; margin-top: 0; }
   border-bottom: 1px solid var(--border-color-primary) !important; vertical-align: top; }
 .em-report th { font-weight: 500; width: 42%; }
 .em-report h3 { margin: 1em 0 0.2em; font-size: 1.05em; }
+.em-picture { display: block; width: 100%; max-width: 520px; height: auto; margin: 0 auto; }
+.em-picture.em-wide { max-width: 960px; margin: 0; }
+@media (max-width: 799px) { .em-picture.em-wide { display: none; } }
+@media (min-width: 800px) { .em-picture.em-narrow { display: none; } }
 .em-report figure { margin: 0.4em 0 1em; }
 .em-report figure img { max-width: 100%; border-radius: 6px; }
 .em-report figcaption { font-size: 0.9em; opacity: 0.85; }
