@@ -225,11 +225,12 @@ def test_the_levels_of_what_was_turned_last_are_found(studio: Studio, films: Fil
     assert mix is not None
 
     async def turned_twice() -> list[object]:
-        return await asyncio.gather(
+        both = await asyncio.gather(
             studio.mix_levels("page", mix, usual),
             studio.mix_levels("page", mix, played(gains=(("drums", MUTED),))),
             return_exceptions=True,
         )
+        return list(both)
 
     first, second = asyncio.run(turned_twice())
     assert isinstance(first, Cancelled) and isinstance(second, MixLevels)

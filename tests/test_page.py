@@ -296,7 +296,11 @@ def test_before_and_after_share_the_playhead(desk: Page, films: Films) -> None:
 def test_the_music_is_heard_while_it_is_written(desk: Page, films: Films) -> None:
     page = desk.page
     fetched: list[str] = []
-    page.on("request", lambda request: fetched.append(request.url.rpartition("/")[2]))
+
+    def see(request: Any) -> None:
+        fetched.append(request.url.rpartition("/")[2])
+
+    page.on("request", see)
     drop(page, two_scenes(films))
     assert not page.is_visible("#em-stage .listen")
     page.evaluate("document.querySelector('#em-stage video').currentTime = 11")
