@@ -374,6 +374,11 @@ def test_a_scene_is_composed_anew_on_the_page(films: Films, browser: Any, tmp_pa
         page.click("#em-compose")
         page.wait_for_selector("#em-passage", timeout=200_000)
         page.click("#em-passage button:has-text('Compose a part anew')")
+        page.click("#em-stage .scene >> nth=0", force=True)
+        page.wait_for_function(
+            "() => document.querySelector('#em-passage-part input').value.startsWith('Scene 1')",
+            timeout=20_000,
+        )
         page.click("#em-passage-part input")
         page.click("#em-passage [role=option]:has-text('Scene 2')")
         page.wait_for_function(

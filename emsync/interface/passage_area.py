@@ -19,6 +19,19 @@ OWN_BARS = -1
 USUAL_BARS = 4
 """From the first one on, that are suggested at first: a phrase."""
 
+_SCRIPT = """
+document.addEventListener("click", event => {
+  if (!element.isConnected || !element.offsetParent) return;  // it is closed
+  const scenes = [...document.querySelectorAll("#em-stage [data-part=scenes] > *")];
+  const scene = scenes.findIndex(one => {
+    const box = one.getBoundingClientRect();
+    return event.clientX >= box.left && event.clientX < box.right
+      && event.clientY >= box.top && event.clientY < box.bottom;
+  });
+  if (scene >= 0) trigger("select", { scene });
+});
+"""
+
 
 @dataclass(frozen=True)
 class PassageArea:
@@ -26,16 +39,14 @@ class PassageArea:
 
     whole: Any
     """Hidden where there is no piece of which a part could be composed anew."""
+    words: Any
+    """What it does. The event "select" tells the number of a `scene` that was clicked on the
+    stage's strip, from 0."""
     part: Any
     first: Any
     last: Any
     groups: Any
     button: Any
-
-    @property
-    def components(self) -> list[Any]:
-        """Return all of them."""
-        return [self.whole, self.part, self.first, self.last, self.groups, self.button]
 
     @property
     def asked(self) -> list[Any]:
@@ -114,9 +125,10 @@ def passage_area() -> PassageArea:
     with gr.Accordion(
         "Compose a part anew", open=False, visible=False, elem_id="em-passage"
     ) as whole:
-        gr.HTML(
+        words = gr.HTML(
             "<p>Other music for some bars or one scene; everything else stays note for note. It "
-            "becomes a version of its own.</p>"
+            "becomes a version of its own. A click on a scene of the timeline chooses it.</p>",
+            js_on_load=_SCRIPT,
         )
         with gr.Row():
             part = gr.Dropdown(
@@ -136,4 +148,4 @@ def passage_area() -> PassageArea:
             elem_id="em-passage-groups",
         )
         button = gr.Button("Compose this part anew", size="sm", elem_id="em-passage-compose")
-    return PassageArea(whole, part, first, last, groups, button)
+    return PassageArea(whole, words, part, first, last, groups, button)

@@ -12,7 +12,7 @@ from emsync.interface.changes import Changes, PageChanges
 from emsync.interface.compose_button import ComposeButton
 from emsync.interface.event_options import QUIETLY, WORK, page_of
 from emsync.interface.layout import Page
-from emsync.interface.passage_area import OWN_BARS, bars_of_scene
+from emsync.interface.passage_area import OWN_BARS, bars_of_scene, parts_of
 from emsync.interface.records import Playing
 from emsync.interface.studio import Studio
 
@@ -42,9 +42,14 @@ class PassageEvents:
         """
         area, result = self._page.passage, self._page.result
         result.versions.change(
-            self.on_shown, area.asked, area.components, trigger_mode="always_last", **QUIETLY
+            self.on_shown,
+            area.asked,
+            [area.whole, *area.asked],
+            trigger_mode="always_last",
+            **QUIETLY,
         )
         area.part.input(self.on_part, area.part, [area.first, area.last], **QUIETLY)
+        area.words.select(self.on_scene, None, [area.part, area.first, area.last], **QUIETLY)
         for number in (area.first, area.last):
             number.input(lambda: OWN_BARS, None, area.part, queue=False, **QUIETLY)
         inputs = [area.first, area.last, area.groups, *self._asked.components]
@@ -72,6 +77,17 @@ class PassageEvents:
         if bars is None:
             return {area.first: gr.skip()}
         return {area.first: bars[0], area.last: bars[1]}
+
+    def on_scene(self, event: gr.EventData, request: gr.Request) -> Changes:
+        """Choose the scene that was clicked on the stage."""
+        try:
+            number = int(event.scene)
+        except (AttributeError, TypeError, ValueError, OverflowError):
+            return {self._page.passage.first: gr.skip()}  # no browser sends that
+        piece = self._piece(page_of(request))
+        if piece is None or number not in [one for _, one in parts_of(piece)]:
+            return {self._page.passage.first: gr.skip()}
+        return {self._page.passage.part: number} | self.on_part(number, request)
 
     async def on_compose(
         self,
