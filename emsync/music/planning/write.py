@@ -202,12 +202,7 @@ def _sections(
         ]
     order = list(dict.fromkeys(place.number for place in places))
     names = dict(zip(order, form.letter_names(len(order)), strict=True))
-    keys = {place.number: place.cast.key for place in places}
-    contrasts = {place.number for place in places if place.number > place.cast.first}
-    if settings.tonic == "auto":
-        for number in sorted(contrasts - {places[-1].number}):
-            moves = rnd.random() < MODULATING.get(style, 0.6)
-            keys[number] = (keys[number] + moves * rnd.choice(NEIGHBOUR_KEYS)) % 12
+    keys = _keys_of(places, style, settings, rnd)
     sections = []
     lasting = [reel for reel in reels for _ in range(reel.first, reel.stop)]
     ends = [*(float(place.start) for place in places[1:]), math.inf]
@@ -232,6 +227,19 @@ def _sections(
             )
         )
     return form.with_leads(sections, style, has_intro, settings)
+
+
+def _keys_of(
+    places: Sequence[_Place], style: str, settings: MusicSettings, rnd: random.Random
+) -> dict[int, int]:
+    """Return the tonic of each theme: contrasts but the last may stand in a neighbouring key."""
+    keys = {place.number: place.cast.key for place in places}
+    contrasts = {place.number for place in places if place.number > place.cast.first}
+    if settings.tonic == "auto":
+        for number in sorted(contrasts - {places[-1].number}):
+            moves = rnd.random() < MODULATING.get(style, 0.6)
+            keys[number] = (keys[number] + moves * rnd.choice(NEIGHBOUR_KEYS)) % 12
+    return keys
 
 
 def _relative_key(before: _Cast, mode: ModeName) -> int:
