@@ -106,7 +106,7 @@ def draw(example: Example) -> None:
 def score(example: Example) -> None:
     """Score the film by its colours, movement, cuts and loudness, and store what comes of it."""
     from emsync import pipeline
-    from emsync.interface.plots import piano_roll
+    from emsync.evaluation.rolls import draw_sheets, roll_of
     from emsync.interface.timeline import timeline_of
 
     with tempfile.TemporaryDirectory() as folder:
@@ -117,9 +117,7 @@ def score(example: Example) -> None:
         sheet = json.dumps(timeline_of(result), separators=(",", ":"), ensure_ascii=False)
         (example.folder / "sheet.json").write_text(sheet + "\n", encoding="utf-8")
         if example.name == "landscapes":
-            piece, seconds = result.composition, float(analysis.film.duration)
-            roll = piano_roll(piece.notes, piece.boundaries, piece.chords, seconds, wide=True)
-            roll.savefig(EXAMPLES_FOLDER / "music.png", dpi=110, bbox_inches="tight")
+            draw_sheets([roll_of(result.composition, "Landscapes")], EXAMPLES_FOLDER / "music.png")
 
 
 def compare(example: Example, count: int) -> None:
