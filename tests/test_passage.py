@@ -248,6 +248,21 @@ def test_what_is_given_is_heard_by_the_generator_as_it_is(shipped: Checkpoint) -
             ended = ended or not on
 
 
+@pytest.mark.parametrize("asked", ["9-", "3-2", "0", "scene", "scene2-3", "-1", "x"])
+def test_a_part_that_makes_no_sense_is_wrong_usage(
+    asked: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["film.mp4", "-o", "out.mp4", f"--again={asked}"])
+    assert ended.value.code == 2 and "argument --again" in capsys.readouterr().err
+
+
+def test_a_part_without_its_report_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["film.mp4", "-o", "out.mp4", "--again", "3-4"])
+    assert "name the report of the piece with --from-report" in capsys.readouterr().err
+
+
 def test_scenes_become_the_bars_that_they_mostly_fill() -> None:
     bars = [0.0, 2.0, 4.0, 6.0]
     assert bars_between(bars, 0.0, 4.2) == (1, 2)
@@ -304,6 +319,18 @@ def test_a_report_replays_its_passages(films: Films, tmp_path: Path) -> None:
     assert read_report(changed).passages == (Passage(2, 3, ("guitar", "piano", "strings"), 3),)
     assert run("replayed", "--from-report", changed) == again
     assert run("first again", "--from-report", report) == first
+
+    plain_report = json.loads(changed.read_text())
+    for bars, groups, sentence in (
+        ([3, 2], ["piano"], "Bars 3 to 2 are no passage"),
+        ([1, "2"], ["piano"], r"music\.passages\[0\]\.bars\[1\] must be a whole number"),
+        ([1, 2], ["oboe"], "names a group that is none"),
+        ([1, 2], ["strings", "piano"], "in their order"),
+    ):
+        plain_report["music"]["passages"] = [{"bars": bars, "groups": groups, "seed": 3}]
+        changed.write_text(json.dumps(plain_report))
+        with pytest.raises(EmsyncError, match=sentence):
+            read_report(changed)
 
 
 # The page and programs ----------------------------------------------------------------------------
