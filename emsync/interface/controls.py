@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from emsync.music.composition import Composition
 
 _TEMPO = frozenset({"slowest", "fastest"})
-_PLANNED = _TEMPO | {"style", "density", "tonic", "mode", "metre", "melody", "chords", "theme"}
+_PLANNED = _TEMPO | {
+    "style", "density", "tonic", "mode", "metre", "melody", "chords", "theme", "leitmotif",
+}  # fmt: skip
 """Fields of the settings whose controls stand together."""
 
 _PLAYED = ("performance.", "sound.")

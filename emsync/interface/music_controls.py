@@ -81,6 +81,8 @@ def tempo_text(music: MusicSettings) -> str:
     return slowest if slowest == fastest else f"{slowest}–{fastest}"
 
 
+_LATE = (0.0, 0.0625, 0.125, 0.25, 0.5, 1.0)
+"""Seconds that are offered; less than an eighth goes unnoticed."""
 WORDED = ("music.tonic", "music.mode")
 """Settings whose words depend on the composer."""
 _LABELS = {
@@ -120,6 +122,15 @@ def of_melody(defaults: Settings) -> dict[str, Any]:
         lines=3,
         max_lines=8,
         elem_id="em-chords",
+    )
+    named["music.leitmotif"] = gr.Textbox(
+        value=music.leitmotif,
+        label="Bring the theme back at",
+        info="Moments of the film, such as 0:12 1:05: in those scenes your theme returns, or "
+        "without one the first melody. Empty: wherever the form brings it.",
+        placeholder="0:12 1:05",
+        max_length=LONGEST_TEXT,
+        elem_id="em-leitmotif",
     )
     return named
 
@@ -297,6 +308,15 @@ def of_sampling(defaults: Settings) -> dict[str, Any]:
             step=0.5,
             label="Pull towards the chords",
             info="How strongly notes of the planned chords are preferred, in nats.",
+        ),
+        "music.late_tolerance": gr.Dropdown(
+            [
+                ("The paper’s own rule", ""),
+                *((f"{seconds:g} s", seconds) for seconds in _LATE),
+            ],
+            value="" if music.late_tolerance is None else music.late_tolerance,
+            label="A chord may be late by",
+            info="With “As in the paper” on: so late it keeps the beat and still meets its cut.",
         ),
         "music.end_on_chord": gr.Checkbox(
             value=music.end_on_chord,
