@@ -150,7 +150,8 @@ body:has(#em-stage .stage[hidden]) #em-cancel { grid-row: 2; margin-top: 0; }
   display: flex; flex-flow: column; flex-wrap: nowrap !important; gap: 8px; }
 #em-tabs { min-height: 0; overflow-y: auto; scrollbar-width: thin; }
 #em-expert-switch, #em-wrong { flex: none; }
-#em-wrong:not(:has(p)), #em-plan .row:not(:has(.block)) { display: none; }
+#em-wrong:not(:has(p)), #em-plan .row:not(:has(.block)),
+#em-plan:not(:has(#em-chords)) #em-take-chords { display: none; }
 .em-wrong { margin: 0; padding: 8px 12px; border-left: 4px solid #D55E00; border-radius: 8px;
   font-size: 14px; line-height: 20px; background: #FDF0E7; color: #5A2600; }
 #em-compose { flex: none; min-height: 48px; }
@@ -179,6 +180,10 @@ body:has(#em-stage .stage[hidden]) #em-cancel { grid-row: 2; margin-top: 0; }
 .em-files .em-primary small { color: white; }
 #em-versions { flex: 1; min-width: 0; }
 #em-menu, #em-passage { border: 1px solid var(--border-color-primary); }
+@media (max-width: 700px) {
+  #em-get { position: static; flex-wrap: wrap; }
+  #em-versions { flex: 1 0 100%; }
+}
 #em-use-example { flex: none; }
 .em-credits { font-size: 14px; }
 .em-note, .em-problem { padding: 4px 16px; line-height: 24px; margin: 0; border-radius: 8px; }
