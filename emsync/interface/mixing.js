@@ -94,7 +94,9 @@ function makeMix(find) {
         return [name, await context.decodeAudioData(await answer.arrayBuffer())];
       }));
       failures = 0;
-      if (from === sources && pieces.has(number)) pieces.set(number, Object.fromEntries(all));
+      // Unless it is past by now, or other sounds came; other levels change nothing.
+      const isWanted = pieces.has(number) && sources?.address === from.address;
+      if (isWanted) pieces.set(number, Object.fromEntries(all));
     } catch {
       // The film's own track is heard meanwhile, and later another try is made, ever more seldom.
       failures += 1;
@@ -292,7 +294,8 @@ function makeMix(find) {
     /** For tests. */
     get inside() {
       const at = (seconds) => mixAt(sources, turned, seconds);
-      return { context, output, parts, pieces, sources, turned, at, error: anchor && error() };
+      const now = anchor && error();
+      return { context, film, output, parts, pieces, sources, turned, at, error: now };
     },
   };
 }
