@@ -457,6 +457,9 @@ def test_axe_finds_nothing_serious(visit: Page, films: Films, theme: str) -> Non
     scored(page)
     time.sleep(1)
     check("result")
+    page.click("#em-diagnostics summary >> nth=0")
+    check("how it was made")
+    page.click("#em-diagnostics summary >> nth=0")
     for name in ("Music", "Sound"):
         open_tab(page, name)
         check(name.lower())
