@@ -7,11 +7,10 @@ import gradio as gr
 
 from emsync.errors import EmsyncError
 from emsync.interface import views
-from emsync.interface.asked import Asked, is_made_of
-from emsync.interface.changes import Changes, PageChanges
+from emsync.interface.asked import is_made_of
+from emsync.interface.changes import Changes
+from emsync.interface.event_group import EventGroup
 from emsync.interface.event_options import QUIETLY, page_of
-from emsync.interface.layout import Page
-from emsync.interface.studio import Studio
 
 _WITH = {
     "Film’s mood": "with the film’s mood",
@@ -21,18 +20,8 @@ _WITH = {
 """How the button says what a mood is called, if not by an emotion."""
 
 
-class ComposeButton:
+class ComposeButton(EventGroup):
     """Names the button anew when something else is asked for."""
-
-    def __init__(self, page: Page, studio: Studio) -> None:
-        """
-        Args:
-            page: its components.
-            studio: knows what is there, and how long work takes.
-        """
-        self._page, self._studio = page, studio
-        self._show = PageChanges(page, studio)
-        self._asked = Asked(page, studio)
 
     @property
     def _named(self) -> list[Any]:

@@ -8,30 +8,18 @@ from typing import Any
 import gradio as gr
 
 from emsync.errors import Cancelled, EmsyncError
-from emsync.interface.asked import Asked
-from emsync.interface.changes import Changes, PageChanges
+from emsync.interface.changes import Changes
+from emsync.interface.event_group import EventGroup
 from emsync.interface.event_options import EACH_TIME, WORK, page_of
-from emsync.interface.layout import Page
 from emsync.interface.mixer import mixing
 from emsync.interface.records import LOOK_SECONDS, Job, Playing
-from emsync.interface.studio import Studio
 from emsync.interface.views import note
 
 _BUSY = "One moment: what is under way has to end first."
 
 
-class MixEvents:
+class MixEvents(EventGroup):
     """Connects the mixer with the studio."""
-
-    def __init__(self, page: Page, studio: Studio) -> None:
-        """
-        Args:
-            page: its components.
-            studio: does the work.
-        """
-        self._page, self._studio = page, studio
-        self._show = PageChanges(page, studio)
-        self._asked = Asked(page, studio)
 
     def connect(self, everything: list[Any]) -> None:
         """Connect everything, within the `gr.Blocks` that is open.

@@ -7,31 +7,19 @@ import gradio as gr
 
 from emsync.errors import EmsyncError
 from emsync.interface import scripts, views
-from emsync.interface.asked import Asked
-from emsync.interface.changes import Changes, PageChanges
+from emsync.interface.changes import Changes
 from emsync.interface.compose_button import ComposeButton
+from emsync.interface.event_group import EventGroup
 from emsync.interface.event_options import QUIETLY, WORK, page_of
-from emsync.interface.layout import Page
 from emsync.interface.passage_area import OWN_BARS, bars_of_scene, parts_of
 from emsync.interface.records import Playing
-from emsync.interface.studio import Studio
 
 if TYPE_CHECKING:
     from emsync.results import Piece
 
 
-class PassageEvents:
+class PassageEvents(EventGroup):
     """Connects the part of a piece that is to be composed anew with the studio."""
-
-    def __init__(self, page: Page, studio: Studio) -> None:
-        """
-        Args:
-            page: its components.
-            studio: does the work.
-        """
-        self._page, self._studio = page, studio
-        self._show = PageChanges(page, studio)
-        self._asked = Asked(page, studio)
 
     def connect(self, everything: list[Any], button: ComposeButton) -> None:
         """Connect everything, within the `gr.Blocks` that is open.

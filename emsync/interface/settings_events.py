@@ -8,29 +8,18 @@ import gradio as gr
 
 from emsync.errors import EmsyncError
 from emsync.interface import scripts, views
-from emsync.interface.asked import Asked, following
-from emsync.interface.changes import Changes, PageChanges
+from emsync.interface.asked import following
+from emsync.interface.changes import Changes
+from emsync.interface.event_group import EventGroup
 from emsync.interface.event_options import EACH_TIME, QUIETLY, WORK, page_of
-from emsync.interface.layout import Page
 from emsync.interface.mood_editor import request_of
 from emsync.interface.music_controls import LARGEST_SEED
-from emsync.interface.studio import Studio
 from emsync.music.composer import check_obeyed
 from emsync.presets import as_in_the_paper, as_ours, read_preset, to_query, write_preset
 
 
-class SettingsEvents:
+class SettingsEvents(EventGroup):
     """Connects the controls with each other and with what a page remembers."""
-
-    def __init__(self, page: Page, studio: Studio) -> None:
-        """
-        Args:
-            page: its components.
-            studio: has the sessions of the open pages.
-        """
-        self._page, self._studio = page, studio
-        self._show = PageChanges(page, studio)
-        self._asked = Asked(page, studio)
 
     def connect(self) -> None:
         """Connect everything, within the `gr.Blocks` that is open."""

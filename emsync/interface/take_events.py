@@ -9,27 +9,15 @@ import gradio as gr
 
 from emsync.errors import Cancelled, EmsyncError
 from emsync.interface import scripts, views
-from emsync.interface.asked import Asked
-from emsync.interface.changes import Changes, PageChanges
+from emsync.interface.changes import Changes
 from emsync.interface.compose_button import ComposeButton
+from emsync.interface.event_group import EventGroup
 from emsync.interface.event_options import EACH_TIME, QUIETLY, WORK, page_of
-from emsync.interface.layout import Page
 from emsync.interface.records import Outcome, Playing
-from emsync.interface.studio import Studio
 
 
-class TakeEvents:
+class TakeEvents(EventGroup):
     """Connects the strip of takes, the sound and the files of a take with the studio."""
-
-    def __init__(self, page: Page, studio: Studio) -> None:
-        """
-        Args:
-            page: its components.
-            studio: does the work.
-        """
-        self._page, self._studio = page, studio
-        self._show = PageChanges(page, studio)
-        self._asked = Asked(page, studio)
 
     def connect(self, everything: list[Any], button: ComposeButton) -> None:
         """Connect everything, within the `gr.Blocks` that is open.
@@ -105,14 +93,14 @@ class TakeEvents:
         session, takes = self._studio.session(name), self._studio.takes
         before = session.shown, None if session.shown is None else session.shown.shown
         try:
-            token, slot, what = str(event.take), int(event.slot), str(event.what)
+            token, mark, what = str(event.take), str(event.mark), str(event.what)
             if what == "star":
-                takes.star(name, token, slot)
+                takes.star(name, token, mark)
             elif what == "rename":
-                takes.rename(name, token, slot, str(event.title))
+                takes.rename(name, token, mark, str(event.title))
             elif what == "delete":
-                takes.delete(name, token, slot)
-        except (AttributeError, TypeError, ValueError, OverflowError):
+                takes.delete(name, token, mark)
+        except AttributeError:
             return self._show.nothing()  # no browser sends that
         except EmsyncError as error:
             return self._show.refusal(error)
