@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from browsing import open_page, running_app
 from conftest import Films
-from pieces import free_piece, planned_piece
+from pieces import compose, free_piece, planned_piece
 
 from emsync.__main__ import main
 from emsync.emotion.curve import MoodRequest
@@ -32,7 +32,6 @@ from emsync.music.notes import GROUPS, TICK_SECONDS, Note, NoteTable, table_of
 from emsync.music.passage import Passage, bars_between, passage_of
 from emsync.music.transformer import vocabulary as v
 from emsync.music.transformer.checkpoint import Checkpoint, load
-from emsync.music.transformer.compose import compose
 from emsync.music.transformer.decoding import generate
 from emsync.music.transformer.passage import notes_in_steps, recompose
 from emsync.music.transformer.rows import Brief
@@ -200,6 +199,11 @@ def test_what_cannot_be_is_said(shipped: Checkpoint, piece: Composition) -> None
         quiet = replace(QUICK, groups=("bass", "drums"))
         recompose(
             shipped, piece, Passage(1, 3, ("strings",), 0), quiet, CancelToken(), silent_share
+        )
+    # In the last bar nothing begins: the last chord of the bar before sounds on.
+    with pytest.raises(EmsyncError, match=f"In bar {count} nothing else was found"):
+        recompose(
+            shipped, piece, Passage(count, count, GROUPS, 0), QUICK, CancelToken(), silent_share
         )
     assert not COMPOSERS["video2music"].recomposes
 

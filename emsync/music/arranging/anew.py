@@ -99,6 +99,8 @@ def arrange_anew(
         seed: decides between equally good ways.
         manner: of the accompaniment.
     """
+    if plan.cadence is not None and start > plan.cadence:
+        return []  # nothing begins after the last chord
     rng = random.Random(f"arrange {seed}")
     anew = {GROUPS.index(name) for name in groups if name in settings.groups}
     here = _passage_plan(plan, start, end)

@@ -7,7 +7,7 @@ seams; the one that joins what comes before and after best is taken.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -82,6 +82,8 @@ class _Task:
     """Which of them stay."""
     start: int
     end: int
+    planned: frozenset[int]
+    """Groups that are to play in it by the plan, as indices."""
     around: tuple[int, int]
     """From the first bar that the model reads to the last one of which it is told."""
 
@@ -103,10 +105,14 @@ class _Task:
         return [note for note in self.kept if first <= note.start < last]
 
     @cached_property
+    def leaving(self) -> list[Event]:
+        """Return the notes that go."""
+        return [note for note, stays in zip(self.notes, self.stays, strict=True) if not stays]
+
+    @cached_property
     def gone(self) -> set[tuple[int, int, int]]:
         """Return group, pitch and start of the notes that go."""
-        pairs = zip(self.notes, self.stays, strict=True)
-        return {(note.group, note.pitch, note.start) for note, stays in pairs if not stays}
+        return {(note.group, note.pitch, note.start) for note in self.leaving}
 
     @cached_property
     def part(self) -> tuple[Plan, Grid]:
@@ -162,8 +168,8 @@ def recompose(
         sketch: shown the piece while the passage is drawn.
 
     Raises:
-        EmsyncError: the piece has no plan or no such bars, none of the groups is to play there, or
-            the theme cannot be read.
+        EmsyncError: the piece has no plan or no such bars, none of the groups is to play there,
+            nothing else was found for them, or the theme cannot be read.
         Cancelled: the owner asked to stop.
     """
     began = time.monotonic()
@@ -191,6 +197,12 @@ def recompose(
             events = _arranged(task, said, number, manner)
             found.append((*_rank(task, events), number, manner, events))
     *_, best, _, events = min(found, key=lambda one: one[:4])
+    events = in_order([*events, *_for_whom_nothing_was_found(task, events)])
+    if sorted(map(astuple, events)) == sorted(map(astuple, task.leaving)):
+        raise EmsyncError(
+            f"In {passage.bars} nothing else was found for {listed(list(passage.groups))}. Ask for "
+            "more bars, for other groups, or with another seed."
+        )
     elapsed = time.monotonic() - began
     new = tokens[best][0 if mark is None else len(mark.tokens) :]
     made = _with(task, events, new)
@@ -240,7 +252,10 @@ def _task_of(
     stays = tuple(e.group not in anew or e.start < start or e.end > end for e in notes)
     around = max(0, start - BARS_BEFORE * bar), min(plan.end, end + BARS_AHEAD * bar)
     theme = _theme(settings, cancel)
-    return _Task(piece, plan, grid, passage, settings, theme, notes, stays, start, end, around)
+    planned = frozenset(GROUPS.index(group) for group in playing)
+    return _Task(
+        piece, plan, grid, passage, settings, theme, notes, stays, start, end, planned, around
+    )  # fmt: skip
 
 
 def _theme(settings: MusicSettings, cancel: CancelToken) -> Theme | None:
@@ -387,7 +402,8 @@ def _arranged(task: _Task, tokens: Sequence[int], number: int, manner: int = 0) 
 def _rank(task: _Task, new: Sequence[Event]) -> tuple[int, float]:
     """Return how little a candidate is worth: faults, then how rough its seams are.
 
-    Looked at is what lies around the passage; what was wrong with it before does not count.
+    Looked at is what lies around the passage; what was wrong with it before does not count. A group
+    for which nothing was found, though it played, is a fault as well.
     """
     table, lead = table_of_events([*task.neighbours, *new])
     rough = sum(
@@ -396,7 +412,14 @@ def _rank(task: _Task, new: Sequence[Event]) -> tuple[int, float]:
     same = sum((e.group, e.pitch, e.start) in task.gone for e in new) / max(len(new), 1)
     before, _ = table_of_events(task.before)
     wrong = set(_faults_around(task, table)) - set(_faults_around(task, before))
-    return len(wrong), rough + SAME_COST * same**2
+    silent = {event.group for event in _for_whom_nothing_was_found(task, new)}
+    return len(wrong) + len(silent), rough + SAME_COST * same**2
+
+
+def _for_whom_nothing_was_found(task: _Task, new: Sequence[Event]) -> list[Event]:
+    """Return what groups played that are to play and are silent now: they go on with it."""
+    missing = task.planned - {event.group for event in new}
+    return [event for event in task.leaving if event.group in missing]
 
 
 def _faults_around(task: _Task, table: NoteTable) -> tuple[str, ...]:
