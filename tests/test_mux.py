@@ -236,6 +236,20 @@ def test_sound_that_is_too_short_is_filled_up(films: Films, tmp_path: Path) -> N
     assert_playable(out, film)
 
 
+@pytest.mark.parametrize(("rate", "heard"), [(48_000, 48_000), (22_050, 44_100)])
+def test_the_film_has_the_sample_rate_of_its_sound(
+    films: Films, tmp_path: Path, rate: int, heard: int
+) -> None:
+    wav = tmp_path / "fine.wav"
+    write_wav(Sound(np.full((3 * rate, 2), 0.1, np.float32), rate), wav, "24-bit")
+    film = probe(films.silent())
+    _, out = joined(film, wav, tmp_path)
+    with av.open(str(out)) as file:
+        audio = file.streams.audio[0]
+        assert audio.codec_context.sample_rate == heard
+        assert abs(audio.duration * audio.time_base - film.duration) <= Fraction(1, 1000)  # type: ignore[operator]
+
+
 def test_a_long_film_that_is_encoded_stays_below_the_bound(
     films: Films, tone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
