@@ -156,18 +156,18 @@ def test_a_page_keeps_its_last_takes_only(studio: Studio, films: Films) -> None:
 
 def test_starred_takes_stay_longest(studio: Studio, films: Films) -> None:
     made = [score(studio, films.plain())]
-    studio.takes.star("page", made[0].token, 0)
+    studio.takes.star("page", made[0].token, made[0].versions[0].mark)
     for seed in range(1, MOST_TAKES + 1):
         made.append(score(studio, None, replace(Settings(), seed=seed)))
     kept = [studio.store.find(take.token) is take for take in made]
     assert kept == [True, False] + [True] * (MOST_TAKES - 1)
     for take in made[2:]:  # now all have one: the oldest goes, and never the newest
-        studio.takes.star("page", take.token, 0)
+        studio.takes.star("page", take.token, take.versions[0].mark)
     newest = score(studio, None, replace(Settings(), seed=99))
     assert studio.store.find(newest.token) is newest
     assert studio.store.find(made[0].token) is None and not made[0].folder.exists()
-    studio.takes.star("page", newest.token, 0)
-    studio.takes.star("page", newest.token, 0)
+    studio.takes.star("page", newest.token, newest.versions[0].mark)
+    studio.takes.star("page", newest.token, newest.versions[0].mark)
     assert not newest.is_starred
 
 
@@ -177,39 +177,41 @@ def test_takes_are_renamed_and_deleted(studio: Studio, films: Films) -> None:
     a, b, c = take.versions
     folders_of = [one.result.video.parent for one in (a, b, c) if one.result is not None]
     assert len(folders_of) == 3 and all(folder.is_dir() for folder in folders_of)
-    studio.takes.rename("page", take.token, 1, "  The <b>loud</b>\none ")
+    studio.takes.rename("page", take.token, b.mark, "  The <b>loud</b>\none ")
     strip = views.cards([take], take)
     assert [card["name"] for card in strip] == [
         "Film’s mood", "The &lt;b&gt;loud&lt;/b&gt; one", "Film’s mood 3",
     ]  # fmt: skip
-    studio.takes.rename("page", take.token, 1, "x" * 500)
+    studio.takes.rename("page", take.token, b.mark, "x" * 500)
     assert len(b.name) <= 41
-    studio.takes.rename("page", take.token, 1, " ")
+    studio.takes.rename("page", take.token, b.mark, " ")
     assert views.cards([take], take)[1]["name"] == "Film’s mood 2"
     assert take.shown == 0
-    studio.takes.delete("page", take.token, 0)  # what is shown: another takes its place
+    studio.takes.delete("page", take.token, a.mark)  # what is shown: another takes its place
     assert take.versions == [b, c] and take.result is c.result
     assert [folder.exists() for folder in folders_of] == [False, True, True]
-    studio.takes.delete("page", take.token, 0)
+    with pytest.raises(EmsyncError, match="no longer here"):  # another page saw it a while longer
+        studio.takes.delete("page", take.token, a.mark)
+    studio.takes.delete("page", take.token, b.mark)
     assert take.versions == [c] and take.shown == 0 and take.result is c.result
     # A further version has a letter that is free.
     studio.another("page", Playing.of(settings))
     watch(studio)
     assert [version.label for version in take.versions] == ["C", "A"]
     other = score(studio, None, replace(Settings(), seed=5))
-    studio.takes.delete("page", other.token, 0)
+    studio.takes.delete("page", other.token, other.versions[0].mark)
     assert studio.session("page").shown is take and not other.folder.exists()
-    for slot in (1, 0):
-        studio.takes.delete("page", take.token, slot)
+    for version in tuple(take.versions):
+        studio.takes.delete("page", take.token, version.mark)
     assert studio.session("page").shown is None and not take.folder.exists()
     assert studio.store.find(take.token) is None
     source = studio.session("page").source
     assert source is not None and source.film.path.exists()
     for what in (studio.takes.star, studio.takes.delete):
         with pytest.raises(EmsyncError, match="no longer here"):
-            what("page", take.token, 0)
+            what("page", take.token, c.mark)
     with pytest.raises(EmsyncError, match="no longer here"):
-        studio.takes.star("somebody else", take.token, 0)
+        studio.takes.star("somebody else", take.token, c.mark)
 
 
 def test_a_take_that_is_worked_on_is_not_deleted(studio: Studio, films: Films) -> None:
@@ -217,8 +219,8 @@ def test_a_take_that_is_worked_on_is_not_deleted(studio: Studio, films: Films) -
     job = studio.another("page", Playing.of(Settings()))
     assert job is not None
     with pytest.raises(EmsyncError, match="under way"):
-        studio.takes.delete("page", take.token, 0)
-    studio.takes.star("page", take.token, 0)  # that waits for nothing
+        studio.takes.delete("page", take.token, take.versions[0].mark)
+    studio.takes.star("page", take.token, take.versions[0].mark)  # that waits for nothing
     job.cancel.cancel()
     job.done.wait(20)
     assert take.versions[0].starred and take.result is not None

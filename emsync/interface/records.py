@@ -8,8 +8,9 @@ import threading
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any
 
 from emsync.film.film import Film
@@ -126,6 +127,7 @@ class Version:
         bundle: everything in one ZIP, made with the stems.
         name: that somebody gave it; empty until then.
         starred: whether somebody starred it.
+        mark: by which pages know it, as others may delete what stands before it.
         mix: its sounds, once somebody wanted to mix them.
     """
 
@@ -139,6 +141,7 @@ class Version:
     mix: Mix | None = None
     name: str = ""
     starred: bool = False
+    mark: str = field(default_factory=partial(token_urlsafe, 6))
 
     @cached_property
     def roll(self) -> str:

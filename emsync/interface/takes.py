@@ -25,48 +25,48 @@ class Takes:
         """
         self._sessions, self._store = sessions, store
 
-    def star(self, name: str, token: str, slot: int) -> None:
+    def star(self, name: str, token: str, mark: str) -> None:
         """Star a version of a take, or take the star away.
 
         Args:
             name: Gradio's name of the open page.
             token: of the take.
-            slot: index of the version.
+            mark: of the version.
 
         Raises:
             EmsyncError: the page has none such.
         """
-        _, version = self._found(name, token, slot)
+        _, version = self._found(name, token, mark)
         version.starred = not version.starred
 
-    def rename(self, name: str, token: str, slot: int, title: str) -> None:
+    def rename(self, name: str, token: str, mark: str, title: str) -> None:
         """Give a version a name of its own; an empty one gives it back the one it had at first.
 
         Args:
             name: Gradio's name of the open page.
             token: of the take.
-            slot: index of the version.
+            mark: of the version.
             title: the new name, which is shortened if need be.
 
         Raises:
             EmsyncError: the page has none such.
         """
-        _, version = self._found(name, token, slot)
+        _, version = self._found(name, token, mark)
         version.name = one_line(" ".join(title.split()), LONGEST_NAME)
 
-    def delete(self, name: str, token: str, slot: int) -> None:
+    def delete(self, name: str, token: str, mark: str) -> None:
         """Delete a version and its files; a take without any other goes with it.
 
         Args:
             name: Gradio's name of the open page.
             token: of the take.
-            slot: index of the version.
+            mark: of the version.
 
         Raises:
             EmsyncError: the page has none such, or somebody is at work on the take.
         """
         session = self._sessions.of(name)
-        take, version = self._found(name, token, slot)
+        take, version = self._found(name, token, mark)
         if not take.is_idle:
             raise EmsyncError(_BUSY)
         others = [one for one in take.versions if one is not version]
@@ -99,8 +99,9 @@ class Takes:
             if take.token in session.begun:
                 self._store.remove_take(take)
 
-    def _found(self, name: str, token: str, slot: int) -> tuple[Take, Version]:
+    def _found(self, name: str, token: str, mark: str) -> tuple[Take, Version]:
         for take in self._sessions.of(name).takes:
-            if take.token == token and 0 <= slot < len(take.versions):
-                return take, take.versions[slot]
+            for version in take.versions:
+                if (take.token, version.mark) == (token, mark):
+                    return take, version
         raise EmsyncError(_GONE)

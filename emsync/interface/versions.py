@@ -18,7 +18,8 @@ _BIN = (
 _TEMPLATE = (
     """${value && value.length ? `
 <div class="strip" role="group" aria-label="Takes">${value.map(one => `
-<article class="${one.shown ? "shown" : ""}" data-take="${one.take}" data-slot="${one.slot}">
+<article class="${one.shown ? "shown" : ""}" data-take="${one.take}" data-slot="${one.slot}"
+data-mark="${one.mark}">
 <button type="button" class="show" data-what="show" aria-pressed="${one.shown}"
 title="${one.detail.join(" · ")}" ${one.ready ? "" : "disabled"}>${one.roll}
 <span><strong>${one.name}</strong><small>${one.words.join(" · ")}</small></span></button>
@@ -74,15 +75,16 @@ element.addEventListener("click", event => {
   const card = button.closest("article");
   const { what } = button.dataset;
   const data = { take: card?.dataset.take ?? "", slot: Number(card?.dataset.slot ?? 0), what };
+  const version = { take: data.take, mark: card?.dataset.mark ?? "", what };
   if (what === "show" || what === "another") trigger("select", data);
-  else if (what === "star") trigger("edit", data);
+  else if (what === "star") trigger("edit", version);
   else if (what === "delete") {
     if (confirm(`Delete “${button.dataset.name}”? Its film, music and files go.`))
-      trigger("edit", data);
-  } else if (what === "rename") rename(card, data);
+      trigger("edit", version);
+  } else if (what === "rename") rename(card, version);
 });
 
-function rename(card, data) {
+function rename(card, version) {
   const field = document.createElement("input");
   const title = card.querySelector("strong").textContent;
   Object.assign(field, { className: "title", value: title, maxLength: 40, type: "text" });
@@ -94,7 +96,7 @@ function rename(card, data) {
     const value = field.value;
     field.remove();
     card.querySelector("[data-what=rename]")?.focus();
-    if (keep && value !== title) trigger("edit", { ...data, title: value });
+    if (keep && value !== title) trigger("edit", { ...version, title: value });
   };
   field.addEventListener("keydown", event => {
     event.stopPropagation();
@@ -114,8 +116,8 @@ def version_cards() -> gr.HTML:
     """Return the strip; its values are those of `emsync.interface.views.cards`, escaped there.
 
     The event "select" tells the token of a `take`, the `slot` of a version and `what` is wanted:
-    "show" or "another", which means the take that is shown. The event "edit" tells the same, where
-    `what` is "star", "rename" (to a `title`) or "delete".
+    "show" or "another", which means the take that is shown. The event "edit" tells the `take`, the
+    `mark` of a version and `what`: "star", "rename" (to a `title`) or "delete".
     """
     return gr.HTML(
         [],

@@ -206,6 +206,7 @@ def cards(takes: Sequence["Take"], shown: "Take") -> list[dict[str, Any]]:
                 {
                     "take": take.token,
                     "slot": slot,
+                    "mark": version.mark,
                     "name": html.escape(version.name or numbered),
                     "starred": version.starred,
                     "roll": version.roll,
