@@ -1,6 +1,6 @@
 """Compositions to perform: planned and arranged as the composer's are, without a generator."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -22,6 +22,10 @@ from emsync.music.planning.chart import chart_of
 from emsync.music.planning.grid import METRES, STEPS_PER_QUARTER, Grid, MetreName, lay_grid
 from emsync.music.planning.plan import Plan
 from emsync.music.planning.write import write_plan
+from emsync.music.transformer.candidates import StagedSketch
+from emsync.music.transformer.checkpoint import Checkpoint
+from emsync.music.transformer.compose import compose_all
+from emsync.progress import CancelToken
 from emsync.settings import MusicSettings
 
 CUTS = (5.3, 11.1, 19.7, 27.4)
@@ -164,3 +168,20 @@ def _composition(
         tokens_per_second=0.0,
         remarks=(),
     )
+
+
+def compose(
+    checkpoint: Checkpoint,
+    mood: Mood | MoodCurve,
+    boundaries: Sequence[float],
+    seconds: float,
+    settings: MusicSettings,
+    seed: int,
+    cancel: CancelToken,
+    advance: Callable[[float], None],
+    sketch: StagedSketch | None = None,
+) -> Composition:
+    """Return the first of `compose_all`, with its arguments and errors."""
+    return compose_all(
+        checkpoint, mood, boundaries, seconds, settings, seed, cancel, advance, sketch
+    )[0]

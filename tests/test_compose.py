@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pieces import compose
 
 from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
@@ -30,7 +31,7 @@ from emsync.music.transformer.candidates import (
     ending_of,
 )
 from emsync.music.transformer.checkpoint import Checkpoint, load, save
-from emsync.music.transformer.compose import compose, compose_all
+from emsync.music.transformer.compose import compose_all
 from emsync.music.transformer.decoding import (
     DRAWS_PER_SKETCH,
     DecodedPiece,

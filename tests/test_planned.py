@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pretty_midi
 import pytest
+from pieces import compose
 
 from emsync.emotion.curve import MoodCurve
 from emsync.emotion.mapping import Mood
@@ -17,7 +18,7 @@ from emsync.music.notes import GROUPS, TICK_SECONDS
 from emsync.music.planning.grid import LARGEST_WARP
 from emsync.music.transformer.candidates import Job
 from emsync.music.transformer.checkpoint import Checkpoint, load
-from emsync.music.transformer.compose import compose, compose_all
+from emsync.music.transformer.compose import compose_all
 from emsync.music.transformer.planned import Given, draft_of, tempo_of
 from emsync.music.transformer.tokens import decode
 from emsync.progress import CancelToken, silent_share

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pieces import compose
 from test_planning import USUAL, Film, cut_every
 
 from emsync.emotion.mapping import Mood
@@ -30,7 +31,6 @@ from emsync.music.planning.reels import (
 )
 from emsync.music.transformer import planned
 from emsync.music.transformer.checkpoint import load
-from emsync.music.transformer.compose import compose
 from emsync.music.transformer.rows import Brief
 from emsync.music.transformer.tokens import encode, tick_of_tokens
 from emsync.music.transformer.vocabulary import GROUPS

@@ -20,7 +20,7 @@ from emsync.music.judging.seams import Seam, roughness, seam_at
 from emsync.music.notes import GROUPS, TICK_SECONDS
 from emsync.music.passage import Passage
 from emsync.music.transformer.checkpoint import Checkpoint, load
-from emsync.music.transformer.compose import compose
+from emsync.music.transformer.compose import compose_all
 from emsync.music.transformer.passage import notes_in_steps, recompose
 from emsync.progress import CancelToken, silent_share
 from emsync.settings import MusicSettings
@@ -69,7 +69,7 @@ def joined(
     found = Joined([], [], [], [], [], [], 0)
     settings = replace(MusicSettings(), openings=1)
     for request in requests_for(pieces, SECONDS, seed):
-        piece = compose(
+        (piece, *_) = compose_all(
             checkpoint, request.curve, request.cuts, request.seconds, settings, request.seed,
             CancelToken(), silent_share,
         )  # fmt: skip

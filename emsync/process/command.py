@@ -2,10 +2,13 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from emsync.errors import EmsyncError
+
+Settings = TypeVar("Settings")
 
 
 def parser_of(module: str, description: str | None) -> argparse.ArgumentParser:
@@ -15,6 +18,16 @@ def parser_of(module: str, description: str | None) -> argparse.ArgumentParser:
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def settings_from(
+    parser: argparse.ArgumentParser, kind: Callable[..., Settings], values: Mapping[str, object]
+) -> Settings:
+    """Return settings of a kind, or end with a line on what is wrong with their values."""
+    try:
+        return kind(**values)
+    except ValueError as problem:
+        parser.error(str(problem))
 
 
 def exit_status(work: Callable[[], object]) -> int:

@@ -37,7 +37,7 @@ from emsync.emotion.features.expert import Expert
 from emsync.emotion.features.panel import device_of, standard_experts
 from emsync.emotion.reading import EMOTIONS
 from emsync.errors import EmsyncError
-from emsync.process.command import check_empty, exit_status, parser_of
+from emsync.process.command import check_empty, exit_status, parser_of, settings_from
 from emsync.text import listed
 from emsync.training.film_features import Sample, extract, read_samples
 
@@ -433,10 +433,7 @@ def main(arguments: list[str] | None = None, experts: Sequence[Expert] | None = 
     options = vars(parser.parse_args(arguments))
     features, out, films = options.pop("features"), options.pop("out"), options.pop("films")
     device = options.pop("device")
-    try:
-        settings = TrainingSettings(**options)
-    except ValueError as problem:
-        parser.error(str(problem))
+    settings = settings_from(parser, TrainingSettings, options)
 
     def work() -> None:
         check_empty(out)

@@ -34,7 +34,7 @@ from emsync.music.video2music.measuring import (
 from emsync.music.video2music.model import ChordTransformer, ChordTransformerSettings
 from emsync.music.video2music.muvisync import SECONDS, Song, read_split
 from emsync.music.video2music.regression import Cell, DynamicsNetwork, DynamicsSettings
-from emsync.process.command import check_empty, exit_status, parser_of
+from emsync.process.command import check_empty, exit_status, parser_of, settings_from
 
 
 @dataclass(frozen=True)
@@ -292,10 +292,7 @@ def main(arguments: list[str] | None = None) -> int:
     data, out, device = options.pop("data"), options.pop("out"), options.pop("device")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        settings = TrainingSettings(**options)
-    except ValueError as problem:
-        parser.error(str(problem))
+    settings = settings_from(parser, TrainingSettings, options)
 
     def work() -> None:
         check_empty(out)

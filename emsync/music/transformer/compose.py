@@ -30,23 +30,6 @@ from emsync.settings import MusicSettings
 from emsync.text import listed
 
 
-def compose(
-    checkpoint: Checkpoint,
-    mood: Mood | MoodCurve,
-    boundaries: Sequence[float],
-    seconds: float,
-    settings: MusicSettings,
-    seed: int,
-    cancel: CancelToken,
-    advance: Callable[[float], None],
-    sketch: StagedSketch | None = None,
-) -> Composition:
-    """Return the first of `compose_all`, with its arguments and errors."""
-    return compose_all(
-        checkpoint, mood, boundaries, seconds, settings, seed, cancel, advance, sketch
-    )[0]
-
-
 def compose_all(
     checkpoint: Checkpoint,
     mood: Mood | MoodCurve,
