@@ -241,3 +241,11 @@ def test_another_page_finds_the_mix(
         ]
         assert serious == []
     assert visit.complaints == []
+
+
+def test_what_was_set_is_said_where_nothing_is_mixed_yet(desk: Page) -> None:
+    page = desk.page
+    row(page, "drums").locator(".mute").click()
+    page.click("#em-compose")
+    page.wait_for_selector("#em-mixer .open", timeout=90_000)
+    page.wait_for_selector("#em-mixer p:has-text('As you set it: drums silent')")

@@ -183,9 +183,15 @@ function draw() {
     made.classList.toggle("silent", heard[group] === MUTED);
   }
   part("back").disabled = Object.keys(heard).length === 0 && solo.size === 0;
-  const words = shown.words || (!hasSounds() ? "Turn each group up or down and hear it at once."
-    : isChanged() ? "You hear your mix. The film is written with it when you download it."
-      : "You hear the film as it is. Turn anything, and hear it at once.");
+  // What was set for an earlier take holds for this one as well, and must not be a riddle.
+  const set = Object.entries(heard).map(
+    ([group, decibels]) => `${group} ${decibels <= MUTED ? "silent" : signed(decibels)}`,
+  );
+  const start = set.length ? `As you set it: ${set.join(", ")}. Mix the groups to change that.`
+    : "Turn each group up or down and hear it at once.";
+  const mixed = isChanged() ? "You hear your mix. The film is written with it when you download it."
+    : "You hear the film as it is. Turn anything, and hear it at once.";
+  const words = shown.words || (hasSounds() ? mixed : start);
   if (part("words").textContent !== words) part("words").textContent = words;
   const size = document.querySelector("#em-film-file small");
   if (size) {
