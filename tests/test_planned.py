@@ -291,6 +291,7 @@ def test_what_is_shown_meanwhile_is_what_will_be_heard(
 ) -> None:
     """The arrangement in film time, its melody included, as far as the model has written."""
     monkeypatch.setattr("emsync.music.transformer.planned.SHOWN_EVERY", 0.0)
+    monkeypatch.setattr("emsync.music.transformer.planned.SHOWN_REST", 0)
     shown: list[tuple[int, ...]] = []
     made = compose_all(
         shipped,

@@ -81,6 +81,8 @@ REEL_STEP, TRY_STEP = 10_007, 101
 """Between the seeds of the reels of a piece, and of the tries at one."""
 SHOWN_EVERY = 0.4
 """Seconds between two sketches, at least. Ours."""
+SHOWN_REST = 8
+"""So many times as long as a sketch took there is none. Ours: a ninth of the time at most."""
 UNHEARD = 4.0
 """Distance of a mood that cannot be heard: as far as can be."""
 COST_WEIGHT = 2.0
@@ -268,7 +270,7 @@ class _Sounding:
         notes = arrangement.notes.take(arrangement.notes.start < end)
         heard = in_film_ticks(notes, draft.grid)
         taken = time.monotonic() - now
-        self._due = now + taken + max(SHOWN_EVERY, 8 * taken)
+        self._due = now + taken + max(SHOWN_EVERY, SHOWN_REST * taken)
         return tuple(encode(heard, drum_offs=False).tolist())
 
 
