@@ -312,7 +312,7 @@ def test_the_choices_are_those_of_the_composer(tmp_path: Path) -> None:
     assert back[tonic]["choices"][0] == ("Any", "auto")
     assert back[piano]["label"] == "Piano" and "Violin" not in dict(back[piano]["choices"])
     for name in ("major", "dorian"):
-        music = replace(Settings().music, composer="video2music", mode=name)  # type: ignore[arg-type]
+        music = replace(Settings().music, composer="video2music", mode=name)
         if name == "major":
             check_obeyed(music)
         else:

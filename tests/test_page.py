@@ -258,8 +258,13 @@ def test_takes_are_starred_renamed_and_deleted(desk: Page, films: Films) -> None
     cards.nth(1).locator("[data-what=delete]").click()
     page.wait_for_timeout(500)
     assert cards.count() == 2
-    asked = []
-    page.once("dialog", lambda question: (asked.append(question.message), question.accept()))
+    asked: list[str] = []
+
+    def agree(question: Any) -> None:
+        asked.append(question.message)
+        question.accept()
+
+    page.once("dialog", agree)
     cards.nth(1).locator("[data-what=delete]").click()
     wait_for(lambda: cards.count() == 1 and film_on(page) == first, 10)
     assert "Wild <b>one</b>" in asked[0]
