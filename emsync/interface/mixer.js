@@ -60,8 +60,9 @@ function isChanged() {
   if (!hasSounds() || !made) return false;
   const sorted = (all) => JSON.stringify(Object.entries(all).sort());
   const now = others();
-  return shown.dirty || sorted(gains()) !== sorted(made.gains)
-    || now.original !== made.original || (now.original !== "replace" && now.balance !== made.balance);
+  const isBalanced = now.original === "replace" || now.balance === made.balance;
+  return shown.dirty || sorted(gains()) !== sorted(made.gains) || now.original !== made.original
+    || !isBalanced;
 }
 
 /** Something was turned: it is heard at once, and the level that follows from it soon. */
@@ -81,7 +82,7 @@ function turned(now) {
 
 // Values ---------------------------------------------------------------------------------------
 
-/** Gains from Python, from a preset or a take; those that come of what is set here change nothing. */
+/** Gains from Python, from a preset or a take; what comes of what is set here changes nothing. */
 function receiveGains() {
   const news = JSON.parse(props.value || "{}").gains ?? {};
   const sorted = (all) => JSON.stringify(Object.entries(all).sort());

@@ -49,13 +49,14 @@ function mixAt(sources, turned, seconds) {
   let depth = 0;
   if (isDucked) {
     for (const [start, end] of speech) {
-      const shape = Math.min((seconds - start) / ducking.down + 1, (end - seconds) / ducking.up + 1);
-      depth = Math.max(depth, Math.min(shape, 1));
+      const [before, past] = [start - seconds, seconds - end];
+      depth = Math.max(depth, Math.min(1 - before / ducking.down, 1 - past / ducking.up, 1));
     }
   }
+  const original = level(levels.original ?? levels.music) / sources.scale;
   return {
     music: music * factor(turned.balance + depth * ducking.decibels),
-    original: (level(levels.original ?? levels.music) / sources.scale) * factor(isDucked ? 0 : kept),
+    original: original * factor(isDucked ? 0 : kept),
   };
 }
 
