@@ -27,6 +27,7 @@ from emsync.settings import Settings, SoundSettings
 
 if TYPE_CHECKING:
     from emsync.emotion.analysis import Analysis
+    from emsync.music.composition import Composition
 
 EXAMPLES_FOLDER = Path(__file__).resolve().parent
 
@@ -106,7 +107,6 @@ def draw(example: Example) -> None:
 def score(example: Example) -> None:
     """Score the film by its colours, movement, cuts and loudness, and store what comes of it."""
     from emsync import pipeline
-    from emsync.evaluation.rolls import draw_sheets, roll_of
     from emsync.interface.timeline import timeline_of
 
     with tempfile.TemporaryDirectory() as folder:
@@ -117,7 +117,28 @@ def score(example: Example) -> None:
         sheet = json.dumps(timeline_of(result), separators=(",", ":"), ensure_ascii=False)
         (example.folder / "sheet.json").write_text(sheet + "\n", encoding="utf-8")
         if example.name == "landscapes":
-            draw_sheets([roll_of(result.composition, "Landscapes")], EXAMPLES_FOLDER / "music.png")
+            draw_music(result.composition, EXAMPLES_FOLDER / "music.png")
+
+
+def draw_music(piece: "Composition", path: Path) -> None:
+    """Draw the piano roll of a piece, its chords over it and its hit points dashed."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    from emsync.evaluation.rolls import draw_roll, roll_of
+    from emsync.interface.plots import GROUP_COLOURS
+
+    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    axes = figure.subplots()
+    draw_roll(axes, roll_of(piece, ""))
+    axes.set_title("", loc="left")
+    axes.set_xlabel("seconds", fontsize=8)
+    axes.legend(
+        handles=[Patch(color=colour, label=name) for name, colour in GROUP_COLOURS.items()],
+        ncols=len(GROUP_COLOURS), loc="upper right", bbox_to_anchor=(1, 1.1), frameon=False,
+        fontsize=8,
+    )  # fmt: skip
+    figure.savefig(path, dpi=110)
 
 
 def compare(example: Example, count: int) -> None:
