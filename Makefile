@@ -26,8 +26,8 @@ run:
 	@bash scripts/setup.sh app
 	@GRADIO_SERVER_NAME="$(HOST)" GRADIO_SERVER_PORT="$(PORT)" exec $(python) app.py
 
-# Two cores are busy with three workers, since many tests wait: for the app, a host, a time limit.
-pytest := $(python) -m pytest --numprocesses 3 --dist worksteal
+# Two cores are busy with four workers, since many tests wait: for the app, a host, a time limit.
+pytest := $(python) -m pytest --numprocesses 4 --dist worksteal
 
 test: check
 	$(pytest)

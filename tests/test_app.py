@@ -231,7 +231,8 @@ def test_the_examples_play_at_once(visit: Page) -> None:
     assert visit.complaints == []
 
 
-@pytest.mark.parametrize("width", [1180, pytest.param(390, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1180, 390])
 def test_a_mood_of_ones_own_is_composed_for_without_a_new_look(
     app: App, browser: Any, films: Films, tmp_path: Path, width: int
 ) -> None:
@@ -287,6 +288,7 @@ def test_a_mood_of_ones_own_is_composed_for_without_a_new_look(
         assert again.read_bytes() == midi.read_bytes()
 
 
+@pytest.mark.slow
 def test_versions_sound_and_another_try(visit: Page, films: Films, tmp_path: Path) -> None:
     page = visit.page
     drop(page, two_scenes(films))
@@ -327,6 +329,7 @@ def test_versions_sound_and_another_try(visit: Page, films: Films, tmp_path: Pat
     assert visit.complaints == []
 
 
+@pytest.mark.slow
 def test_the_kind_of_music_is_asked_for(visit: Page, films: Films, tmp_path: Path) -> None:
     page = visit.page
     drop(page, two_scenes(films))

@@ -205,7 +205,11 @@ def test_all_is_as_played_again(desk: Page) -> None:
 
 @pytest.mark.parametrize(
     ("size", "theme"),
-    [((390, 844), "light"), ((390, 844), "dark"), ((1366, 657), "dark")],
+    [
+        ((390, 844), "dark"),
+        pytest.param((390, 844), "light", marks=pytest.mark.slow),
+        pytest.param((1366, 657), "dark", marks=pytest.mark.slow),
+    ],
     ids=lambda value: value if isinstance(value, str) else "x".join(map(str, value)),
 )
 def test_another_page_finds_the_mix(

@@ -144,6 +144,7 @@ def expert(kept: OcrExpert, installed: Path) -> OcrExpert:
     return kept
 
 
+@pytest.mark.slow
 def test_the_end_card_of_the_demo_film_is_read(expert: OcrExpert, demo_film: Path) -> None:
     told: list[float] = []
     film = footage_of(demo_film, 30.0, 52.0)

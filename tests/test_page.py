@@ -11,6 +11,8 @@ from browsing import App, Page, open_page, running_app, wait_for
 from conftest import Films
 
 SIZES = [(1366, 657), (1440, 900), (390, 844)]
+AXE_QUICKLY = [(SIZES[0], "light"), (SIZES[2], "dark")]
+"""Size and theme of what axe looks at in every run; all of them in a long one."""
 SHOTS = os.environ.get("EMSYNC_SHOTS")
 """A folder for pictures of every state, for a person to look at."""
 
@@ -147,6 +149,12 @@ def test_the_page_is_light_and_stands_still(app: App, browser: Any, size: tuple[
     page.close()
 
 
+@pytest.mark.parametrize(
+    "visit",
+    [SIZES[0], pytest.param(SIZES[1], marks=pytest.mark.slow), SIZES[2]],
+    indirect=True,
+    ids=lambda size: "x".join(map(str, size)),
+)
 def test_two_actions_from_the_start_to_ones_own_score(visit: Page, films: Films) -> None:
     page = visit.page
     assert not page.is_visible("#em-compose") and not page.is_visible("#em-stage")
@@ -435,7 +443,16 @@ def test_video2music_offers_what_it_can_be_asked_for(desk: Page, films: Films) -
     assert "undefined" not in page.inner_text("#em-stage")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("visit", "theme"),
+    [
+        pytest.param(size, theme, marks=[] if (size, theme) in AXE_QUICKLY else [pytest.mark.slow])
+        for size in SIZES
+        for theme in ("light", "dark")
+    ],
+    indirect=["visit"],
+    ids=lambda value: value if isinstance(value, str) else "x".join(map(str, value)),
+)
 def test_axe_finds_nothing_serious(visit: Page, films: Films, theme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 

@@ -140,7 +140,8 @@ def test_a_program_gets_what_the_command_gives(client: Any, films: Films, tmp_pa
     film = lasting(films, 4.2)
     asked = {"sensitivity": 0.5, "instruments": "fewer", "openings": 1}
     settings = {"seed": 5, "music": asked}
-    video, midi, wav, report, token = score(client, film, settings)
+    video, midi, wav, report, token, pages = score(client, film, settings)
+    assert Path(pages).suffix == ".musicxml" and "<score-partwise" in Path(pages).read_text()
     assert what_is_wrong(film, 5, (Path(video), Path(midi), Path(wav), Path(report))) == ""
     assert probe(Path(video)).duration == pytest.approx(4.2, abs=1 / 25)
     with wave.open(wav) as sound:

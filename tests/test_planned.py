@@ -196,6 +196,7 @@ def test_without_a_melody_nothing_is_marked_as_one(shipped: Checkpoint) -> None:
     assert not any(made.lead)
 
 
+@pytest.mark.slow
 def test_a_theme_is_heard_again(shipped: Checkpoint, tmp_path: Path) -> None:
     """A tune that leaps by sixths, as no tune of ours does, in the key of the piece."""
     song = pretty_midi.PrettyMIDI(initial_tempo=120)

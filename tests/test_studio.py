@@ -147,6 +147,7 @@ def test_another_film_of_the_same_name_is_looked_at(
     assert other.analysis.film.has_audio != one.analysis.film.has_audio
 
 
+@pytest.mark.slow
 def test_a_page_keeps_its_last_takes_only(studio: Studio, films: Films) -> None:
     settings = [replace(Settings(), seed=seed) for seed in range(MOST_TAKES + 1)]
     made = [score(studio, films.plain() if n == 0 else None, s) for n, s in enumerate(settings)]
@@ -154,6 +155,7 @@ def test_a_page_keeps_its_last_takes_only(studio: Studio, films: Films) -> None:
     assert not made[0].folder.exists()
 
 
+@pytest.mark.slow
 def test_starred_takes_stay_longest(studio: Studio, films: Films) -> None:
     made = [score(studio, films.plain())]
     studio.takes.star("page", made[0].token, made[0].versions[0].mark)
